@@ -6,21 +6,68 @@ SHELL := /bin/bash
 
 BASE_PYTHON := $(shell command -v python3.11 || command -v python3)
 PYTHON := .venv/bin/python
-LOCKS := requirements/build.txt requirements/serving.txt requirements/monitoring.txt requirements/dev.txt
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+ROOMS := $(wildcard benchmarks capture container examples monitoring serialization tests)
 COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-header --no-annotate $(UPGRADE)
+  --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
 .PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
-venv: .venv/ready ## install what is needed into .venv (nothing to do when the locks have not changed)
+venv: .venv/ready ## install what is needed into .venv; does nothing while the locks have not changed
 
-# Releases come from the lock with their hashes, what builds the few source distributions among them too.
-.venv/ready: pyproject.toml requirements/build.txt requirements/dev.txt
-	$(BASE_PYTHON) -m venv --clear .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements/dev.txt
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+# All that is installed comes from a lock with its hashes, also what builds the few source distributions in it.
+.venv/ready: requirements/build.txt requirements/dev.txt
+	$(BASE_PYTHON) -m venv .venv
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --require-hashes --no-build-isolation -r requirements/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: venv ## write requirements/*.txt anew; UPGRADE=--upgrade takes newer releases
+	$(COMPILE) --group dev --extra serving --extra monitoring -o requirements/dev.txt
+	$(COMPILE) --extra serving -c requirements/dev.txt -o requirements/serving.txt
+	$(COMPILE) --extra monitoring -c requirements/dev.txt -o requirements/monitoring.txt
+	$(COMPILE:pyproject.toml=) --group build -c requirements/dev.txt -o requirements/build.txt
+
+.PHONY: demo
+demo: venv ## the whole main job on real flights: train, serve, replay July, stop, show what was captured
+	$(PYTHON) -m examples.flights demo
+
+.PHONY: serve
+serve: venv ## leave the flights endpoint running, with a curl line to try
+	$(PYTHON) -m examples.flights serve
+
+.PHONY: test
+test: venv ## the test suite
+	$(PYTHON) -m pytest -n auto --ignore tests/system tests
+
+.PHONY: test-system
+test-system: venv ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN)
+	$(PYTHON) -m pytest tests/system
+
+.PHONY: test-long
+test-long: venv ## the tests that take minutes
+	$(PYTHON) -m pytest -n auto -m long --ignore tests/system tests
+
+.PHONY: bench
+bench: venv ## the benchmarks, one after the other; results go to benchmarks/results
+	@for file in $(sort $(wildcard benchmarks/*.py)); do $(PYTHON) -m benchmarks.$$(basename $$file .py) || exit 1; done
+
+.PHONY: lint
+lint: venv ## format, lint and the arrows between the rooms
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/lint-imports --no-logo
+
+.PHONY: types
+types: venv ## the type checker, strict over all but the tests
+	.venv/bin/mypy $(ROOMS)
+
+.PHONY: format
+format: venv ## let ruff put the files in order
+	.venv/bin/ruff format --quiet .
+	.venv/bin/ruff check --quiet --fix .
