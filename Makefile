@@ -4,7 +4,9 @@ SHELL := /bin/bash
 .SUFFIXES:
 .NOTPARALLEL:
 
-BASE_PYTHON := $(shell command -v python3.11 || command -v python3)
+# The first that runs: a name on the path may be a version manager's, for a version that is not there.
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
+BASE_PYTHON = $(firstword $(foreach name,python3.11 python3.12 python3,$(shell $(name) -c "$(SUITS)" 2>/dev/null && echo $(name))))
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 ROOMS := $(wildcard benchmarks capture container examples monitoring serialization tests)
@@ -20,9 +22,10 @@ venv: .venv/ready ## install what is needed into .venv; does nothing while the l
 
 # All that is installed comes from a lock with its hashes, also what builds the few source distributions in it.
 .venv/ready: requirements/build.txt requirements/dev.txt
+	@test -n "$(BASE_PYTHON)" || { echo "make: neither python3.11, python3.12 nor python3 is Python 3.11 or 3.12" >&2; exit 1; }
 	$(BASE_PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes -r requirements/build.txt
-	$(INSTALL) --require-hashes --no-build-isolation -r requirements/dev.txt
+	$(INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/dev.txt
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
