@@ -109,7 +109,7 @@ def flights() -> pd.DataFrame:
             "tailnum": table["tailnum"].astype("string"),
             "origin": table["origin"],
             "hour": table["hour"],
-            "weekday": local.dt.dayofweek + 1,
+            "weekday": local.dt.day_of_week + 1,
             "carrier": table["carrier"],
             "dest": table["dest"],
             "distance": table["distance"],

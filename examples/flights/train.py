@@ -61,7 +61,7 @@ def _matrix(features: pd.DataFrame, categories: dict[str, list[str]]) -> np.ndar
     columns = []
     for name in COLUMNS:
         if name in categories:
-            codes = pd.Categorical(features[name], categories=categories[name]).codes.astype(np.float64)
+            codes = pd.Index(categories[name], dtype="string").get_indexer(pd.Index(features[name]))
             columns.append(np.where(codes < 0, np.nan, codes))
         else:
             columns.append(features[name].to_numpy(dtype=np.float64, na_value=np.nan))
