@@ -14,4 +14,6 @@ the model saw and said stands afterwards in Parquet, one row for each flight. `d
     endpoint  the serving process: start, wait until ready, stop
     replay    requests over HTTP, as a caller of the endpoint sends them
     verify    what was captured held against what was served
+    workspace the directory of a run
+    demo, serve   the two commands
 """

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 
@@ -62,5 +64,5 @@ def _json_name(name: str) -> str:
 _pool = descriptor_pool.DescriptorPool()
 _pool.Add(file_descriptor())
 
-DeparturesRequest = message_factory.GetMessageClass(_pool.FindMessageTypeByName(REQUEST))
-DeparturesResponse = message_factory.GetMessageClass(_pool.FindMessageTypeByName(RESPONSE))
+DeparturesRequest: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName(REQUEST))
+DeparturesResponse: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName(RESPONSE))

@@ -1,0 +1,44 @@
+"""The endpoint left running in the foreground, with commands to try on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from examples.flights.demo import train, wait_ready
+from examples.flights.endpoint import Endpoint, EndpointError
+from examples.flights.traffic import CONTENT_TYPE, july_requests
+from examples.flights.workspace import Workspace
+
+
+def run_serve(directory: Path, port: int, console: Console, progress: Console) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises `EndpointError` where the endpoint ends by itself or with an error."""
+    workspace = Workspace.anew(directory)
+    artefact = train(workspace, console, progress)
+    protobuf, json = workspace.write_request(july_requests(1)[0])
+    with Endpoint(workspace.environment(artefact), workspace.log, port) as endpoint:
+        wait_ready(endpoint, console, progress)
+        for comment, line in (
+            ("a request in protobuf, its answer in JSON:", _curl(endpoint, protobuf, CONTENT_TYPE)),
+            ("the same in JSON:", _curl(endpoint, json, "application/json")),
+            ("the counters:", f"curl -s {endpoint.url}/metrics"),
+            ("what was captured (shipped after 5 minutes, or at the end):", f"ls -R {workspace.captured}"),
+            ("what the endpoint says:", f"tail -f {endpoint.log}"),
+        ):
+            console.print(f"\n# {comment}\n{line}", highlight=False, markup=False)
+        console.print("\nCtrl-C stops the endpoint.")
+        try:
+            code = endpoint.wait()
+        except KeyboardInterrupt:
+            code = endpoint.stop()
+            console.print(f"\n[bold]Stopped[/]; captured rows are in {workspace.captured}")
+        if code != 0:
+            raise EndpointError(f"the endpoint ended with exit code {code}: see {endpoint.log}")
+
+
+def _curl(endpoint: Endpoint, body: Path, content_type: str) -> str:
+    return (
+        f"curl -s --data-binary @{body} -H 'Content-Type: {content_type}' -H 'Accept: application/json' "
+        f"{endpoint.url}/invocations"
+    )
