@@ -1,0 +1,177 @@
+"""CSV (RFC 4180): `text/csv` to a matrix or columns, and predictions to lines.
+
+Without a header, cells that are all numbers give a float64 array of shape (rows, columns), an empty cell being NaN.
+With `header=present`, or where a column has text, the result is a dict of columns: float64 arrays for columns of
+numbers, lists of text for others (an empty cell is None), named by the header, else by the model's feature names, else
+`feature_0` and on. A column of integers that a double cannot hold exactly is an identifier: it stays text.
+
+A number is what JSON or Python's `float` reads, in ASCII and without underscores; `nan` and `inf` are numbers too.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+import numpy
+
+from .charset import from_text, to_text
+from .errors import DecodeError, UnsupportedMediaType
+from .limits import Limits
+from .media import MediaType
+from .payload import Payload
+from .tables import tabulate
+
+_EXACT = 2.0**53
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
+
+
+class CsvCodec:
+    """Codec of `text/csv`."""
+
+    def __init__(self, limits: Limits, feature_names: tuple[str, ...] | None) -> None:
+        self._limits = limits
+        self._feature_names = feature_names
+
+    def decode(self, body: memoryview, media: MediaType) -> Payload:
+        """An ndarray (rows, columns) of float64, or a dict of columns; see the module."""
+        text = to_text(body, media)
+        header = _header(media)
+        self._refuse_too_many(text)
+        if not header:
+            matrix = _plain_matrix(text)
+            if matrix is not None:
+                return Payload(matrix, media.name)
+        rows = _read(text)
+        names = self._names(rows.pop(0) if header and rows else None, rows)
+        columns = (
+            {name: _column(cells) for name, cells in zip(names, zip(*rows), strict=True)}
+            if rows
+            else {name: numpy.empty(0) for name in names}
+        )
+        if not header and all(isinstance(column, numpy.ndarray) for column in columns.values()):
+            return Payload(numpy.column_stack(list(columns.values())), media.name)
+        return Payload(columns, media.name)
+
+    def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
+        """A line for each row; names first where `header=present` is accepted. Missing values are empty cells."""
+        table = tabulate(prediction)
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        parameters = {}
+        if _header(media):
+            width = len(table.rows[0]) if table.rows else 0
+            names = table.names or (("prediction",) if width == 1 else tuple(f"prediction_{at}" for at in range(width)))
+            writer.writerow(names)
+            parameters["header"] = "present"
+        writer.writerows([_cell(cell) for cell in row] for row in table.rows)
+        body, charset = from_text(out.getvalue(), media)
+        return body, media.with_parameters(**parameters, **charset)
+
+    def _refuse_too_many(self, text: str) -> None:
+        if text.count(",") + text.count("\n") + text.count("\r") >= self._limits.max_items:
+            raise DecodeError(
+                f"the CSV body has more than {self._limits.max_items} cells; send fewer rows in one request"
+            )
+
+    def _names(self, header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        if header is None:
+            width = len(rows[0]) if rows else 0
+            names = self._feature_names or tuple(f"feature_{at}" for at in range(width))
+            if len(names) != width:
+                raise DecodeError(
+                    f"the CSV body has {width} columns; the model takes {len(names)}, in the order {_list(names)}"
+                )
+            return names
+        if len(set(header)) != len(header):
+            twice = next(name for name in header if header.count(name) > 1)
+            raise DecodeError(f"the CSV header names {twice[:60]!r} twice; give each column a name of its own")
+        if "" in header:
+            raise DecodeError(f"column {header.index('') + 1} of the CSV header has no name")
+        return header
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+
+
+def _header(media: MediaType) -> bool:
+    value = media.parameters.get("header", "absent").lower()
+    if value not in ("present", "absent"):
+        raise UnsupportedMediaType(f"header={value[:40]!r} is not known; send header=present or header=absent")
+    return value == "present"
+
+
+def _plain_matrix(text: str) -> numpy.ndarray | None:
+    """The body as a matrix where it is nothing but exact numbers, commas and line ends; else None."""
+    if '"' in text or "_" in text or not text.isascii():
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+        if "\r" in text:
+            return None
+    text = text.rstrip("\n")
+    lines = text.split("\n")
+    width = lines[0].count(",") + 1
+    if len(lines) > 1 and {line.count(",") + 1 for line in lines} != {width}:
+        return None
+    try:
+        flat = numpy.array(list(map(float, text.replace("\n", ",").split(","))))
+    except ValueError:
+        return None
+    if not (numpy.abs(flat) <= _EXACT).all():
+        return None  # NaN, infinity, or integers that may not be exact: the careful way
+    return flat.reshape(len(lines), width)
+
+
+def _read(text: str) -> list[list[str]]:
+    """Rows of cells, all of one width. Raises DecodeError with the line."""
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)
+    try:
+        for row in reader:
+            row = row or [""]
+            if rows and len(row) != len(rows[0]):
+                raise DecodeError(
+                    f"line {reader.line_num} of the CSV body has {len(row)} cells, the first row has {len(rows[0])}; "
+                    "send rows of one length"
+                )
+            rows.append(row)
+    except csv.Error as error:
+        raise DecodeError(
+            f"line {reader.line_num} of the CSV body is malformed: {error}; quote cells as RFC 4180 says"
+        ) from None
+    if not rows:
+        raise DecodeError("the CSV body has no rows; send at least one line")
+    return rows
+
+
+def _column(cells: Sequence[str]) -> object:
+    try:
+        return numpy.array([_number(cell) for cell in cells])
+    except ValueError:
+        return [cell if cell else None for cell in cells]
+
+
+def _number(cell: str) -> float:
+    """A cell as a double, NaN where it is empty. ValueError for text, and for an integer that a double would change."""
+    if not cell or cell.isspace():
+        return numpy.nan
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    value = float(cell)
+    if not -_EXACT <= value <= _EXACT and _INTEGER.fullmatch(cell) and int(cell) != value:
+        raise ValueError(cell)
+    return value
+
+
+def _cell(cell: object) -> object:
+    if cell is None or cell != cell:
+        return ""
+    if cell is True or cell is False:
+        return "true" if cell else "false"
+    if isinstance(cell, (list, dict)):
+        import msgspec
+
+        return msgspec.json.encode(cell).decode("utf-8")
+    return cell

@@ -1,0 +1,169 @@
+"""JSON, strict: `application/json` to plain Python and back.
+
+A body is refused, with what to change, for what readers of JSON disagree about: repeated keys, NaN and Infinity,
+integers beyond 64 bits, numbers beyond a double, bytes that are not UTF-8, nesting or sizes beyond the limits.
+`{"instances": [...]}`, SageMaker's request envelope, gives its list.
+
+How repeated keys are found at the speed of a C parser: the parser keeps one of each, so there are repeated keys exactly
+where the body has more colons outside strings than the result has members. Both are counted in C; only a body with
+colons inside strings pays for a second, slower count, and only a refused one for a parser that names the key.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from .charset import from_text, to_utf8
+from .errors import DecodeError, EncodeError
+from .limits import Limits
+from .media import MediaType
+from .payload import Payload
+from .plain import to_plain
+
+_ENVELOPE = "instances"
+_RESPONSE_ENVELOPE = "predictions"
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_JSON = re.compile(rb"-?(?:NaN|nan|Infinity|inf|Inf)")
+_LARGEST = 2**64 - 1
+_SMALLEST = -(2**63)
+_CONTAINERS = frozenset({dict, list})
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonCodec:
+    """Codec of `application/json`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def decode(self, body: memoryview, media: MediaType) -> Payload:
+        """The JSON value; `instances` unwrapped where it is the object's only member."""
+        value = parse(to_utf8(body, media), self._limits)
+        if type(value) is dict and len(value) == 1 and isinstance(value.get(_ENVELOPE), list):
+            return Payload(value[_ENVELOPE], media.name, envelope=_ENVELOPE)
+        return Payload(value, media.name)
+
+    def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
+        """The prediction as JSON; in `predictions` where the request came in `instances`. NaN and infinity: null."""
+        value = to_plain(prediction)
+        if (
+            request is not None
+            and request.envelope == _ENVELOPE
+            and not (type(value) is dict and _RESPONSE_ENVELOPE in value)
+        ):
+            value = {_RESPONSE_ENVELOPE: value}
+        return dump(value, media)
+
+
+def dump(value: object, media: MediaType) -> tuple[bytes, MediaType]:
+    """A plain value as JSON in the charset asked for."""
+    try:
+        body = _encode(value)
+    except (UnicodeError, ValueError, TypeError, RecursionError) as error:
+        raise EncodeError(f"the prediction cannot be written as JSON: {error}") from None
+    if "charset" not in media.parameters:
+        return body, media.with_parameters()
+    encoded, parameters = from_text(body.decode("utf-8"), media)
+    return encoded, media.with_parameters(**parameters)
+
+
+def parse(body: memoryview | bytes, limits: Limits, where: str = "the body") -> object:
+    """One JSON text in UTF-8 to plain Python. Raises DecodeError; see the module for what is refused."""
+    raw = bytes(body)
+    _refuse_too_many(raw, limits, where)
+    try:
+        value = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(_explain(error, raw, where, limits)) from None
+    members = _survey(value, limits, where)
+    if raw.count(b":") != members and _STRING.sub(b"", raw).count(b":") != members:
+        raise DecodeError(f"{where} repeats the key {_repeated_key(raw)!r} within one object; send each key once")
+    if _LONG_NUMBER.search(raw) is not None:
+        _refuse_big_integers(value, where)
+    return value
+
+
+def _refuse_too_many(raw: bytes, limits: Limits, where: str) -> None:
+    """Commas, colons and brackets bound the number of values from above, before any of them exists."""
+    rough = raw.count(b",") + raw.count(b"{") + raw.count(b"[")
+    if rough >= limits.max_items:
+        outside = _STRING.sub(b"", raw)
+        if outside.count(b",") + outside.count(b"{") + outside.count(b"[") >= limits.max_items:
+            raise DecodeError(f"{where} has more than {limits.max_items} values; send fewer items in one request")
+
+
+def _survey(value: object, limits: Limits, where: str) -> int:
+    """The number of members of all objects. Raises DecodeError for nesting beyond the limit."""
+    members = 0
+    level: list[object] = [value] if type(value) in _CONTAINERS else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > limits.max_depth:
+            raise DecodeError(f"{where} is nested more than {limits.max_depth} levels deep; send flatter data")
+        below: list[object] = []
+        for container in level:
+            values: Iterable[object]
+            if type(container) is dict:
+                members += len(container)
+                values = container.values()
+            else:
+                values = container  # type: ignore[assignment]
+            if not _CONTAINERS.isdisjoint(map(type, values)):
+                below.extend(item for item in values if type(item) in _CONTAINERS)
+        level = below
+    return members
+
+
+def _refuse_big_integers(value: object, where: str) -> None:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if type(item) is dict:
+            pending.extend(item.values())
+        elif type(item) is list:
+            pending.extend(item)
+        elif type(item) is int and not _SMALLEST <= item <= _LARGEST:
+            raise DecodeError(f"{where} has the integer {str(item)[:30]}, which does not fit 64 bits; send it as text")
+
+
+def _explain(error: Exception, raw: bytes, where: str, limits: Limits) -> str:
+    if isinstance(error, RecursionError):
+        return f"{where} is nested more than {limits.max_depth} levels deep; send flatter data"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{where} is not valid UTF-8 ({error.reason}); encode it so, or name its charset in the content type"
+    if isinstance(error, msgspec.ValidationError):
+        return f"{where} has a number that no double or 64-bit integer holds; send it as text"
+    text = str(error)
+    at = re.search(r"byte (\d+)", text)
+    if at is not None:
+        start = max(int(at[1]) - 1, 0)
+        literal = _NOT_JSON.search(raw[start : start + 12])
+        if literal is not None:
+            return (
+                f"{where} has {literal[0].decode()} at byte {at[1]}, which is not JSON; send null for a missing value"
+            )
+    if text == "Input data was truncated":
+        return f"{where} is not JSON: it ends before its value does; send the whole document"
+    detail = text.removeprefix("JSON is malformed: ")
+    return f"{where} is not JSON: {detail}; send a JSON document, or name its format in the content type"
+
+
+def _repeated_key(raw: bytes) -> str:
+    """The first key that an object repeats, shortened."""
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen and not repeated:
+                repeated.append(key)
+            seen.add(key)
+
+    json.loads(raw, object_pairs_hook=look)
+    return repeated[0][:60] if repeated else "?"

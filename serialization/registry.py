@@ -1,0 +1,128 @@
+"""Which codec reads and writes which media type, and the two calls that a server makes: decode and encode.
+
+A codec's module is imported when its first body arrives, so a worker that speaks JSON never loads Arrow or protobuf.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from .errors import DecodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
+from .limits import Limits
+from .media import MediaType, choose, parse_content_type
+from .payload import Payload
+
+if TYPE_CHECKING:
+    from .protobuf.descriptors import ProtobufSchema
+
+JSON = "application/json"
+_PROTOBUF = ("application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf")
+
+
+class Codec(Protocol):
+    """One format, both directions. Errors are those of `errors`, and nothing else escapes."""
+
+    def decode(self, body: memoryview, media: MediaType) -> Payload:
+        """A body, not empty and within `max_bytes`, as a value."""
+        ...
+
+    def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
+        """A prediction as a body, and its content type. media: what was accepted, with parameters."""
+        ...
+
+
+class Codecs:
+    """The formats of one endpoint. Cheap to make; holds no state but its codecs; safe to share between threads.
+
+    protobuf: the descriptor set of the model, or None where it has none. feature_names: names for the columns of CSV
+    and NPY bodies that bring none. limits: what one body may cost.
+    """
+
+    def __init__(
+        self,
+        protobuf: "ProtobufSchema | None" = None,
+        feature_names: tuple[str, ...] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._protobuf = protobuf
+        self._feature_names = feature_names
+        self._makers: dict[str, Callable[[], Codec]] = {
+            JSON: self._json,
+            "text/csv": self._csv,
+            **(dict.fromkeys(_PROTOBUF, self._protobuf_codec) if protobuf is not None else {}),
+        }
+        self._codecs: dict[Callable[[], Codec], Codec] = {}
+        self.media_types: tuple[str, ...] = tuple(self._makers)
+
+    def read(self, body: bytes | bytearray | memoryview, content_type: str | None, *, columns: bool = False) -> Payload:
+        """A request body as a `Payload`: its value, and what else is known about it. See `decode`."""
+        view = memoryview(body).cast("B")
+        if len(view) > self.limits.max_bytes:
+            raise PayloadTooLarge(f"the body has {len(view)} bytes; the limit is {self.limits.max_bytes}")
+        media = parse_content_type(content_type or JSON)
+        codec = self._codec(media.name)
+        if codec is None:
+            hint = "; the model has no descriptor set for protobuf" if media.name in _PROTOBUF else ""
+            raise UnsupportedMediaType(
+                f"content type {media.name} is not supported; send {', '.join(self.media_types)}{hint}"
+            )
+        if not len(view):
+            raise DecodeError(f"the body is empty; send {media.name}")
+        if columns and media.name in _PROTOBUF:
+            return codec.decode(view, media, columns=True)  # type: ignore[call-arg]
+        return codec.decode(view, media)
+
+    def decode(
+        self, body: bytes | bytearray | memoryview, content_type: str | None, *, columns: bool = False
+    ) -> object:
+        """A request body as a plain Python, NumPy or Arrow object.
+
+        content_type: the header; JSON where there is none. columns: repeated protobuf messages as dicts of columns,
+        which is faster than lists of dicts; without meaning for other formats. Raises DecodeError,
+        UnsupportedMediaType or PayloadTooLarge.
+        """
+        return self.read(body, content_type, columns=columns).value
+
+    def choose(self, accept: str | None, default: str = JSON) -> MediaType:
+        """What an answer would be written as; to be asked before the model runs. Raises NotAcceptable."""
+        return choose(accept, self.media_types, default)
+
+    def encode(
+        self, prediction: object, accept: str | None, default: str = JSON, *, request: Payload | None = None
+    ) -> tuple[bytes, str]:
+        """A prediction as the best format that the caller accepts: body and content type.
+
+        accept: the Accept header; default: the format where the caller leaves it open. request: what `read` gave, so
+        that a JSON request in `instances` is answered in `predictions`. Raises NotAcceptable or EncodeError.
+        """
+        media = self.choose(accept, default)
+        codec = self._codec(media.name)
+        if codec is None:
+            raise NotAcceptable(f"cannot write {media.name}; the answer can be {', '.join(self.media_types)}")
+        body, written = codec.encode(prediction, media, request)
+        return body, str(written)
+
+    def _codec(self, name: str) -> Codec | None:
+        make = self._makers.get(name)
+        if make is None:
+            return None
+        codec = self._codecs.get(make)
+        if codec is None:
+            codec = self._codecs[make] = make()
+        return codec
+
+    def _json(self) -> Codec:
+        from .json_ import JsonCodec
+
+        return JsonCodec(self.limits)
+
+    def _csv(self) -> Codec:
+        from .csv_ import CsvCodec
+
+        return CsvCodec(self.limits, self._feature_names)
+
+    def _protobuf_codec(self) -> Codec:
+        from .protobuf.codec import ProtobufCodec
+
+        assert self._protobuf is not None
+        return ProtobufCodec(self.limits, self._protobuf)
