@@ -63,8 +63,7 @@ class Artefact:
 def build_artefact(directory: Path, *, training_rows: int | None = None, trees: int = 120) -> Artefact:
     """Train and build everything under `directory`, which becomes `base_dir`.
 
-    All 75,000 flights and 120 trees take about 5 s; `training_rows=5000, trees=20` about 2 s, for tests that need a model
-    rather than a good one.
+    `training_rows=5000, trees=20` is for tests that need a model rather than a good one.
     """
     model_dir = directory / "model"
     code_dir = model_dir / "code"
