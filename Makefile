@@ -64,7 +64,7 @@ bench: venv ## the benchmarks, one after the other; results go to benchmarks/res
 lint: venv ## format, lint and the arrows between the rooms
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/ruff check --quiet .
-	.venv/bin/lint-imports --no-logo
+	@contracts=$$(.venv/bin/lint-imports --no-logo) || { echo "$$contracts"; exit 1; }
 
 .PHONY: types
 types: venv ## the type checker, strict over all but the tests

@@ -170,6 +170,14 @@ def test_the_serving_image_installs_no_monitoring_dependency() -> None:
     assert monitoring & set(pins("serving")) == of_the_toolkit
 
 
+def test_a_room_tells_type_checkers_that_it_is_typed() -> None:
+    assert [room for room in ROOMS if not (ROOT / room / "py.typed").is_file()] == []
+
+
+def test_what_ci_runs_parses_as_bash() -> None:
+    subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=True)
+
+
 def test_the_image_carries_what_sagemaker_looks_for() -> None:
     text = (ROOT / "Dockerfile").read_text()
     serving = text[text.index(" AS serving") :]
