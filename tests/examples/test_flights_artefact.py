@@ -34,9 +34,10 @@ def store(artefact):
     return Store(artefact.code_dir / "store.db")
 
 
-def test_the_archive_is_in_sagemakers_layout_and_holds_what_is_served(artefact):
+def test_the_archive_is_in_sagemakers_layout_and_holds_what_is_served(artefact, tmp_path):
     with tarfile.open(artefact.archive) as tar:
-        packed = {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+        tar.extractall(tmp_path, filter="data")
+    packed = files(tmp_path)
 
     assert set(packed) == {
         "model.npz",
@@ -46,7 +47,12 @@ def test_the_archive_is_in_sagemakers_layout_and_holds_what_is_served(artefact):
         "code/store.db",
         "code/capture.toml",
     }
-    assert packed == {name: (artefact.model_dir / name).read_bytes() for name in packed}
+    assert packed == files(artefact.model_dir)
+
+
+def files(directory):
+    paths = [path for path in directory.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
 
 
 def test_equal_inputs_give_an_equal_archive(artefact, tmp_path):

@@ -1,6 +1,6 @@
 """The model is worth serving, the same each time, and the endpoint's scores are scikit-learn's."""
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,7 @@ def model():
 def exported(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.npz"
     write_model(model, path)
-    spec = importlib.util.spec_from_file_location("flights_trees", TREES)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Trees.load(path)
+    return runpy.run_path(str(TREES))["Trees"].load(path)
 
 
 def records(features):

@@ -22,8 +22,8 @@ def test_the_readable_schema_and_the_compiled_one_agree():
     }
     compiled = descriptor_pb2.FileDescriptorSet.FromString(schema.descriptor_set()).file[0]
 
-    assert re.search(r'syntax = "(\w+)";', text)[1] == compiled.syntax
-    assert re.search(r"package (\w+);", text)[1] == compiled.package
+    assert re.findall(r'syntax = "(\w+)";', text) == [compiled.syntax]
+    assert re.findall(r"package (\w+);", text) == [compiled.package]
     assert readable == {
         message.name: [(*words(field), field.name, field.number) for field in message.field]
         for message in compiled.message_type

@@ -36,9 +36,11 @@ def test_a_limit_takes_the_first_requests(july):
 def test_the_body_is_the_payload_in_protobuf(july):
     for request in july[::50]:
         message = schema.DeparturesRequest.FromString(request.body)
+        plain = json_format.MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
 
-        options = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
-        assert json_format.MessageToDict(message, **options) == request.payload
+        assert plain == request.payload
 
 
 def test_a_request_holds_every_scheduled_flight_and_nothing_of_how_it_went(july):
