@@ -51,7 +51,7 @@ def train(limit: int | None = None, trees: int = 120) -> TrainedModel:
         random_state=20130101,
     )
     held_out = data.featured(data.held_out_rows())
-    with threadpool_limits(1):  # on a busy machine OpenMP's threads wait for each other: ten times as long as one alone
+    with threadpool_limits(1):  # on a busy machine OpenMP's threads wait for each other far longer than one alone takes
         classifier.fit(_matrix(training, categories), training["late"].to_numpy(dtype=bool))
         risk = classifier.predict_proba(_matrix(held_out, categories))[:, 1]
     auc = float(roc_auc_score(held_out["late"].to_numpy(dtype=bool), risk))

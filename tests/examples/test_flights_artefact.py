@@ -14,6 +14,8 @@ import pytest
 
 from examples.flights import data, schema, traffic
 from examples.flights.build import build_artefact
+from examples.flights.replay import ACCEPT
+from serialization import Codecs, DecodeError, ProtobufSchema
 
 
 class Store:
@@ -133,6 +135,26 @@ def test_every_flight_gets_a_risk_and_a_rank(user_code, store, artefact):
         risks = [prediction["risk"] for prediction in by_rank]
         assert risks == sorted(risks, reverse=True)
         assert all(0.0 < risk < 1.0 for risk in risks)
+
+
+@pytest.mark.parametrize("request_", [{}, [], {"airport": "JFK", "flights": [], "hour": "five"}])
+def test_a_request_that_lacks_something_is_the_callers_error(user_code, store, request_):
+    with pytest.raises(DecodeError, match="an hour such as 2013-07-01T05"):
+        user_code.inference.features_fn(request_, store)
+
+
+def test_the_endpoints_codecs_read_requests_and_write_responses_by_the_artefacts_schema(user_code, store, artefact):
+    path = artefact.code_dir / artefact.environment["PROTOBUF_DESCRIPTOR_SET"]
+    codecs = Codecs(protobuf=ProtobufSchema.load(path, artefact.request_message, artefact.response_message))
+    [request] = traffic.july_requests(1)
+    decoded = codecs.decode(request.body, traffic.CONTENT_TYPE)
+    features = user_code.inference.features_fn(decoded, store)
+    predictions = user_code.inference.predict_fn(features, user_code.inference.model_fn(artefact.model_dir))
+    body, _ = codecs.encode(predictions, ACCEPT)
+
+    assert decoded == request.payload
+    answered = schema.DeparturesResponse.FromString(body).predictions
+    assert [{"risk": each.risk, "rank": each.rank} for each in answered] == predictions
 
 
 def test_a_flight_whose_hour_and_plane_nobody_knows_is_ranked_all_the_same(user_code, store, artefact):

@@ -7,6 +7,7 @@ import numpy as np
 from trees import Trees
 
 from capture import Features
+from serialization import DecodeError
 
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 PLANE = ["plane_year", "plane_type", "manufacturer", "engines", "seats", "engine_type"]
@@ -18,8 +19,11 @@ def model_fn(model_dir):
 
 
 def features_fn(request, feature_store):
-    airport, flights = request["airport"], request["flights"]
-    hour = datetime.fromisoformat(request["hour"])
+    try:
+        airport, flights = request["airport"], request["flights"]
+        hour = datetime.fromisoformat(request["hour"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"airport, flights and an hour such as 2013-07-01T05 are needed: {error!r}") from error
     weather = feature_store.get("weather", [f"{airport}|{hour:%Y-%m-%dT%H}"], WEATHER)[0]
     planes = feature_store.get("planes", [flight.get("tailnum") or "" for flight in flights], PLANE)
     return Features(
