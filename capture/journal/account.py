@@ -1,0 +1,266 @@
+"""A writing process's account: a mapped file of counters, which survives `kill -9` and which the shipper reads.
+
+The process holds a lock (`flock`) on the file as long as it lives; whoever gets the lock knows that the process is
+dead or has closed its buffer. Each lane counts in a page of its own, so that threads never count in one word.
+
+Layout, 64-bit words, little-endian:
+
+    page 0       word 0 magic b"EACCOUNT"; 1 version; 2 closed; 3 when it began, microseconds since 1970 UTC;
+                 4 where the header's text stands; 5 its length; 6 dropped segments; 7 dropped bytes;
+                 8 fits: 1 while the spool can be written
+    page 1 … 64  a lane each: the words of `Lane` below
+    then         the header (`record.Header`) as JSON
+
+`appended` is no word: it is kept + sampled out + the refused, so the identity holds at any moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAGIC = int.from_bytes(b"EACCOUNT", "little")
+VERSION = 1
+MOST_LANES = 64
+PAGE = 4096
+_WORDS = PAGE // 8
+
+TOO_LARGE, UNENCODABLE, SPOOL_FULL, SPOOL_UNAVAILABLE, BUSY, INTERNAL = range(6)
+REFUSALS = ("too_large", "unencodable", "spool_full", "spool_unavailable", "busy", "internal")
+"""Why `append` refuses a record, in the order of the counters."""
+
+_KEPT, _SAMPLED_OUT, _ROWS, _BYTES, _MISMATCHES, _SETTLED, _COUNT, _SUM, _MAX = range(9)
+_REFUSED, _BUCKETS = 16, 64
+_MOST_BUCKET = _WORDS - _BUCKETS - 1
+
+
+class Lane:
+    """One lane's counters, written by the lane's thread alone (`settled` by the shipper)."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def kept(self, rows: int, size: int, mismatch: bool) -> None:
+        """One more record is committed."""
+        words = self._words
+        words[_KEPT] += 1
+        words[_ROWS] += rows
+        words[_BYTES] += size
+        if mismatch:
+            words[_MISMATCHES] += 1
+
+    def sampled_out(self) -> None:
+        """One more record was left out by sampling."""
+        self._words[_SAMPLED_OUT] += 1
+
+    def refused(self, reason: int) -> None:
+        """One more record was refused."""
+        self._words[_REFUSED + reason] += 1
+
+    def measured(self, nanoseconds: int) -> None:
+        """One append took so long. Buckets have 8 steps for each power of two: right to 12.5 %."""
+        words = self._words
+        words[_COUNT] += 1
+        words[_SUM] += nanoseconds
+        if nanoseconds > words[_MAX]:
+            words[_MAX] = nanoseconds
+        power = nanoseconds.bit_length()
+        bucket = (power << 3) + ((nanoseconds >> power - 4) & 7) if power > 3 else nanoseconds
+        words[_BUCKETS + min(bucket, _MOST_BUCKET)] += 1
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever counted."""
+        words = self._words
+        return bool(words[_COUNT] or words[_KEPT] or words[_REFUSED + SPOOL_UNAVAILABLE])
+
+    @property
+    def records(self) -> int:
+        """The records kept so far: the number of the last one."""
+        return self._words[_KEPT]
+
+    def correct(self, records: int) -> None:
+        """What a dead writer committed and did not live to count."""
+        if records > self._words[_KEPT]:
+            self._words[_KEPT] = records
+
+    @property
+    def settled(self) -> int:
+        """Records that are shipped or lost."""
+        return self._words[_SETTLED]
+
+    def settle(self, records: int) -> None:
+        """The shipper says how many records are shipped or lost."""
+        self._words[_SETTLED] = records
+
+    def reading(self) -> LaneCounts:
+        """A copy of the counters."""
+        words = self._words
+        buckets = {i: words[_BUCKETS + i] for i in range(_MOST_BUCKET + 1) if words[_BUCKETS + i]}
+        refused = {name: words[_REFUSED + i] for i, name in enumerate(REFUSALS) if words[_REFUSED + i]}
+        return LaneCounts(
+            kept=words[_KEPT],
+            sampled_out=words[_SAMPLED_OUT],
+            rows=words[_ROWS],
+            bytes=words[_BYTES],
+            row_mismatches=words[_MISMATCHES],
+            settled=words[_SETTLED],
+            refused=refused,
+            latency=Latency(words[_COUNT], words[_SUM], words[_MAX], buckets),
+        )
+
+
+@dataclass(slots=True)
+class Latency:
+    """How long `append` took: calls, nanoseconds in all, the longest, and calls by bucket."""
+
+    count: int = 0
+    total: int = 0
+    longest: int = 0
+    buckets: dict[int, int] = field(default_factory=dict)
+
+    def add(self, other: Latency) -> None:
+        """Merges another histogram into this one."""
+        self.count += other.count
+        self.total += other.total
+        self.longest = max(self.longest, other.longest)
+        for bucket, calls in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + calls
+
+    def quantile(self, share: float) -> float:
+        """Nanoseconds that the given share of calls did not exceed, right to 12.5 %; 0 without calls."""
+        wanted, seen = share * sum(self.buckets.values()), 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= wanted:
+                return min(_upper(bucket), float(self.longest))
+        return 0.0
+
+
+@dataclass(slots=True)
+class LaneCounts:
+    """One lane's counters at one moment."""
+
+    kept: int
+    sampled_out: int
+    rows: int
+    bytes: int
+    row_mismatches: int
+    settled: int
+    refused: dict[str, int]
+    latency: Latency
+
+    @property
+    def appended(self) -> int:
+        """Every call of append."""
+        return self.kept + self.sampled_out + sum(self.refused.values())
+
+
+def _upper(bucket: int) -> float:
+    power, step = bucket >> 3, bucket & 7
+    return float(bucket if bucket < 32 else (step + 9) << power - 4)
+
+
+class Account:
+    """The mapped file, from either side."""
+
+    def __init__(self, path: Path, descriptor: int, held: bool) -> None:
+        self.path = path
+        self.process = path.name
+        self._descriptor = descriptor
+        self._held = held
+        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        self._words = memoryview(self._map).cast("Q")
+
+    @classmethod
+    def create(cls, path: Path, header: bytes, now: int) -> Account:
+        """A new account, locked for this process; raises OSError."""
+        at = (MOST_LANES + 1) * PAGE
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.posix_fallocate(descriptor, 0, at + (len(header) + PAGE - 1) // PAGE * PAGE)
+            os.pwrite(descriptor, header, at)
+            account = cls(path, descriptor, held=True)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        words = account._words
+        words[1], words[3], words[4], words[5], words[8] = VERSION, now, at, len(header), 1
+        words[0] = MAGIC
+        return account
+
+    @classmethod
+    def read(cls, path: Path) -> Account | None:
+        """Another process's account, None where the file is none (yet)."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        if os.fstat(descriptor).st_size < (MOST_LANES + 1) * PAGE:
+            os.close(descriptor)
+            return None
+        account = cls(path, descriptor, held=False)
+        if account._words[0] != MAGIC or account._words[1] != VERSION:
+            account.let_go()
+            return None
+        return account
+
+    def lane(self, index: int) -> Lane:
+        """The counters of one lane, of `MOST_LANES`."""
+        return Lane(self._words[(index + 1) * _WORDS : (index + 2) * _WORDS])
+
+    @property
+    def header_text(self) -> bytes:
+        at, length = self._words[4], self._words[5]
+        return bytes(memoryview(self._map)[at : at + length])
+
+    @property
+    def closed(self) -> bool:
+        """Whether the process said that it writes no more."""
+        return bool(self._words[2])
+
+    @property
+    def began_at(self) -> int:
+        """Microseconds since 1970 UTC."""
+        return self._words[3]
+
+    def close_for_writing(self) -> None:
+        """Says that this process writes no more."""
+        self._words[2] = 1
+
+    def dropped(self, size: int) -> None:
+        """Counts a segment that this process dropped because the spool was full."""
+        self._words[6] += 1
+        self._words[7] += size
+
+    @property
+    def drops(self) -> tuple[int, int]:
+        """Segments and bytes that this process dropped."""
+        return self._words[6], self._words[7]
+
+    def alive(self) -> bool:
+        """Whether the writing process holds its lock."""
+        if self._held:
+            return True
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        return False
+
+    def let_go(self) -> None:
+        """Gives up the file and, where this process holds it, the lock. The mapping stays while somebody uses it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._held = False

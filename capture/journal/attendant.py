@@ -1,0 +1,110 @@
+"""The attendant: a thread of the writing process that keeps segments prepared, so that no request has to.
+
+It claims segments from the spool, maps them and faults their pages in, ahead of need; how many it holds ready grows
+when appends empty the stock, and falls back when the spool is small. Where the buffer is to see to a shipper, it also
+starts one whenever none holds the spool (`launch.py`), with a pause that grows while they end at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from capture.errors import SpoolError
+from capture.journal.launch import Launcher
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Callable
+
+    from capture.journal.account import Account
+    from capture.journal.segment import SegmentWriter
+    from capture.journal.spool import Spool
+
+log = logging.getLogger("capture")
+_PAUSE = 1.0
+_FEWEST, _MOST = 2, 8
+
+
+class Attendant:
+    """Prepared segments for one process; `take` is for the request's thread, everything else for the thread here."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        account: Account,
+        header: bytes,
+        clock: Callable[[], int],
+        launcher: Launcher | None,
+    ) -> None:
+        self._spool = spool
+        self._account = account
+        self._header = header
+        self._clock = clock
+        self._launcher = launcher
+        self._ready: deque[mmap.mmap] = deque()
+        self._sealed: deque[SegmentWriter] = deque()
+        self._wanted = _FEWEST
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
+
+    def start(self) -> None:
+        """Prepares the first segment in the caller's thread, then the others in one of its own."""
+        self._stock()
+        self._thread.start()
+
+    def take(self) -> mmap.mmap | None:
+        """A prepared segment; None where none is ready and none lies free."""
+        with contextlib.suppress(IndexError):
+            mapped = self._ready.popleft()
+            self._wake.set()
+            return mapped
+        self._wanted = min(self._wanted * 2, _MOST)
+        self._wake.set()
+        with contextlib.suppress(OSError, SpoolError):
+            return self._claim(wait=False)
+        return None
+
+    def retire(self, segment: SegmentWriter) -> None:
+        """Takes a sealed segment off the request's thread; it is unmapped here."""
+        self._sealed.append(segment)
+
+    def stop(self) -> None:
+        """Ends the thread and gives back what is prepared and was not used."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
+
+    def _claim(self, wait: bool) -> mmap.mmap | None:
+        now = self._clock() // 1000
+        return self._spool.claim(self._account.process, self._header, now, self._account, wait)
+
+    def _stock(self) -> None:
+        """Claims until as many are ready as are wanted, or as this spool can give."""
+        share = max(self._spool.most_segments // 32, 1)
+        while len(self._ready) < min(self._wanted, share) and not self._stopping:
+            mapped = self._claim(wait=True)
+            if mapped is None:
+                return
+            self._ready.append(mapped)
+
+    def _run(self) -> None:
+        pause = time.monotonic()
+        while not self._stopping:
+            self._wake.wait(_PAUSE)
+            self._wake.clear()
+            try:
+                while self._sealed:
+                    self._sealed.popleft().let_go()
+                self._stock()
+                if self._launcher is not None and time.monotonic() >= pause:
+                    pause = time.monotonic() + self._launcher.ensure()
+            except (OSError, SpoolError) as error:
+                log.warning("capture: the spool cannot give a segment: %s", error)
+                time.sleep(_PAUSE)

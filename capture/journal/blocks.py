@@ -1,0 +1,291 @@
+"""Drafts: every input shape of DESIGN section 4, turned into a block that the frame can hold.
+
+A `Draft` is a block that is ready to be written: its kind, its names, what goes into the frame's head, and the buffers
+that follow the head byte for byte, so that an array is copied and never turned into Python objects. Which way a value
+takes is decided by its type:
+
+| given | kind |
+| --- | --- |
+| a mapping | `ROW`, or `COLUMNS` where every value is a list or array and all have one length |
+| a sequence of mappings | `ROWS` where all have the same names, else `RAGGED` |
+| a NumPy array of numbers, a DataFrame with one dtype | `MATRIX` |
+| a DataFrame with several dtypes | `COLUMNS`, a block of one dtype at a time, strings as Arrow's buffers |
+| an Arrow batch or table | `BATCH`, as an IPC stream |
+| a sequence of sequences | `ROWS`, the names being those of the settings, or `feature_0` … |
+| one sequence or array of scalars, one scalar | features: one row; predictions: one row each |
+
+pandas and pyarrow are never imported here: whoever passes a DataFrame has brought them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from capture.journal import values
+from capture.journal.frames_of_pandas import frame_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from capture.journal.shapes import Shape, Shapes
+
+ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
+_LISTS = (list, tuple)
+
+
+class Draft(NamedTuple):
+    """A block that is ready to be written: `fields` follow kind and shape in the head, `buffers` follow the head."""
+
+    kind: int
+    shape: Shape | None
+    fields: tuple[Any, ...]
+    buffers: tuple[Any, ...]
+    rows: int
+
+
+class Drafter:
+    """Turns what callers pass into drafts, by the settings of one buffer.
+
+    `feature_names` names the columns of arrays and sequences. A draft may refer to the caller's own memory; `freeze`
+    gives one that does not.
+    """
+
+    def __init__(self, shapes: Shapes, feature_names: Sequence[str] | None = None) -> None:
+        self._shapes = shapes
+        self._feature_names = tuple(feature_names) if feature_names else None
+        self._no_names = shapes.of(())
+        self._frame_columns: Any = None
+        self._frame_shape = self._no_names
+
+    def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
+        """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
+        if type(given) is dict:
+            return self._mapping(given, one_row=False)
+        if given is None:
+            return Draft(ROWS, self._no_names, (((),),), (), 1)
+        names = self._feature_names if names is None else tuple(names)
+        array = _as_array(given)
+        if array is not None:
+            given = array.reshape(1, -1) if array.ndim < 2 else array
+            if given.ndim > 2:
+                raise ValueError(f"an array of shape {array.shape} has no rows and columns")
+            return self._matrix(given, self._named(names, given.shape[1], "feature_{}"))
+        table = self._table(given)
+        if table is not None:
+            return table
+        if not isinstance(given, _LISTS):
+            given = [given]
+        if given and all(isinstance(row, _LISTS) for row in given):
+            return self._sequences(given, names, "feature_{}")
+        return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
+
+    def request(self, given: Mapping[str, Any]) -> Draft:
+        """The draft of request-level features: always one row."""
+        return self._mapping(given if type(given) is dict else dict(given), one_row=True)
+
+    def predictions(self, given: Any, items: int) -> Draft:
+        """The draft of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
+        if type(given) is float:
+            return Draft(ROW, self._single, ((given,),), (), 1)
+        array = _as_array(given)
+        if array is not None:
+            if array.ndim == 2 and array.dtype.kind in "biufcmM":
+                return self._matrix(array, self._plain_shape(_numbered("{}", array.shape[1])))
+            if array.ndim == 1 and array.dtype.kind in "biufcmM":
+                return self._matrix(array.reshape(-1, 1), self._single)
+            given = array.tolist()
+        elif isinstance(given, dict) or _is_mapping(given):
+            return self._unrestricted._mapping(dict(given), one_row=items == 1)
+        else:
+            table = self._unrestricted._table(given)
+            if table is not None:
+                return table
+        if not isinstance(given, _LISTS):
+            return Draft(ROW, self._single, ((given,),), (), 1)
+        if given and all(isinstance(row, _LISTS) for row in given) and len(set(map(len, given))) == 1:
+            shape = self._plain_shape(_numbered("{}", len(given[0])))
+            return Draft(ROWS, shape, (given,), (), len(given))
+        return Draft(ROWS, self._single, ([(value,) for value in given],), (), len(given))
+
+    @property
+    def _single(self) -> Shape:
+        return self._plain_shape(("",))
+
+    def _plain_shape(self, names: tuple[str, ...]) -> Shape:
+        """A shape of predictions' names, to which `CAPTURE_EXCLUDE` and `CAPTURE_HASH` do not apply."""
+        return self._shapes.plain.of(names)
+
+    @property
+    def _unrestricted(self) -> Drafter:
+        return Drafter(self._shapes.plain) if self._shapes.plain is not self._shapes else self
+
+    def _named(self, names: tuple[str, ...] | None, width: int, default: str) -> Shape:
+        if names is None or len(names) != width:
+            names = _numbered(default, width)
+        return self._shapes.of(names)
+
+    def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
+        shape, row = self._shapes.read(given)
+        if not one_row and row and _is_column(row[0]):
+            length = _common_length(row)
+            if length is not None:
+                return self._columns(shape, row, length)
+        return Draft(ROW, shape, (self._shapes.restrict(shape, row) if shape.restricted else row,), (), 1)
+
+    def _columns(self, shape: Shape, columns: Sequence[Any], length: int) -> Draft:
+        """Columns of `shape.given`, all of one length."""
+        parts: list[tuple[Any, ...]] = []
+        buffers: list[Any] = []
+        if shape.kept is not None:
+            columns = [columns[position] for position in shape.kept]
+        for position, column in enumerate(columns):
+            if position in shape.hashed:
+                column = [self._shapes.digest(value) for value in column]
+            array = _as_array(column)
+            if array is not None and array.dtype.kind in "biufcmM":
+                data = _contiguous(array)
+                parts.append(("m", (position,), array.dtype.str, data.nbytes))
+                buffers.append(data)
+            elif hasattr(column, "to_pylist"):
+                parts.append(("l", (position,), column.to_pylist()))
+            else:
+                parts.append(("l", (position,), list(column) if array is None else array.tolist()))
+        return Draft(COLUMNS, shape, (length, parts), tuple(buffers), length)
+
+    def _matrix(self, array: Any, shape: Shape) -> Draft:
+        if array.dtype.kind not in "biufcmM":
+            return Draft(ROWS, shape, (self._restricted(shape, array.tolist()),), (), len(array))
+        if shape.restricted:
+            return self._columns(shape, list(array.T), len(array))
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        data = _contiguous(array.T if order == "F" else array)
+        head = (array.dtype.str, array.shape[0], array.shape[1], order, data.nbytes)
+        return Draft(MATRIX, shape, head, (data,), len(array))
+
+    def _restricted(self, shape: Shape, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        return [self._shapes.restrict(shape, row) for row in rows] if shape.restricted else rows
+
+    def _sequences(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...] | None, default: str) -> Draft:
+        width = len(rows[0])
+        if set(map(len, rows)) != {width}:
+            given = names or _numbered(default, max(map(len, rows)))
+            return self._mappings([dict(zip(given, row, strict=False)) for row in rows])
+        shape = self._named(names, width, default)
+        return Draft(ROWS, shape, (self._restricted(shape, rows),), (), len(rows))
+
+    def _one_sequence(self, row: Sequence[Any], shape: Shape) -> Draft:
+        return Draft(ROWS, shape, (self._restricted(shape, [row]),), (), 1)
+
+    def _mappings(self, rows: Sequence[Mapping[Any, Any]]) -> Draft:
+        """Mappings with the same names in any order are `ROWS`; else each row brings its own names."""
+        shape, _ = self._shapes.read(rows[0])
+        if set(map(len, rows)) == {shape.size}:
+            try:
+                taken: Sequence[Any] = list(map(shape.take, rows))
+            except KeyError:
+                pass
+            else:
+                return Draft(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
+        ragged = []
+        for row in rows:
+            own, found = self._shapes.read(row)
+            ragged.append(dict(zip(own.names, self._shapes.restrict(own, found), strict=True)))
+        return Draft(RAGGED, None, (ragged,), (), len(ragged))
+
+    def _table(self, given: Any) -> Draft | None:
+        """Sequences of mappings, mappings of another class, DataFrames, Series and Arrow tables; None for others."""
+        if isinstance(given, _LISTS):
+            return self._mappings(given) if given and all(map(_is_mapping, given)) else None
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and isinstance(given, pandas.DataFrame):
+            return self._dataframe(given)
+        arrow = sys.modules.get("pyarrow")
+        if arrow is not None and isinstance(given, arrow.RecordBatch | arrow.Table):
+            return self._arrow(arrow, given)
+        if _is_mapping(given):
+            return self._mapping(dict(given), one_row=False)
+        return None
+
+    def _dataframe(self, frame: Any) -> Draft:
+        columns = frame.columns
+        if columns is not self._frame_columns:
+            if self._frame_columns is None or not columns.equals(self._frame_columns):
+                self._frame_shape = self._shapes.of(tuple(columns))
+            self._frame_columns = columns
+        shape, rows = self._frame_shape, len(frame)
+        if shape.restricted:
+            return self._columns(shape, [frame.iloc[:, position] for position in range(shape.size)], rows)
+        parts, buffers = frame_parts(frame)
+        if len(parts) == 1 and parts[0][0] == "m" and list(parts[0][1]) == list(range(len(shape.names))):
+            head = (parts[0][2], rows, len(shape.names), "F", parts[0][3])
+            return Draft(MATRIX, shape, head, tuple(buffers), rows)
+        return Draft(COLUMNS, shape, (rows, parts), tuple(buffers), rows)
+
+    def _arrow(self, arrow: Any, given: Any) -> Draft:
+        shape = self._shapes.of(tuple(given.schema.names))
+        if shape.restricted:
+            return self._columns(shape, given.columns, given.num_rows)
+        sink = arrow.BufferOutputStream()
+        with arrow.ipc.new_stream(sink, given.schema) as writer:
+            writer.write(given)
+        data = sink.getvalue()
+        return Draft(BATCH, None, (data.size,), (memoryview(data).cast("B"),), given.num_rows)
+
+
+def freeze(draft: Draft) -> Draft:
+    """The same draft in memory of its own, safe from whoever changes the caller's objects afterwards."""
+    fields = tuple(
+        msgspec.Raw(values.encode(entry)) if isinstance(entry, list | tuple | dict) else entry for entry in draft.fields
+    )
+    buffers = tuple(bytes(buffer) for buffer in draft.buffers)
+    return Draft(draft.kind, draft.shape, fields, buffers, draft.rows)
+
+
+def _numbered(pattern: str, width: int) -> tuple[str, ...]:
+    return tuple(pattern.format(position) for position in range(width))
+
+
+def _is_mapping(given: Any) -> bool:
+    return isinstance(given, dict) or (hasattr(given, "keys") and hasattr(given, "__getitem__") and not _dtyped(given))
+
+
+def _dtyped(given: Any) -> bool:
+    return hasattr(given, "dtype") or hasattr(given, "dtypes")
+
+
+def _as_array(given: Any) -> Any:
+    """`given` as a NumPy array where it is one or stands for one (a Series, a tensor); None for everything else."""
+    np = sys.modules.get("numpy")
+    if np is None or isinstance(given, list | tuple | dict | str | int | float):
+        return None
+    if isinstance(given, np.ndarray):
+        return given
+    if isinstance(given, np.generic) or hasattr(given, "dtypes") or not hasattr(given, "__array__"):
+        return None
+    if hasattr(given, "schema") or getattr(given, "null_count", False):
+        return None
+    return np.asarray(given)
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (hasattr(value, "__len__") and hasattr(value, "__array__"))
+
+
+def _common_length(columns: Sequence[Any]) -> int | None:
+    length = len(columns[0])
+    for column in columns:
+        if not _is_column(column) or len(column) != length:
+            return None
+    return length
+
+
+def _contiguous(array: Any) -> memoryview:
+    """The array's bytes in C order, without a copy where they lie so."""
+    if array.dtype.kind in "mM":
+        array = array.view("i8")
+    if not array.flags.c_contiguous:
+        array = array.copy(order="C")
+    return memoryview(array.reshape(-1).view("u1")) if array.size else memoryview(b"")

@@ -1,0 +1,85 @@
+"""A lane: one writer of a process, used by one thread at a time, with its open segment and its counters.
+
+Threads do not share a lock, they share lanes: `CaptureBuffer.append` takes a lane from a stack, uses it, puts it back.
+Taking and putting are single calls of C, so a thread that is preempted in the middle of an append keeps only its own
+lane from the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from capture.journal import frame, values
+from capture.journal.account import SPOOL_FULL, TOO_LARGE
+from capture.journal.blocks import Draft, Drafter
+from capture.journal.segment import SegmentWriter
+
+if TYPE_CHECKING:
+    from capture.journal import account
+    from capture.journal.attendant import Attendant
+
+
+class Refused(Exception):
+    """A record is refused; `reason` is an index of `account.REFUSALS`."""
+
+    def __init__(self, reason: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Lane:
+    """One writer: its id is the process's, followed by the lane's number."""
+
+    __slots__ = ("_attendant", "_segment", "counters", "drafter", "index", "writer")
+
+    def __init__(
+        self, process: str, index: int, counters: account.Lane, drafter: Drafter, attendant: Attendant
+    ) -> None:
+        self.index = index
+        self.writer = f"{process}{index:08x}"
+        self.counters = counters
+        self.drafter = drafter
+        self._attendant = attendant
+        self._segment: SegmentWriter | None = None
+
+    def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft, now: int) -> None:
+        """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
+        segment = self._segment
+        size = 0 if segment is None else segment.write(about, request, items, predictions)
+        if not size:
+            segment = self._next(now)
+            size = segment.write(about, request, items, predictions)
+            if not size:
+                raise Refused(TOO_LARGE, _too_large(segment, about, request, items, predictions))
+        self.counters.kept(items.rows, size, items.rows != predictions.rows)
+
+    def _next(self, now: int) -> SegmentWriter:
+        """Seals the open segment, if it has records, and opens a prepared one."""
+        segment = self._segment
+        if segment is not None and not segment.records:
+            return segment
+        mapped = self._attendant.take()
+        if mapped is None:
+            raise Refused(SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared")
+        if segment is not None:
+            segment.seal()
+            self._attendant.retire(segment)
+        self._segment = segment = SegmentWriter(mapped, self.writer)
+        segment.open(self.counters.records + 1, now)
+        return segment
+
+    def seal(self) -> None:
+        """Seals the open segment: no further record comes from this lane."""
+        if self._segment is not None:
+            self._segment.seal()
+            self._attendant.retire(self._segment)
+            self._segment = None
+
+
+def _too_large(
+    segment: SegmentWriter, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft
+) -> str:
+    drafts = [draft for draft in (request, items, predictions) if draft is not None]
+    head = values.encode((*about, *(draft.fields for draft in drafts)))
+    size = frame.frame_size(head, tuple(buffer for draft in drafts for buffer in draft.buffers))
+    return f"a record of about {size} bytes is larger than a segment's {segment.capacity()}"

@@ -1,0 +1,275 @@
+"""Segments: the files of the journal, each mapped into the memory of one writer and read by the shipper.
+
+A segment holds the records of one writer (a lane of one process), in the order of their numbers. A writer copies a
+frame behind the last one, then stores one 64-bit word, the commit word: what it covers is committed and survives
+`kill -9`, what it does not cover is no record.
+
+Invariants
+- Only the segment's writer changes bytes between the commit word's length and the end; only it stores the commit word.
+- The shipper reads up to the commit word and never further. It changes `taken`, and `state` once the writer is dead.
+- Bytes behind the commit word may be those of an earlier life of the file: a checksum begins with this segment's
+  seed, so an old frame never passes for a new one.
+- A segment is in one directory at a time (`spool.py`), and its directory says whether it is in use.
+
+Layout of the file, words being 64-bit, little-endian, aligned:
+
+    word 0   magic, b"ECAPTURE"
+    word 1   format version (1)
+    word 2   data offset: where the first frame stands, a multiple of 4096
+    word 3   commit: committed records << 32 | committed bytes behind the data offset
+    word 4   state: 0 prepared, 1 open, 2 sealed
+    word 5   number of the segment's first record (numbers count a writer's kept records, from 1)
+    word 6   seed of the checksums
+    word 7   taken: records << 32 | bytes that the shipper has shipped or given up
+    word 8   when it was opened, microseconds since 1970 UTC
+    word 9   length of the header's text << 32 | CRC-32C of it
+    byte 80  the writer's id, 32 hexadecimal digits
+    byte 128 the header (`record.Header`) as JSON
+    data offset: frames (`frame.py`)
+
+The file's name is its segment id (32 hexadecimal digits) and `.seg`. Readable and writable by its owner only.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from crc32c import crc32c
+
+from capture.journal import frame, values
+from capture.record import Header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from capture.journal.blocks import Draft
+    from capture.journal.shapes import Shape
+    from capture.record import Event
+
+MAGIC = int.from_bytes(b"ECAPTURE", "little")
+VERSION = 1
+PREPARED, OPEN, SEALED = 0, 1, 2
+_MAGIC, _VERSION, _OFFSET, _COMMIT, _STATE, _FIRST, _SEED, _TAKEN, _OPENED, _HEADER = range(10)
+_WRITER_AT, _HEADER_AT, _PAGE = 80, 128, 4096
+_LOW = 0xFFFF_FFFF
+
+
+class SegmentDamaged(Exception):
+    """The file's first page is not that of a segment of this version; the message says what is wrong."""
+
+
+def header_bytes(header: Header) -> bytes:
+    """The header as it stands in a segment: equal bytes mean equal keys and equal objects."""
+    return msgspec.json.encode(header, order="sorted")
+
+
+def header_of(text: bytes) -> Header | None:
+    """The header in a text that `header_bytes` made; None where it is none."""
+    try:
+        return msgspec.json.decode(text, type=Header)
+    except msgspec.DecodeError:
+        return None
+
+
+def lay(view: memoryview, writer: str, header: bytes, seed: int) -> None:
+    """Makes mapped memory a prepared segment, whatever it was before."""
+    words = view.cast("Q")
+    words[_COMMIT] = words[_TAKEN] = words[_STATE] = words[_FIRST] = words[_OPENED] = 0
+    offset = (_HEADER_AT + len(header) + _PAGE - 1) // _PAGE * _PAGE
+    if offset > len(view) // 4:
+        raise ValueError(f"a header of {len(header)} bytes leaves no room for records: [types] is too long")
+    view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
+    view[_HEADER_AT : _HEADER_AT + len(header)] = header
+    words[_HEADER] = len(header) << 32 | crc32c(header)
+    words[_OFFSET], words[_VERSION], words[_SEED], words[_MAGIC] = offset, VERSION, seed & _LOW, MAGIC
+
+
+class SegmentWriter:
+    """The writing end: one per lane at a time, used by one thread at a time."""
+
+    __slots__ = ("_data", "_map", "_position", "_seed", "_shape_ids", "_view", "_words", "records")
+
+    def __init__(self, mapped: mmap.mmap, writer: str) -> None:
+        view = memoryview(mapped)
+        view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
+        self.records = 0
+        self._map = mapped
+        self._view = view
+        self._words = view.cast("Q")
+        self._data = view[self._words[_OFFSET] :]
+        self._seed = self._words[_SEED]
+        self._position = 0
+        self._shape_ids: dict[Shape, int] = {}
+
+    def open(self, first_number: int, now: int) -> None:
+        """Opens a prepared segment for records from `first_number`."""
+        self._words[_FIRST] = first_number
+        self._words[_OPENED] = now
+        self._words[_STATE] = OPEN
+
+    def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> int:
+        """Commits one event and returns its frame's bytes; 0, with nothing committed, where the segment is too full.
+
+        `about` is the head's beginning, id to missing. Raises what `values.encode` raises.
+        """
+        start, known = self._position, len(self._shape_ids)
+        try:
+            head = values.encode(
+                (
+                    *about,
+                    None if request is None else self._block(request),
+                    self._block(items),
+                    self._block(predictions),
+                )
+            )
+            buffers = items.buffers
+            if predictions.buffers or (request is not None and request.buffers):
+                buffers = (*(request.buffers if request else ()), *buffers, *predictions.buffers)
+            end = frame.place(self._data, self._position, frame.EVENT, head, buffers, self._seed)
+        except BaseException:
+            self._forget(start, known)
+            raise
+        if not end:
+            self._forget(start, known)
+            return 0
+        self._position = end
+        self.records += 1
+        self._words[_COMMIT] = self.records << 32 | end
+        return end - start
+
+    def seal(self) -> None:
+        """No further record comes."""
+        self._words[_STATE] = SEALED
+
+    def let_go(self) -> None:
+        """Unmaps the file, which takes the kernel a third of a millisecond: not for a request's thread."""
+        self._data.release()
+        self._words.release()
+        self._view.release()
+        self._map.close()
+
+    def capacity(self) -> int:
+        """The bytes of frames that a segment of this size and header holds."""
+        return len(self._data)
+
+    def _block(self, draft: Draft) -> tuple[Any, ...]:
+        shape = draft.shape
+        if shape is None:
+            return (draft.kind, None, *draft.fields)
+        number = self._shape_ids.get(shape)
+        if number is None:
+            number = self._introduce(shape)
+        return (draft.kind, number, *draft.fields)
+
+    def _introduce(self, shape: Shape) -> int:
+        head = values.encode(shape.names)
+        end = frame.place(self._data, self._position, frame.SHAPE, head, (), self._seed)
+        number = self._shape_ids[shape] = len(self._shape_ids)
+        self._position = end or len(self._data)
+        return number
+
+    def _forget(self, position: int, known: int) -> None:
+        """Takes back the shapes of an event that was not committed."""
+        self._position = position
+        while len(self._shape_ids) > known:
+            self._shape_ids.popitem()
+
+
+class SegmentReader:
+    """The reading end: the shipper's, or a person's who inspects a spool."""
+
+    def __init__(self, path: Path) -> None:
+        """Maps the file; raises SegmentDamaged or OSError."""
+        self.path = path
+        self.identity = path.stem
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < _PAGE or size % 8:
+                raise SegmentDamaged(f"{path.name} has {size} bytes")
+            self._map = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        view = memoryview(self._map)
+        self._words = view.cast("Q")
+        words = self._words
+        if words[_MAGIC] != MAGIC or words[_VERSION] != VERSION:
+            raise SegmentDamaged(f"{path.name} is no segment of version {VERSION}")
+        length, checksum = words[_HEADER] >> 32, words[_HEADER] & _LOW
+        text = bytes(view[_HEADER_AT : _HEADER_AT + length])
+        if crc32c(text) != checksum or not _HEADER_AT + length <= words[_OFFSET] <= size:
+            raise SegmentDamaged(f"the header of {path.name} is damaged")
+        self.header_text = text
+        self.header = msgspec.json.decode(text, type=Header)
+        self.writer = bytes(view[_WRITER_AT : _WRITER_AT + 32]).decode("ascii", "replace")
+        self.size = size
+        self._data = view[words[_OFFSET] :]
+        self._shapes: list[tuple[str, ...]] = []
+        self._shapes_until = 0
+
+    @property
+    def state(self) -> int:
+        return self._words[_STATE]
+
+    @property
+    def first_number(self) -> int:
+        """The number of the first record, 0 before the segment is opened."""
+        return self._words[_FIRST]
+
+    @property
+    def opened_at(self) -> int:
+        """Microseconds since 1970 UTC."""
+        return self._words[_OPENED]
+
+    @property
+    def committed(self) -> tuple[int, int]:
+        """Committed records, and the bytes of their frames; a length beyond the file (damage) is cut to it."""
+        word = self._words[_COMMIT]
+        return word >> 32, min(word & _LOW, len(self._data))
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """Records and bytes that are shipped or given up."""
+        word = self._words[_TAKEN]
+        return word >> 32, word & _LOW
+
+    def set_taken(self, records: int, length: int) -> None:
+        """Notes for whoever drops segments what need not be counted as lost. `state.py` is what holds."""
+        self._words[_TAKEN] = records << 32 | length
+
+    def seal(self) -> None:
+        """Seals in the place of a dead writer."""
+        self._words[_STATE] = SEALED
+
+    def frames(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """(start, end, length of head) of each event in [start, stop) of the data; ends early at the first damage."""
+        if self._shapes_until < start:
+            for _ in self._scan(self._shapes_until, start, verify=False):
+                pass
+        yield from self._scan(start, stop, verify=True)
+
+    def _scan(self, start: int, stop: int, verify: bool) -> Iterator[tuple[int, int, int]]:
+        for at, end, kind, head in frame.walk(self._data, start, stop, self._words[_SEED], verify):
+            if kind == frame.SHAPE:
+                if at >= self._shapes_until:
+                    self._shapes.append(frame.shape_names(self._data, at, head))
+            else:
+                yield at, end, head
+            self._shapes_until = max(self._shapes_until, end)
+
+    def event(self, at: int, head: int, number: int) -> Event:
+        """The event whose frame `frames` found at `at`; ValueError, IndexError or TypeError where it is not readable."""
+        return frame.read_event(self._data, at, head, self._shapes, self.writer, number)
+
+    def frame_bytes(self, start: int, stop: int) -> bytes:
+        """A copy of the data's bytes, to be set aside."""
+        return bytes(self._data[start:stop])
+
+    def event_time(self, at: int, head: int) -> int:
+        """The time of the event at `at`, in microseconds since 1970 UTC."""
+        fields = values.decode(self._data[at + frame.PREFIX : at + frame.PREFIX + head])
+        return int(fields[1])

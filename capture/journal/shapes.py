@@ -1,0 +1,115 @@
+"""Shapes: the names of some columns, interned, and what the settings want done to them.
+
+A mapping of fifty features arrives with the same fifty names each time. A `Shape` holds them once, with the getter
+that takes their values out of a mapping in one call of C, so that a record pays neither for its names nor for a loop.
+`CAPTURE_EXCLUDE` and `CAPTURE_HASH` act here, before anything is written: an excluded name is not in `names`, a hashed
+column's value is replaced by the HMAC-SHA256 of its canonical JSON (null stays null).
+"""
+
+from __future__ import annotations
+
+import hmac
+from fnmatch import fnmatchcase
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+_MOST_SHAPES = 1024
+
+
+class Shape:
+    """Interned column names; compares by identity.
+
+    `given` are the names as they came, `names` those that are captured; `take` maps a mapping to the values of
+    `given`; `kept` are the positions of `names` in `given`, None where all are kept; `hashed` are the positions in
+    `names` whose values are hashed; `restricted` says whether either applies.
+    """
+
+    __slots__ = ("given", "hashed", "kept", "names", "restricted", "size", "take")
+
+    given: tuple[Hashable, ...]
+    names: tuple[str, ...]
+    take: Callable[[Mapping[Any, Any]], tuple[Any, ...]]
+    kept: tuple[int, ...] | None
+    hashed: tuple[int, ...]
+    restricted: bool
+    size: int
+
+    def __init__(self, given: tuple[Hashable, ...], exclude: Sequence[str], hashed: Sequence[str]) -> None:
+        names = [str(name) for name in given]
+        kept = tuple(i for i, name in enumerate(names) if not _matches(name, exclude))
+        self.given = given
+        self.size = len(given)
+        self.names = tuple(names[i] for i in kept)
+        self.kept = None if len(kept) == len(given) else kept
+        self.hashed = tuple(i for i, name in enumerate(self.names) if _matches(name, hashed))
+        self.restricted = self.kept is not None or bool(self.hashed)
+        self.take = _getter(given)
+
+
+class Shapes:
+    """The shapes of one buffer, by the names as they came; forgotten all at once when they become too many."""
+
+    def __init__(self, exclude: Sequence[str] = (), hashed: Sequence[str] = (), hash_key: str | None = None) -> None:
+        self._exclude = exclude
+        self._hash = hashed
+        self._key = (hash_key or "").encode()
+        self._known: dict[tuple[Hashable, ...], Shape] = {}
+        self._last = self.of(())
+        self.plain: Shapes = Shapes() if exclude or hashed else self
+
+    def of(self, given: tuple[Hashable, ...]) -> Shape:
+        """The shape of these names."""
+        shape = self._known.get(given)
+        if shape is None:
+            if len(self._known) >= _MOST_SHAPES:
+                self._known = {}
+            shape = self._known[given] = Shape(given, self._exclude, self._hash)
+        return shape
+
+    def read(self, mapping: Mapping[Any, Any]) -> tuple[Shape, tuple[Any, ...]]:
+        """The shape of a mapping's names, in whatever order they stand, and the values of `shape.given`.
+
+        Most often the shape is that of the mapping before, and one call takes the values and proves it.
+        """
+        shape = self._last
+        if len(mapping) == shape.size:
+            try:
+                return shape, shape.take(mapping)
+            except KeyError:
+                pass
+        self._last = shape = self.of(tuple(mapping))
+        return shape, shape.take(mapping)
+
+    def digest(self, value: Any) -> str | None:
+        """What stands in a hashed column for `value`; TypeError where it has no canonical JSON."""
+        if value is None:
+            return None
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        text = msgspec.json.encode(value, order="sorted")
+        return hmac.digest(self._key, text, "sha256").hex()
+
+    def restrict(self, shape: Shape, values: Sequence[Any]) -> Sequence[Any]:
+        """The values of `shape.names` out of those of `shape.given`: what is excluded left out, what is hashed hashed."""
+        row = list(values) if shape.kept is None else [values[position] for position in shape.kept]
+        for position in shape.hashed:
+            row[position] = self.digest(row[position])
+        return row
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _getter(names: tuple[Hashable, ...]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return lambda _: ()
+    only = names[0]
+    return lambda mapping: (mapping[only],)

@@ -1,0 +1,252 @@
+"""The spool: a directory in which segments wait, and the few moves that are allowed in it.
+
+    lock            whoever moves files between the directories holds it (flock), for milliseconds, never on a request's
+                    thread
+    shipper.lock    held by the one shipper for as long as it lives
+    state           what the shipper has done (`state.py`)
+    segments/       segments that belong to a writer: prepared, open or sealed
+    free/           files of old segments, to be used again
+    writers/        an account for each writing process (`account.py`)
+    batches/        manifests of batches in flight (`batch.py`); the segments they name are pinned
+    lost/           notes of segments that were dropped because the spool was full: empty files called
+                    writer.first.last.opened, the records' numbers and the segment's opening in microseconds
+    set-aside/      what could not be read or encoded, for a person to look at
+
+A segment is dropped only here (`claim`), only when the spool is at its limit, the oldest first, and never one that is
+open or pinned. Everything is readable by its owner only; a directory that another user owns is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from capture.config import SEGMENT_BYTES
+from capture.errors import SpoolError
+from capture.ids import event_id_bytes
+from capture.journal import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from capture.journal.account import Account
+
+_DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
+_MADV_POPULATE_WRITE = 23
+_madvise = ctypes.CDLL(None, use_errno=True).madvise
+_madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+class Spool:
+    """A spool directory and the bytes that it may take."""
+
+    def __init__(self, directory: Path, max_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.directory = directory
+        self.segment_bytes = segment_bytes
+        self.aside_bytes = max(segment_bytes, max_bytes // 16)
+        self.most_segments = max((max_bytes - self.aside_bytes) // segment_bytes, 2)
+
+    def path(self, name: str) -> Path:
+        """A directory or file of the spool."""
+        return self.directory / name
+
+    def prepare(self) -> None:
+        """Makes the directories; raises SpoolError where they cannot be ours alone."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.directory.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                raise SpoolError(
+                    f"{self.directory} belongs to somebody else: set CAPTURE_SPOOL_DIR to a directory of yours"
+                )
+            if found.st_mode & 0o077:
+                self.directory.chmod(0o700)
+            for name in _DIRECTORIES:
+                self.path(name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SpoolError(f"the spool directory {self.directory} cannot be used: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def locked(self, wait: bool = True) -> Iterator[bool]:
+        """Holds the spool's lock; yields False, without waiting, where `wait` is False and somebody holds it."""
+        descriptor = self._flock("lock", wait)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def shipper_lock(self) -> int | None:
+        """The descriptor that makes this process the spool's one shipper; None where another process is."""
+        return self._flock("shipper.lock", wait=False)
+
+    def _flock(self, name: str, wait: bool) -> int | None:
+        """A locked descriptor of a file that still has its name: a shipper that has finished removes the files."""
+        path = self.path(name)
+        while True:
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except FileNotFoundError:
+                self.prepare()
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                if os.fstat(descriptor).st_nlink:
+                    self.prepare()
+                    return descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def has_shipper(self) -> bool:
+        """Whether a shipper holds the spool."""
+        if not self.path("shipper.lock").exists():
+            return False
+        descriptor = self.shipper_lock()
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return False
+
+    def segments(self) -> list[Path]:
+        """The files of `segments/`, the oldest first."""
+        return self._files("segments")
+
+    def accounts(self) -> list[Path]:
+        """The files of `writers/`."""
+        return self._files("writers")
+
+    def _files(self, name: str) -> list[Path]:
+        try:
+            return [self.path(name) / entry for entry in sorted(os.listdir(self.path(name)))]  # noqa: PTH208
+        except FileNotFoundError:
+            return []
+
+    def claim(self, process: str, header: bytes, now: int, account: Account, wait: bool = True) -> mmap.mmap | None:
+        """A prepared segment for a writing process, mapped, its pages touched; None where there is no room for one.
+
+        A file of an old segment is used again before a new one is made; at the limit the oldest segment that is sealed
+        and not pinned is dropped for it. `wait=False` is for a request's thread: it takes only what lies ready.
+        """
+        with self.locked(wait) as held:
+            if not held:
+                return None
+            source = self._spare() if not wait else self._spare() or self._grow() or self._drop_oldest(account)
+            if source is None:
+                return None
+            identity = event_id_bytes(now).hex()
+            target = self.path("segments") / f"{identity}.seg"
+            mapped = self._map(source)
+            view = memoryview(mapped)
+            segment.lay(view, process.ljust(32, "0"), header, int(identity[-8:], 16))
+            source.rename(target)
+        if wait:
+            touch(mapped)
+        return mapped
+
+    def _map(self, path: Path) -> mmap.mmap:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            return mmap.mmap(descriptor, self.segment_bytes)
+        finally:
+            os.close(descriptor)
+
+    def _spare(self) -> Path | None:
+        for path in self._files("free"):
+            if path.stat().st_size == self.segment_bytes:
+                return path
+            path.unlink()
+        return None
+
+    def _grow(self) -> Path | None:
+        """A new file, where the limit and the disk allow it."""
+        if len(self._files("segments")) + len(self._files("free")) >= self.most_segments:
+            return None
+        path = self.path("free") / "new.seg"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self.segment_bytes)
+        except OSError:
+            path.unlink()
+            return None
+        finally:
+            os.close(descriptor)
+        return path
+
+    def _drop_oldest(self, account: Account) -> Path | None:
+        pinned = self.pinned()
+        for path in self.segments():
+            if path.stem in pinned:
+                continue
+            try:
+                reader = segment.SegmentReader(path)
+            except (segment.SegmentDamaged, OSError):
+                continue
+            if reader.state != segment.SEALED:
+                continue
+            records, length = reader.committed
+            taken, done = reader.taken
+            if records > taken:
+                first, last = reader.first_number + taken, reader.first_number + records - 1
+                with contextlib.suppress(OSError):
+                    (self.path("lost") / f"{reader.writer}.{first}.{last}.{reader.opened_at}").touch(mode=0o600)
+                account.dropped(length - done)
+            return path
+        return None
+
+    def pinned(self) -> set[str]:
+        """The ids of the segments that a batch in flight names."""
+        found: set[str] = set()
+        for path in self._files("batches"):
+            try:
+                manifest = msgspec.json.decode(path.read_bytes())
+                found.update(part["segment"] for part in manifest["parts"])
+            except (OSError, msgspec.DecodeError, KeyError, TypeError):
+                continue
+        return found
+
+    def recycle(self, identity: str, most_free: int = 8) -> None:
+        """Makes a segment's file free to be used again; the caller holds the lock."""
+        path = self.path("segments") / f"{identity}.seg"
+        with contextlib.suppress(FileNotFoundError):
+            if len(self._files("free")) < most_free:
+                path.rename(self.path("free") / path.name)
+            else:
+                path.unlink()
+
+    def remove_if_done(self) -> bool:
+        """Removes everything in a spool in which nothing waits and nobody writes; the caller is its shipper."""
+        with self.locked():
+            if self.segments() or self.accounts() or self._files("batches") or self._files("set-aside"):
+                return False
+            for name in ("free", "lost"):
+                for path in self._files(name):
+                    path.unlink()
+            for name in _DIRECTORIES:
+                self.path(name).rmdir()
+            for name in ("state", "shipper.lock", "lock"):
+                self.path(name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.directory.rmdir()
+        return True
+
+
+def touch(mapped: mmap.mmap) -> None:
+    """Faults the pages in now, so that no append does; a kernel before 5.14 is asked page by page."""
+    address = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
+    if _madvise(address, len(mapped), _MADV_POPULATE_WRITE) != 0:
+        view = memoryview(mapped)
+        for page in range(0, len(mapped), 4096):
+            view[page] = view[page]

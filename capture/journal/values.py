@@ -1,0 +1,124 @@
+"""One value in msgpack: what it becomes when it is written, and what comes back when it is read.
+
+| given | read back as |
+| --- | --- |
+| None, bool, float, str, list, tuple, dict; int of 64 bits | itself (tuple as list, dict keys as text) |
+| int beyond 64 bits | int (extension 3: decimal text) |
+| bytes, bytearray, memoryview | bytes |
+| Decimal | the nearest float |
+| aware datetime | datetime in UTC |
+| naive datetime, date, time, timedelta | text, ISO 8601 |
+| UUID, Enum | text, the member's value |
+| NumPy scalar | NumPy scalar of the same dtype (extension 1); float64, bool and str as Python's |
+| NumPy array | NumPy array (extension 2) |
+| pandas Timestamp, NaT, NA | as datetime, None, None |
+| Arrow scalar | its Python value |
+| anything else | TypeError: the record is refused and counted as `unencodable` |
+
+Extension 1 is the dtype's text, a zero byte, the value's bytes; extension 2 is msgpack `[dtype, shape, bytes in C order]`.
+A string that is not valid Unicode keeps its lone surrogates as backslash escapes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import Any
+
+import msgspec
+
+_SCALAR, _ARRAY, _BIG_INT = 1, 2, 3
+
+
+def _extension(value: Any) -> Any:
+    """What msgspec encodes in place of a value whose type it does not know."""
+    np = sys.modules.get("numpy")
+    if np is not None:
+        if isinstance(value, np.generic):
+            return _numpy_scalar(np, value)
+        if isinstance(value, np.ndarray):
+            return _numpy_array(np, value)
+    return _other(value)
+
+
+def _numpy_scalar(np: Any, value: Any) -> Any:
+    if isinstance(value, np.float64 | np.bool_ | np.str_ | np.bytes_):
+        return value.item()
+    if isinstance(value, np.datetime64) and np.isnat(value):
+        return None
+    if value.dtype.hasobject or value.dtype.kind == "V":
+        raise TypeError(f"a NumPy value of type {value.dtype} cannot be captured")
+    return msgspec.msgpack.Ext(_SCALAR, value.dtype.str.encode() + b"\0" + value.tobytes())
+
+
+def _numpy_array(np: Any, value: Any) -> Any:
+    if value.dtype.kind in "OSUV":
+        return value.tolist()
+    packed = (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
+    return msgspec.msgpack.Ext(_ARRAY, _encoder.encode(packed))
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        if value != value:
+            return None
+        return dt.datetime.fromtimestamp(value.timestamp(), dt.UTC) if value.tzinfo else value.isoformat()
+    kinds: tuple[type[Any], ...] = (str, float, int, dict, list, tuple)
+    for kind in kinds:
+        if isinstance(value, kind):
+            return _plain(kind(value))
+    if type(value).__name__ == "NAType":
+        return None
+    for method in ("as_py", "tolist"):
+        if hasattr(value, method):
+            return _plain(getattr(value, method)())
+    raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be captured")
+
+
+def _plain(value: Any) -> Any:
+    """`value` with what msgspec itself refuses made encodable: large integers, lone surrogates, odd keys."""
+    if isinstance(value, bool) or value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        small = -(2**63) <= value < 2**64
+        return int(value) if small else msgspec.msgpack.Ext(_BIG_INT, str(int(value)).encode())
+    if isinstance(value, str):
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_extension, decimal_format="number")
+
+
+def encode(value: Any) -> bytes:
+    """`value` as msgpack; TypeError, ValueError or RecursionError where it cannot be captured."""
+    try:
+        return _encoder.encode(value)
+    except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
+        return _encoder.encode(_plain(value))
+
+
+def _revive(code: int, data: memoryview) -> Any:
+    if code == _BIG_INT:
+        return int(bytes(data))
+    import numpy as np
+
+    if code == _SCALAR:
+        name, _, raw = bytes(data).partition(b"\0")
+        return np.frombuffer(raw, dtype=name.decode())[0]
+    if code == _ARRAY:
+        name, shape, raw = decode(bytes(data))
+        return np.frombuffer(raw, dtype=name).reshape(shape)
+    raise ValueError(f"extension {code} is not one of this format's")
+
+
+_decoder = msgspec.msgpack.Decoder(ext_hook=_revive)
+
+
+def decode(data: bytes | memoryview) -> Any:
+    """The value that `encode` wrote; ValueError (of msgspec or ours) where `data` holds none."""
+    return _decoder.decode(data)

@@ -1,0 +1,94 @@
+"""Where the spool lives when nobody says so, and how much it may take.
+
+A spool on tmpfs never waits for the write-back of a page (a file on disk was seen to stall its writer for 4 ms), but
+its bytes are the container's memory. So: `/dev/shm` where it is large enough, limited to 10 % of the container's
+memory, else the temporary directory. The name follows from the user and from what is captured where, so that all
+workers of one endpoint, and only they, meet in one directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_LIMIT = 1 << 30
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+_LEAST_TMPFS = 64 << 20
+_LEAST_LIMIT = 32 << 20
+_TMPFS_MAGIC = {"tmpfs", "ramfs"}
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolPlace:
+    """A directory and the bytes that segments in it may take, open and prepared ones included."""
+
+    directory: Path
+    max_bytes: int
+
+
+def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -> SpoolPlace:
+    """The spool as set, or as chosen for this machine; `identity` is what tells one endpoint from another."""
+    if directory is None:
+        name = f"endpoint-capture-{os.getuid()}-{hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()}"
+        on_tmpfs = tmpfs_allowance(_SHARED_MEMORY) if max_bytes is None else max_bytes
+        roomy = on_tmpfs >= _LEAST_TMPFS and _size(_SHARED_MEMORY) >= 2 * on_tmpfs
+        base = _SHARED_MEMORY if roomy and _is_tmpfs(_SHARED_MEMORY) else None
+        directory = (base or Path(tempfile.gettempdir())) / name
+    if max_bytes is None:
+        max_bytes = tmpfs_allowance(directory) if _is_tmpfs(directory) else DEFAULT_LIMIT
+    return SpoolPlace(directory, max(max_bytes, _LEAST_LIMIT))
+
+
+def tmpfs_allowance(directory: Path) -> int:
+    """How much a spool on this tmpfs may take: at most 10 % of the container's memory, and half of the file system.
+
+    It depends on sizes, not on what is free just now, so that every worker comes to the same answer.
+    """
+    return min(DEFAULT_LIMIT, container_memory() // 10, _size(directory) // 2)
+
+
+def container_memory() -> int:
+    """The memory limit of this container (its cgroup's), or the machine's memory where there is none."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _MEMORY_LIMITS:
+        try:
+            text = path.read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(machine, int(text))
+    return machine
+
+
+def _existing(directory: Path) -> Path:
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return directory
+
+
+def _size(directory: Path) -> int:
+    try:
+        found = os.statvfs(_existing(directory))
+    except OSError:
+        return 0
+    return found.f_blocks * found.f_frsize
+
+
+def _is_tmpfs(directory: Path) -> bool:
+    """Whether the file system that holds `directory` lives in memory, by the longest mount point in /proc/mounts."""
+    where = str(_existing(directory).resolve())
+    best, kind = "", ""
+    try:
+        mounts = Path("/proc/mounts").read_text()
+    except OSError:
+        return False
+    for line in mounts.splitlines():
+        _, point, name, *_ = line.split(" ")
+        inside = where == point or where.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, name
+    return kind in _TMPFS_MAGIC

@@ -1,0 +1,158 @@
+"""What a record is, before it is written and after it has been read back.
+
+A *record* is one append, one event, one request; a *row* is one of its items. On the way in, a caller may split what
+the model saw into `Features(request=…, items=…)` and say what a store answered with `Lookup`. On the way out, the
+journal's reader (`frame.py`) yields one `Event` for each committed record, and `Header`, which says everything else
+that a captured object's key and bytes depend on.
+
+An event's values stand in *blocks*: the names of some columns and their values for n rows, kept in the form in which
+the writer received them, so that neither side pays for turning a matrix into a million Python objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What `features_fn` may return: request-level values once, item-level values a row each.
+
+    `request` maps names to the values that all items of the request share; `items` is anything that `append` takes as
+    features. `predict_fn` receives this very object.
+    """
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    items: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a feature store answered for one feature group during a request.
+
+    `oldest_event_time` is the event time of the oldest record found, in seconds since 1970 UTC, None where none has
+    one; `missing` counts the ids that the store did not have.
+    """
+
+    oldest_event_time: float | None = None
+    missing: int = 0
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a captured object's key and bytes depend on beside its records; every segment carries it.
+
+    `types` maps feature names to Arrow type names (`[types]` of `capture.toml`); `hashed` names the features that
+    were captured as HMAC-SHA256 (globs as set; string columns, exempt from type checks).
+    """
+
+    destination: str
+    format: str
+    endpoint_name: str
+    variant_name: str
+    model_name: str
+    model_version: str | None
+    kms_key_id: str | None
+    sampling_percentage: float
+    max_columns: int
+    types: dict[str, str]
+    hashed: tuple[str, ...]
+    writer_version: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """Mappings that share their names: Python values row by row, `rows[i][j]` belongs to `names[j]`.
+
+    Records with the same columns share one `names` object within a segment, so that grouping by identity is cheap.
+    """
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(slots=True)
+class Ragged:
+    """Mappings whose names differ from row to row."""
+
+    rows: list[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(slots=True)
+class Columns:
+    """Columns by name: each an array of one type, or a list of Python values, all of one length.
+
+    `names` may be shorter-lived than `Rows.names`: compare by value. Arrays may view mapped memory: copy what outlives
+    the batch.
+    """
+
+    names: tuple[str, ...]
+    columns: list[np.ndarray[Any, Any] | list[Any] | pa.Array]
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+@dataclass(slots=True)
+class Matrix:
+    """One array of shape (n rows, k names), one dtype, in C or F order; views mapped memory."""
+
+    names: tuple[str, ...]
+    array: np.ndarray[Any, Any]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+@dataclass(slots=True)
+class Batch:
+    """An Arrow record batch, as the caller gave it."""
+
+    batch: pa.RecordBatch
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+
+Block = Rows | Ragged | Columns | Matrix | Batch
+
+
+@dataclass(slots=True)
+class Event:
+    """One committed record, read back.
+
+    `request` holds at most one row. `predictions` names its outputs as the caller did: one unnamed output is `""`
+    (column `prediction`), k unnamed ones are `"0"` … `str(k - 1)`, others are `prediction_{name}`. Where
+    `len(predictions) != len(items)` the event is a *row mismatch* (DESIGN section 4).
+    `event_time` is in microseconds since 1970 UTC. `ages` and `missing` are by feature group: seconds, None where no
+    record found had an event time; and ids that the store did not have. `number` counts this writer's kept records
+    from 1.
+    """
+
+    writer: str
+    number: int
+    event_id: str
+    event_time: int
+    inference_id: str | None
+    custom_attributes: str | None
+    model_name: str | None
+    ages: dict[str, float | None]
+    missing: dict[str, int]
+    request: Block | None
+    items: Block
+    predictions: Block
