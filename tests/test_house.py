@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,6 +173,19 @@ def test_the_serving_image_installs_no_monitoring_dependency() -> None:
 
 def test_a_room_tells_type_checkers_that_it_is_typed() -> None:
     assert [room for room in ROOMS if not (ROOT / room / "py.typed").is_file()] == []
+
+
+def test_the_distribution_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
+    for path in tracked():
+        name = path.relative_to(ROOT)
+        if name.parts[0] in (*ROOMS, "examples", "tests", "pyproject.toml", "README.md", "LICENSE"):
+            (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, tmp_path / "source" / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "-w", tmp_path, tmp_path / "source"], check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == {str(path.relative_to(ROOT)) for path in tracked() if path.relative_to(ROOT).parts[0] in ROOMS}
 
 
 def test_what_ci_runs_parses_as_bash() -> None:
