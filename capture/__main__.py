@@ -1,26 +1,39 @@
-"""`python -m capture`: ship, inspect, stats, ddl."""
+"""`python -m capture`: ship, inspect, stats, ddl. Only the module of the command that is asked for is imported."""
 
 from __future__ import annotations
 
 import argparse
-import logging
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+_COMMANDS = {
+    "ship": ("capture.shipping.ship", "ship what a spool holds"),
+    "inspect": ("capture.inspection", "look at captured data: counts, time range, gaps, schema, rows, one event"),
+    "stats": ("capture.stats_command", "the live counters of a spool of this machine"),
+    "ddl": ("capture.ddl", "the Athena table over captured data"),
+}
+"""Command → module with `add_arguments(parser)` and `run(args)`, and what it does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; an expected error is one line on stderr and exit code 1."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m capture", description="Captured data of a serving endpoint.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = {name: add(commands) for name, add in _COMMANDS.items()}
+    asked = argv[0] if argv and argv[0] in _COMMANDS else None
+    for name, (module, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name == asked:
+            importlib.import_module(module).add_arguments(command)
     args = parser.parse_args(argv)
     try:
-        return run[args.command](args)
+        return int(importlib.import_module(_COMMANDS[args.command][0]).run(args))
     except CaptureError as error:
         print(f"capture {args.command}: {error}", file=sys.stderr)
         return 1
@@ -30,52 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
 
-
-def _ship(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Callable[[argparse.Namespace], int]:
-    parser = commands.add_parser("ship", help="ship what a spool holds", description="Ships what a spool holds.")
-    parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
-    parser.add_argument("--until-idle", action="store_true", help="end when nothing waits and nobody can write")
-    parser.add_argument("--deadline", type=float, default=20.0, help="seconds that SIGTERM leaves (default 20)")
-
-    def run(args: argparse.Namespace) -> int:
-        from capture.shipping import ship
-
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-        return ship.run(args)
-
-    return run
-
-
-def _stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Callable[[argparse.Namespace], int]:
-    parser = commands.add_parser("stats", help="the live counters of a spool of this machine")
-    parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
-    parser.add_argument("--json", action="store_true", help="for a program")
-
-    def run(args: argparse.Namespace) -> int:
-        from capture import stats_command
-
-        return stats_command.run(args)
-
-    return run
-
-
-def _inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Callable[[argparse.Namespace], int]:
-    from capture import inspection
-
-    parser = commands.add_parser("inspect", help="look at captured data")
-    inspection.add_inspect_arguments(parser)
-    return inspection.run_inspect
-
-
-def _ddl(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Callable[[argparse.Namespace], int]:
-    from capture import ddl
-
-    parser = commands.add_parser("ddl", help="the Athena table over captured data")
-    ddl.add_ddl_arguments(parser)
-    return ddl.run_ddl
-
-
-_COMMANDS = {"ship": _ship, "inspect": _inspect, "stats": _stats, "ddl": _ddl}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -211,8 +211,7 @@ class CaptureBuffer:
         self._attendant.stop()
         self._account.close_for_writing()
         settled = self._settled(made)
-        launcher = Launcher(self._spool, self._config) if self._start_shipper else None
-        ask = 0.0
+        launcher, ask = self._attendant.launcher, 0.0
         while not settled and time.monotonic() < end:
             if launcher is not None and time.monotonic() >= ask:
                 with contextlib.suppress(OSError, SpoolError):

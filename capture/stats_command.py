@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import argparse
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
+    parser.add_argument("--json", action="store_true", help="for a program")
+
+
 def run(args: argparse.Namespace) -> int:
     """Prints the counters; raises SpoolError where there is no spool."""
     directory = Path(args.spool) if args.spool else CaptureConfig.from_env().spool().directory

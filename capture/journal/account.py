@@ -177,7 +177,12 @@ class Account:
         self.process = path.name
         self._descriptor = descriptor
         self._held = held
-        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        # A mapping keeps a duplicate of its descriptor, and with it the lock: so it gets an open file of its own.
+        own = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            self._map = mmap.mmap(own, os.fstat(own).st_size)
+        finally:
+            os.close(own)
         self._words = memoryview(self._map).cast("Q")
 
     @classmethod

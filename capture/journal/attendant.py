@@ -31,7 +31,10 @@ _FEWEST, _MOST = 2, 8
 
 
 class Attendant:
-    """Prepared segments for one process; `take` is for the request's thread, everything else for the thread here."""
+    """Prepared segments for one process; `take` and `retire` are for the request's thread, the rest is not.
+
+    `launcher` is None where somebody else sees to a shipper.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Attendant:
         self._account = account
         self._header = header
         self._clock = clock
-        self._launcher = launcher
+        self.launcher = launcher
         self._ready: deque[mmap.mmap] = deque()
         self._sealed: deque[SegmentWriter] = deque()
         self._wanted = _FEWEST
@@ -103,8 +106,8 @@ class Attendant:
                 while self._sealed:
                     self._sealed.popleft().let_go()
                 self._stock()
-                if self._launcher is not None and time.monotonic() >= pause:
-                    pause = time.monotonic() + self._launcher.ensure()
+                if self.launcher is not None and time.monotonic() >= pause:
+                    pause = time.monotonic() + self.launcher.ensure()
             except (OSError, SpoolError) as error:
                 log.warning("capture: the spool cannot give a segment: %s", error)
                 time.sleep(_PAUSE)

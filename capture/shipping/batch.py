@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from capture.objects import encode_objects
+from capture.encoding import EncodingError, encode_objects
 from capture.record import Header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from capture.encoding import EncodedObject
     from capture.journal.segment import SegmentReader
-    from capture.objects import Encoded
     from capture.record import Event
 
 
@@ -94,44 +94,65 @@ def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Seque
     return halves[0], halves[1]
 
 
-def encode_batch(
-    manifest: Manifest, readers: Mapping[str, SegmentReader]
-) -> tuple[Encoded, list[tuple[str, int, bytes, str]]]:
-    """The batch's objects, and what could not be encoded: (writer, number, frame, why).
+class Spoiled(msgspec.Struct, frozen=True):
+    """A record that cannot be read or encoded: its writer and number, its frame, and why."""
+
+    writer: str
+    number: int
+    frame: bytes
+    why: str
+
+
+def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> tuple[list[EncodedObject], list[Spoiled]]:
+    """The batch's objects, and the records that no object can hold.
 
     Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
     """
-    parts = manifest.parts
-    ordered = [readers[part.segment] for part in parts]
-    known = set(manifest.aside)
-    refs = [ref for ref in frames(ordered, parts) if (parts[ref.reader].writer, ref.number) not in known]
-    bad: list[tuple[str, int, bytes, str]] = []
-    events: list[Event] = []
-    for ref in refs:
-        reader = ordered[ref.reader]
-        try:
-            events.append(reader.event(ref.at, ref.head, ref.number))
-        except Exception as error:  # whatever a damaged or foreign head does to a decoder
-            bad.append((reader.writer, ref.number, reader.frame_bytes(ref.at, ref.end), f"unreadable: {error}"))
+    source = _Source(manifest, readers)
     try:
-        return encode_objects(manifest.header, manifest.batch, events), bad
-    except Exception as whole:
-        places = {(event.writer, event.number): event for event in events}
-        for event, why in _culprits(manifest, events, whole):
-            del places[event.writer, event.number]
-            ref = next(r for r in refs if (parts[r.reader].writer, r.number) == (event.writer, event.number))
-            bad.append((event.writer, event.number, ordered[ref.reader].frame_bytes(ref.at, ref.end), why))
-        return encode_objects(manifest.header, manifest.batch, list(places.values())), bad
+        objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
+    except EncodingError as error:
+        source.find_spoiled(source.refs, error)
+        objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
+    return objects, list(source.spoiled.values())
 
 
-def _culprits(manifest: Manifest, events: Sequence[Event], error: Exception) -> Iterator[tuple[Event, str]]:
-    """The events that no object can hold, found by halving."""
-    if len(events) == 1:
-        yield events[0], f"{type(error).__name__}: {error}"
-        return
-    middle = len(events) // 2
-    for half in (events[:middle], events[middle:]):
-        try:
-            encode_objects(manifest.header, manifest.batch, half)
-        except Exception as found:
-            yield from _culprits(manifest, half, found)
+class _Source:
+    """The events of a batch, decoded one at a time, without those that are known to be spoiled."""
+
+    def __init__(self, manifest: Manifest, readers: Mapping[str, SegmentReader]) -> None:
+        self._manifest = manifest
+        self._readers = [readers[part.segment] for part in manifest.parts]
+        aside = set(manifest.aside)
+        refs = frames(self._readers, manifest.parts)
+        self.refs = [ref for ref in refs if (manifest.parts[ref.reader].writer, ref.number) not in aside]
+        self.spoiled: dict[FrameRef, Spoiled] = {}
+
+    def events(self, refs: Iterable[FrameRef]) -> Iterator[Event]:
+        """The events of some frames; one that cannot be read is spoiled and left out."""
+        for ref in refs:
+            if ref in self.spoiled:
+                continue
+            try:
+                event = self._readers[ref.reader].event(ref.at, ref.head, ref.number)
+            except Exception as error:  # whatever a damaged or foreign head does to a decoder
+                self._spoil(ref, error)
+            else:
+                yield event
+
+    def find_spoiled(self, refs: Sequence[FrameRef], error: EncodingError) -> None:
+        """Finds by halving the records that cannot be encoded."""
+        if len(refs) == 1:
+            self._spoil(refs[0], error)
+            return
+        middle = len(refs) // 2
+        for half in (refs[:middle], refs[middle:]):
+            try:
+                encode_objects(self._manifest.header, self._manifest.batch, self.events(half))
+            except EncodingError as found:
+                self.find_spoiled(half, found)
+
+    def _spoil(self, ref: FrameRef, error: Exception) -> None:
+        reader = self._readers[ref.reader]
+        data = reader.frame_bytes(ref.at, ref.end)
+        self.spoiled[ref] = Spoiled(reader.writer, ref.number, data, f"{type(error).__name__}: {error}")

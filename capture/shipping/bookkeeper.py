@@ -44,6 +44,7 @@ class Bookkeeper:
         self._due_at = monotonic()
         self._told: dict[tuple[str, int], tuple[int, int]] = {}
         self._said = -_SAY_AGAIN
+        self._renamed: set[str] = set()
 
     def touch(self) -> None:
         """A ledger has something new to say."""
@@ -57,8 +58,8 @@ class Bookkeeper:
 
     def enter(self, delivery: Delivery) -> None:
         """Enters a batch of which every object is uploaded."""
-        manifest, encoded, totals = delivery.manifest, delivery.encoded, self._state.totals
-        if encoded is None:
+        manifest, made, totals = delivery.manifest, delivery.objects, self._state.totals
+        if made is None:
             raise ValueError(f"batch {manifest.batch} is not encoded")
         place = state.Place.of(manifest.header)
         book = self._state.book(place, manifest.header.kms_key_id, self._clock() // 1000)
@@ -73,7 +74,7 @@ class Bookkeeper:
                 if number is not None:
                     state.lose(entry, "unencodable", number, number)
                     first = number + 1
-        for item in encoded.objects:
+        for item in made:
             day = item.event_times[0] // DAY * DAY
             objects = book.days.setdefault(day, {})
             objects[item.key] = ledger.ObjectEntry(item.rows, item.events, item.event_times)
@@ -82,11 +83,20 @@ class Bookkeeper:
             totals.records += item.events
             totals.rows += item.rows
             totals.bytes += len(item.body)
+            totals.rescued_cells += item.counts.rescued_cells
+            totals.refused_names += item.counts.refused_names
+            totals.renamed_features += len(item.counts.renamed)
+            totals.row_mismatches += item.counts.row_mismatches
+            self._say_renamed(item.counts.renamed)
         totals.batches += 1
-        totals.rescued_cells += encoded.rescued_cells
-        totals.renamed_features += encoded.renamed_features
-        totals.row_mismatches += encoded.row_mismatches
         self._prune(book)
+
+    def _say_renamed(self, names: tuple[str, ...]) -> None:
+        for name in sorted(set(names) - self._renamed):
+            self._renamed.add(name)
+            log.warning(
+                "capture: the feature %r has a name of the dataset's own: it is captured as feature_%s", name, name
+            )
 
     def _prune(self, book: Book) -> None:
         """Forgets the oldest days when the state becomes large; their ledgers are delivered."""

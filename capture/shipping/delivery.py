@@ -8,6 +8,7 @@ are made, and then it goes on.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -22,10 +23,10 @@ from capture.sinks import SinkError, open_sink
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from capture.encoding import EncodedObject
     from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
-    from capture.objects import Encoded, EncodedObject
-    from capture.shipping.batch import Manifest
+    from capture.shipping.batch import Manifest, Spoiled
     from capture.sinks import Sink
 
 log = logging.getLogger("capture.shipper")
@@ -45,7 +46,9 @@ class Kitchen:
         self._calm = ThreadPoolExecutor(1, "capture-encode-calm", initializer=_lower_priority)
         self._urgent = ThreadPoolExecutor(1, "capture-encode-urgent")
 
-    def cook(self, manifest: Manifest, readers: Mapping[str, SegmentReader], urgent: bool) -> Future[Cooked]:
+    def cook(
+        self, manifest: Manifest, readers: Mapping[str, SegmentReader], urgent: bool
+    ) -> Future[tuple[list[EncodedObject], list[Spoiled]]]:
         """Encodes a batch in one of the threads."""
         return (self._urgent if urgent else self._calm).submit(batches.encode_batch, manifest, readers)
 
@@ -53,9 +56,6 @@ class Kitchen:
         """Ends the threads."""
         self._calm.shutdown(wait=False, cancel_futures=True)
         self._urgent.shutdown(wait=False, cancel_futures=True)
-
-
-Cooked = tuple["Encoded", list[tuple[str, int, bytes, str]]]
 
 
 def _lower_priority() -> None:
@@ -92,7 +92,7 @@ class Sinks:
 
 
 class Delivery:
-    """One batch in flight. `uploaded` are the objects that are there."""
+    """One batch in flight. `objects` are None while they are encoded."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Delivery:
         urgent: bool,
     ) -> None:
         self.manifest = manifest
-        self.encoded: Encoded | None = None
+        self.objects: list[EncodedObject] | None = None
         self.failures = 0
         self._spool = spool
         self._sinks = sinks
@@ -122,32 +122,39 @@ class Delivery:
         write_whole(self.path, batches.encode(self.manifest))
 
     def advance(self) -> bool:
-        """Goes on as far as it can without waiting; whether every object is there."""
-        if self.encoded is None and not self._take_encoded():
+        """Goes on as far as it can without waiting; whether every object is there. Raises OSError of the spool's disk."""
+        if self.objects is None:
+            self.objects = self._encoded()
+        if self.objects is None:
             return False
-        while self.encoded is not None and self._next < len(self.encoded.objects):
-            if self._monotonic() < self._not_before or not self._upload(self.encoded.objects[self._next]):
+        while self._next < len(self.objects):
+            if self._monotonic() < self._not_before or not self._upload(self.objects[self._next]):
                 return False
             self._next += 1
         return True
 
     def wait_encoded(self, seconds: float) -> None:
         """Waits, at most so long, for the thread that encodes."""
-        if self.encoded is None:
+        if self.objects is None:
             wait([self._future], timeout=seconds)
 
-    def _take_encoded(self) -> bool:
+    def _encoded(self) -> list[EncodedObject] | None:
+        """The objects, once they are made and what spoiled is noted in the manifest; raises OSError."""
         if not self._future.done():
-            return False
-        encoded, bad = self._future.result()
-        for writer, number, data, why in bad:
-            log.error("capture: record %s of writer %s is set aside: %s", number, writer, why)
-            (self._spool.path("set-aside") / f"{writer}.{number}.frame").write_bytes(data)
-            self.manifest.aside.append((writer, number))
-        if bad:
+            return None
+        objects, spoiled = self._future.result()
+        known = set(self.manifest.aside)
+        for record in spoiled:
+            if (record.writer, record.number) in known:
+                continue
+            log.error("capture: record %s of writer %s is set aside: %s", record.number, record.writer, record.why)
+            with contextlib.suppress(OSError):  # the record is told in the ledger, whether a copy fits the disk or not
+                path = self._spool.path("set-aside") / f"{record.writer}.{record.number}.frame"
+                path.write_bytes(record.frame)
+            self.manifest.aside.append((record.writer, record.number))
+        if spoiled:
             self.write_manifest()
-        self.encoded = encoded
-        return True
+        return objects
 
     def _upload(self, item: EncodedObject) -> bool:
         header = self.manifest.header

@@ -32,8 +32,16 @@ _IDLE_FOR = 1.0
 _METRICS_EVERY = 60.0
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
+    parser.add_argument("--until-idle", action="store_true", help="end when nothing waits and nobody can write")
+    parser.add_argument("--deadline", type=float, default=20.0, help="seconds that SIGTERM leaves (default 20)")
+
+
 def run(args: argparse.Namespace) -> int:
     """Ships until told to stop; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = CaptureConfig.from_env()
     place = config.spool()
     spool = Spool(Path(args.spool) if args.spool else place.directory, place.max_bytes)

@@ -79,7 +79,7 @@ class Shipper:
             self._save()
         if self._delivery is None:
             self._begin()
-        if self._delivery is not None and self._delivery.advance():
+        if self._delivery is not None and self._advance(self._delivery):
             self._finish(self._delivery)
             self._books.touch()
         self._recycle_done()
@@ -103,7 +103,7 @@ class Shipper:
     @property
     def delivering(self) -> bool:
         """Whether a batch is being encoded."""
-        return self._delivery is not None and self._delivery.encoded is None
+        return self._delivery is not None and self._delivery.objects is None
 
     def stop(self) -> str:
         """Writes the last ledgers, leaves an empty spool no file, and returns a line that says what was shipped."""
@@ -143,6 +143,13 @@ class Shipper:
             )
         except OSError as error:
             self._books.say(f"a batch cannot be begun: {error}")
+
+    def _advance(self, delivery: Delivery) -> bool:
+        try:
+            return delivery.advance()
+        except OSError as error:
+            self._books.say(f"batch {delivery.manifest.batch} waits for the spool's disk: {error}")
+            return False
 
     def _resume(self) -> Manifest | None:
         """A batch that an earlier shipper began; what is gone or damaged of it since is left out."""

@@ -61,6 +61,7 @@ class Totals(msgspec.Struct):
     rows: int = 0
     bytes: int = 0
     rescued_cells: int = 0
+    refused_names: int = 0
     renamed_features: int = 0
     row_mismatches: int = 0
     dropped_segments: int = 0
