@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="train, serve, replay July, stop, show and check what was captured")
     demo.add_argument("--requests", type=_count, metavar="N", help="replay the first N requests (default: all 1,664)")
     serve = commands.add_parser("serve", help="train, then leave the endpoint running, with a curl line to try")
-    serve.add_argument("--port", type=_port, default=8080, help="port on 127.0.0.1 (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=8080, help="port to listen on (default: %(default)s)")
     commands.add_parser("train", help="train the model and pack the artefact")
     for name, command in commands.choices.items():
         default = Path("out") / name

@@ -1,0 +1,1 @@
+"""The flights model in a FastAPI server of one's own, with `CaptureBuffer`: see `app`."""
