@@ -15,6 +15,7 @@ item's number. What the managed format has no place for stands in `capture`, whi
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ _FLAT = {int, float, str, bool, type(None)}
 _Line = Callable[[int, bytes, bytes | None], bytes]
 _encode = msgspec.json.Encoder().encode
 _INPUT = b'{"captureData":{"endpointInput":{"observedContentType":"application/json","mode":"INPUT","data":"'
+_FACTS = b',"inferenceTime":"%sZ"},"eventVersion":"0","capture":{"event_time":"%s.%06dZ","item_count":%d,%s'
 _JSON = b'","encoding":"JSON"}'
 _OUTPUT = _JSON + b',"endpointOutput":{"observedContentType":"application/json","mode":"OUTPUT","data":"'
 
@@ -42,10 +44,14 @@ class LinesBuilder:
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        self._lines: list[bytes] = []
+        self._body = io.BytesIO()
+        self._rows = 0
         self._inputs = _Names(dataset.feature_column)
         self._outputs = _Names(dataset.prediction_column)
         self._mismatches = 0
+        self._models: dict[str, bytes] = {}
+        self._second = -1
+        self._time = b""
 
     def add(self, event: Event) -> None:
         """Takes one event, after all those before it."""
@@ -65,19 +71,22 @@ class LinesBuilder:
             named = {dataset.prediction_column(name): values for name, values in by_output(event.predictions).items()}
             outputs, mismatch = iter([None] * rows), json_text(named)
         line = self._line(event, count, list(shared), mismatch)
-        self._lines += [line(*parts) for parts in zip(range(rows), inputs, outputs, strict=True)]
+        self._body.writelines(map(line, range(rows), inputs, outputs))
+        self._rows += rows
 
     def finish(self) -> tuple[bytes, int, Counts]:
         """The object's bytes, how many lines it has, and what to count."""
         counts = Counts(renamed=tuple(self._inputs.renamed), row_mismatches=self._mismatches)
-        return b"".join(self._lines), len(self._lines), counts
+        return self._body.getvalue(), self._rows, counts
 
     def _data(self, rows: Iterator[tuple[tuple[str, ...], tuple[Any, ...]]], shared: dict[str, Any]) -> Iterator[bytes]:
         """The escaped input of each item: what the request's items share, then its own."""
         common = _escaped(_encode(shared))[:-1]
         for names, values in rows:
             columns = self._inputs.columns(names)
-            own = dict(zip(columns, values if _FLAT.issuperset(map(type, values)) else map(_flat, values), strict=True))
+            own: dict[str, Any] = dict(
+                zip(columns, values if _FLAT.issuperset(map(type, values)) else map(_flat, values), strict=True)
+            )
             if not shared:
                 yield _escaped(_encode(own))
             elif not own:
@@ -95,7 +104,6 @@ class LinesBuilder:
 
     def _line(self, event: Event, count: int, shared: list[str], mismatch: str | None) -> _Line:
         """What makes an item's line of its number and its data."""
-        time = dataset.to_datetime(event.event_time)
         before = b'},"eventMetadata":{"eventId":' + _encode(event.event_id)[:-1]
         between, after = b'"', b""
         if event.custom_attributes is not None:
@@ -103,8 +111,7 @@ class LinesBuilder:
         if event.inference_id is not None:
             between += b',"inferenceId":' + _encode(event.inference_id)[:-1]
             after = b'"'
-        after += f',"inferenceTime":"{time:%Y-%m-%dT%H:%M:%S}Z"}},"eventVersion":"0","capture":'.encode()
-        after += self._extension(event, count, shared)
+        after += self._facts(event, count, shared)
         second = event.inference_id is not None
 
         def line(index: int, data: bytes, output: bytes | None) -> bytes:
@@ -116,23 +123,24 @@ class LinesBuilder:
 
         return line
 
-    def _extension(self, event: Event, count: int, shared: list[str]) -> bytes:
-        header = self._header
-        time = dataset.to_datetime(event.event_time)
-        found: dict[str, Any] = {
-            "event_time": f"{time:%Y-%m-%dT%H:%M:%S.%f}Z",
-            "item_count": count,
-            "model_name": event.model_name or header.model_name,
-            "model_version": header.model_version,
-            "sampling_percentage": float(header.sampling_percentage),
-        }
-        if event.ages:
-            found["ages"] = event.ages
-        if event.missing:
-            found["missing"] = event.missing
-        if shared:
-            found["request_columns"] = shared
-        return _encode(found)[:-1]
+    def _facts(self, event: Event, count: int, shared: list[str]) -> bytes:
+        """What follows the ids: the time, and `capture` but for what differs from item to item."""
+        second, fraction = divmod(event.event_time, 1_000_000)
+        if second != self._second:
+            self._second, self._time = second, f"{dataset.to_datetime(second * 1_000_000):%Y-%m-%dT%H:%M:%S}".encode()
+        model = event.model_name or self._header.model_name
+        if model not in self._models:
+            facts = {
+                "model_name": model,
+                "model_version": self._header.model_version,
+                "sampling_percentage": float(self._header.sampling_percentage),
+            }
+            self._models[model] = _encode(facts)[1:-1]
+        more = {"ages": event.ages, "missing": event.missing, "request_columns": shared}
+        filled = {name: value for name, value in more.items() if value}
+        return _FACTS % (self._time, self._time, fraction, count, self._models[model]) + (
+            b"," + _encode(filled)[1:-1] if filled else b""
+        )
 
 
 class _Names:

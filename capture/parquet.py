@@ -9,6 +9,7 @@ also where it was written from dictionaries.
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ _DICTIONARY_BYTES = 1 << 20
 def encode(made: ObjectTable, writer_version: str) -> bytes:
     """The Parquet file of `made`, its key-value metadata included."""
     table = made.table
-    sink = pa.BufferOutputStream()
+    sink = io.BytesIO()
     dictionaries, largest = _dictionaries(made)
     with pq.ParquetWriter(
         sink,
@@ -42,7 +43,7 @@ def encode(made: ObjectTable, writer_version: str) -> bytes:
     ) as writer:
         writer.write_table(table, row_group_size=max(1, _GROUP_CELLS // table.num_columns))
         writer.add_key_value_metadata(_metadata(made, writer_version))
-    return bytes(sink.getvalue().to_pybytes())
+    return sink.getvalue()
 
 
 def _metadata(made: ObjectTable, writer_version: str) -> dict[str, str]:
