@@ -1,0 +1,201 @@
+"""One object as a table: which names have a column, of what type, and what fits nowhere rescued.
+
+Columns stand in this order: the fixed ones, the features (those of `[types]`, then by first appearance), the
+predictions, ages and missing counts by feature group, rescued data. A column without any value is left out unless
+`[types]` names it.
+
+A name has no column, and its values go to rescued data, where it is empty or longer than 255 bytes, differs from a
+column's only by case, or comes after `max_columns` others; features and outputs are counted apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from capture import dataset
+from capture.encoding.cells import Kind
+from capture.encoding.fitting import ColumnType, decided_type, fit, named_type
+from capture.encoding.rescue import Rescue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from capture.encoding.gathering import Placed, Slots
+    from capture.encoding.rows import ObjectRows
+    from capture.record import Header
+
+_HASHED = ColumnType(Kind.STRING, pa.string())
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a person should know of an object's making.
+
+    `rescued_cells` are cells that are null because their value fits no column; `refused_names` the features and outputs
+    that have no column at all; `renamed` the features that are captured as `feature_{name}`; `row_mismatches` the
+    events whose count of predictions is not that of their items.
+    """
+
+    rescued_cells: int = 0
+    refused_names: int = 0
+    renamed: tuple[str, ...] = ()
+    row_mismatches: int = 0
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the metadata says of a table's columns; `request` are those that no event has item by item."""
+
+    request: list[str] = field(default_factory=list)
+    predictions: list[str] = field(default_factory=list)
+    json: list[str] = field(default_factory=list)
+    hashed: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectTable:
+    """One object: text may stand as dictionaries in `table`, `logical` is the schema that a reader should see."""
+
+    table: pa.Table
+    logical: pa.Schema
+    events: int
+    counts: Counts
+    facts: Facts
+
+
+class TableMaking:
+    """The columns of one object's table, added in their order."""
+
+    def __init__(self, header: Header, rows: ObjectRows) -> None:
+        self._header = header
+        self._types = {name: named_type(dataset.column_type(text) or "string") for name, text in header.types.items()}
+        self._rows = rows
+        self._rescue = Rescue()
+        self._names: list[str] = []
+        self._arrays: list[Any] = []
+        self._logical: list[pa.DataType] = []
+        self._lowered = {dataset.RESCUED_DATA}
+        self._counts = Counts()
+        self._facts = Facts()
+
+    def add(self, column: str, array: Any, logical: pa.DataType | None = None) -> None:
+        """A column as it is."""
+        self._names.append(column)
+        self._arrays.append(array)
+        self._logical.append(array.type if logical is None else logical)
+        self._lowered.add(column.lower())
+
+    def features(
+        self,
+        order: Iterable[str],
+        by_item: set[str],
+        request: Mapping[str, list[Placed]],
+        items: Mapping[str, list[Placed]],
+    ) -> None:
+        """The features' columns; `by_item` are the names that any event has item by item."""
+        room = self._header.max_columns
+        typed = [name for name in self._types if not dataset.is_reserved(name)]
+        for name in dict.fromkeys([*typed, *order]):
+            column = dataset.feature_column(name)
+            hashed = any(fnmatchcase(name, pattern) for pattern in self._header.hashed)
+            placed = [*request.get(name, ()), *items.get(name, ())]
+            spread = len(request.get(name, ()))
+            wanted = _HASHED if hashed else self._types.get(column, self._types.get(name))
+            if not self._section_column(name, column, placed, spread, wanted, room):
+                continue
+            room -= 1
+            if name not in by_item and spread:
+                self._facts.request.append(column)
+            if hashed:
+                self._facts.hashed.append(column)
+            if column != name:
+                self._facts.renamed[column] = name
+
+    def predictions(self, order: Iterable[str], outputs: Mapping[str, list[Placed]]) -> None:
+        """The outputs' columns."""
+        room = self._header.max_columns
+        for name in order:
+            column = dataset.prediction_column(name)
+            if self._section_column(column, column, outputs.get(name, ()), 0, self._types.get(column), room):
+                room -= 1
+                self._facts.predictions.append(column)
+
+    def lookup(self, column: str, events: Sequence[int], values: Sequence[Any], kind: pa.DataType) -> None:
+        """An age or a count of missing ids, by event."""
+        if not self._admits(column, room=1):
+            for event, value in zip(events, values, strict=True):
+                self._rescue.of_event(event, column, value)
+            return
+        slots = np.array(events, np.int64)
+        self.add(column, self._rows.assemble([pa.array(values, kind)], [slots], [True]))
+        self._facts.request.append(column)
+
+    def mismatch(self, row: int, predictions: Mapping[str, list[Any]]) -> None:
+        """Predictions that belong to no row, kept in an event's first one."""
+        self._counts.row_mismatches += 1
+        for name, values in predictions.items():
+            self._rescue.of_row(row, dataset.prediction_column(name), values)
+
+    def table(self) -> ObjectTable:
+        """The table, its last column being what was rescued."""
+        self.add(dataset.RESCUED_DATA, self._rescue.column(self._rows), pa.string())
+        self._counts.renamed = tuple(self._facts.renamed.values())
+        logical = pa.schema(list(zip(self._names, self._logical, strict=True)))
+        table = pa.table(self._arrays, names=self._names)
+        return ObjectTable(table, logical, len(self._rows.counts), self._counts, self._facts)
+
+    def _section_column(
+        self, name: str, column: str, placed: Sequence[Placed], spread: int, wanted: ColumnType | None, room: int
+    ) -> bool:
+        """Adds a column of pieces, the first `spread` of them request-level; False where it gets none."""
+        kind = wanted or decided_type(entry.piece for entry in placed)
+        if kind is None:
+            return False
+        if not self._admits(column, room):
+            self._refuse(name, placed, spread)
+            return False
+        arrays: list[pa.Array] = []
+        for position, entry in enumerate(placed):
+            fitted = fit(entry.piece, kind)
+            arrays.append(fitted.array)
+            if len(fitted.misfits):
+                misfits = np.array(fitted.misfits, np.int64)
+                self._keep(name, entry.slots[misfits], entry.piece.taken(misfits), position < spread)
+        if not arrays:
+            self.add(column, pa.nulls(self._rows.total, kind.arrow))
+        else:
+            levels = [position < spread for position in range(len(placed))]
+            array = self._rows.assemble(arrays, [entry.slots for entry in placed], levels)
+            self.add(column, array, kind.arrow)
+        if kind.kind is Kind.JSON:
+            self._facts.json.append(column)
+        return True
+
+    def _admits(self, column: str, room: int) -> bool:
+        bytes_long = len(column.encode())
+        return bool(column) and bytes_long <= dataset.LONGEST_NAME and room > 0 and column.lower() not in self._lowered
+
+    def _refuse(self, name: str, placed: Sequence[Placed], spread: int) -> None:
+        if placed:
+            self._counts.refused_names += 1
+        for position, entry in enumerate(placed):
+            everything = np.arange(len(entry.piece))
+            self._keep(name, entry.slots, entry.piece.taken(everything), position < spread)
+
+    def _keep(self, name: str, slots: Slots, values: list[Any], request: bool) -> None:
+        """Rescues values that stand at these slots; None is no value."""
+        for slot, value in zip(slots.tolist(), values, strict=True):
+            if value is None:
+                continue
+            if request:
+                self._rescue.of_event(slot, name, value)
+                self._counts.rescued_cells += int(self._rows.counts[slot])
+            else:
+                self._rescue.of_row(slot, name, value)
+                self._counts.rescued_cells += 1
