@@ -26,6 +26,7 @@ DAY = 24 * dataset.HOUR
 GRACE = 60_000_000
 """Microseconds that a request may take: what arrived so shortly ago may not have been appended yet."""
 _MOST_OBJECTS = 20_000
+_MOST_ENDED = 1_000
 _RETRY = 5.0
 _SAY_AGAIN = 60.0
 
@@ -190,10 +191,10 @@ class Bookkeeper:
 
     @staticmethod
     def _forget_told(book: Book) -> None:
-        """Entries of ended writers that name no gap need not be told again tomorrow."""
-        for writer, entry in list(book.writers.items()):
-            if entry.told and not entry.lost and not entry.refused:
-                del book.writers[writer]
+        """Of very many writers that ended, those that name no gap need not be told again."""
+        whole = [writer for writer, entry in book.writers.items() if entry.told and not entry.lost and not entry.refused]
+        for writer in whole[:-_MOST_ENDED]:
+            del book.writers[writer]
 
 
 def _name(book: Book) -> str:

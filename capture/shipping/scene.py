@@ -214,15 +214,17 @@ class Scene:
         return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]
 
     def find_lost(self) -> None:
-        """Enters into the books the records that can no longer arrive."""
-        with self._spool.locked():
-            kept = {writer: account.lane(index).records for writer, account, index in self.lanes()}
-            self._look_at_segments_again()
-            present: dict[str, list[ranges.Range]] = {}
-            for watched in self.watched.values():
-                first, records = watched.reader.first_number, watched.reader.committed[0]
-                present.setdefault(watched.reader.writer, []).append((first, first + records - 1))
-            notes = self._notes()
+        """Enters into the books the records that can no longer arrive.
+
+        The counters are read before the directory: whatever they count is in a segment that stands there, or is lost.
+        """
+        kept = {writer: account.lane(index).records for writer, account, index in self.lanes()}
+        self._look_at_segments()
+        present: dict[str, list[ranges.Range]] = {}
+        for watched in self.watched.values():
+            first, records = watched.reader.first_number, watched.reader.committed[0]
+            present.setdefault(watched.reader.writer, []).append((first, first + records - 1))
+        notes = self._notes()
         now = self._clock() // 1000
         for note in notes:
             writer, *texts = note.name.split(".")
@@ -239,11 +241,6 @@ class Scene:
                 reason = "corrupt" if self._state.totals.damaged_segments else "missing"
                 state.lose(found[1], reason, first, last)
         self.used_notes = [note.name for note in notes]
-
-    def _look_at_segments_again(self) -> None:
-        names = {path.stem for path in self._spool.segments()}
-        for identity in set(self.watched) - names:
-            del self.watched[identity]
 
     def drop_notes(self) -> None:
         """Removes the notes that a saved state has taken over."""

@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     _loop(shipper, spool, config, args, stop)
     line = shipper.stop()
     metric_lines.write(sys.stdout, spool.directory, config)
+    if shipper.idle():
+        spool.remove_if_done()
     log.info("capture: shipper ends: %s", line)
     os.close(lock)
     return 0

@@ -106,17 +106,15 @@ class Shipper:
         return self._delivery is not None and self._delivery.objects is None
 
     def stop(self) -> str:
-        """Writes the last ledgers, leaves an empty spool no file, and returns a line that says what was shipped."""
+        """Writes the last ledgers and returns a line that says what was shipped."""
         self._scene.look()
         self._books.end_writers(self._save)
         self._books.write_all(closed=self.idle())
         with contextlib.suppress(OSError):
             self._save()
         self._kitchen.close()
-        waiting, lost = self.waiting(), self._books.lost()
-        removed = self.idle() and self._spool.remove_if_done()
         told = f"shipped {self._state.totals.records} records in {self._state.totals.objects} objects"
-        return f"{told}, {waiting} not shipped, {lost} lost{', spool removed' if removed else ''}"
+        return f"{told}, {self.waiting()} not shipped, {self._books.lost()} lost"
 
     def _unfinished(self) -> list[Path]:
         found: list[Path] = []
