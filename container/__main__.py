@@ -1,0 +1,47 @@
+"""`python -m container`: the endpoint's command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from capture import CaptureConfig, ConfigError
+from container.artefact import Artefact, ArtefactError
+from container.limits import Limits
+from container.run_directory import RunDirectoryError
+from container.settings import SettingError, Settings
+from container.supervisor import Plan, Supervisor
+
+EXPECTED = (ArtefactError, ConfigError, RunDirectoryError, SettingError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. An expected error is one line on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m container", description="The endpoint that SageMaker starts.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve the model in SAGEMAKER_BASE_DIR until SIGTERM")
+    serve.add_argument("--host", default="0.0.0.0", help="address to listen on (default: every one)")
+    arguments = parser.parse_args(argv)
+    try:
+        reason = asyncio.run(_serve(arguments.host))
+    except EXPECTED as error:
+        reason = str(error)
+    if reason is None:
+        return 0
+    print(f"endpoint: {' '.join(reason.split())}", file=sys.stderr)
+    return 1
+
+
+async def _serve(host: str) -> str | None:
+    settings = Settings.from_env()
+    artefact = Artefact(settings.model_dir)
+    if not settings.multi_model:
+        artefact.check()
+    capture = CaptureConfig.from_env(toml=None if settings.multi_model else artefact.capture_settings)
+    return await Supervisor(Plan(settings, artefact, capture, Limits.read(), host)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Headers, both ways: names without regard to case on the way in, nothing that breaks a response on the way out.
+
+Multi Model Server writes response headers as it gets them: a line break in a value is a new header, and a value that
+is no string, or not ASCII, ends the worker. So all that a handler sets passes `safe` before it leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
+MAX_CUSTOM_ATTRIBUTES = 1024
+"""SageMaker's limit for the value, in characters."""
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_UNSAFE = re.compile(r"[^\x20-\x7e]+")
+_FRAMING = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection")
+)
+"""Headers that say how the message is framed; they are the server's."""
+
+
+class RequestHeaders:
+    """A request's headers; `get` takes a name in any case."""
+
+    def __init__(self, properties: Mapping[str, object]) -> None:
+        """Args: properties: what Multi Model Server hands over; entries that are no strings are its own notes."""
+        self._values = {name.lower(): value for name, value in properties.items() if isinstance(value, str)}
+
+    def get(self, name: str) -> str | None:
+        """The header's value, None where it is absent or empty."""
+        return self._values.get(name.lower()) or None
+
+
+def safe(value: object) -> str:
+    """A header value that can be sent: printable ASCII, one line."""
+    return _UNSAFE.sub(" ", str(value)).strip()
+
+
+def media_type(value: object) -> str:
+    """A content type that can be sent."""
+    return safe(value) or "application/octet-stream"
+
+
+def clean(headers: MutableMapping[str, str]) -> None:
+    """Make the headers that a handler has set safe, in place; those it must not set are dropped."""
+    wanted = {str(name): safe(value) for name, value in headers.items()}
+    headers.clear()
+    headers.update(
+        (name, value) for name, value in wanted.items() if _NAME.fullmatch(name) and name.lower() not in _FRAMING
+    )
+
+
+def add_event_id(headers: MutableMapping[str, str], event_id: str) -> None:
+    """Append `event-id=…` to the custom attributes that the handler set, if SageMaker would still pass them on."""
+    name = next((name for name in headers if name.lower() == CUSTOM_ATTRIBUTES.lower()), CUSTOM_ATTRIBUTES)
+    value = "; ".join(part for part in (headers.get(name, ""), f"event-id={event_id}") if part)
+    if len(value) <= MAX_CUSTOM_ATTRIBUTES:
+        headers[name] = value

@@ -1,0 +1,104 @@
+"""The private directory of one running endpoint: its sockets, the files that others are started with, its counters.
+
+It is made in the temporary directory (`TMPDIR`), readable for our user alone, named to every process below in
+`ENDPOINT_RUN_DIRECTORY`, and removed at the end. Two endpoints never share one: Multi Model Server names its sockets
+by number, and would talk to the other's workers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "ENDPOINT_RUN_DIRECTORY"
+LONGEST_SOCKET = "tmp/.mms.sock.99999"
+MAX_SOCKET_PATH = 107
+"""Bytes a Unix socket's path may have on Linux."""
+
+
+class RunDirectoryError(RuntimeError):
+    """The directory cannot be used."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths in the run directory."""
+
+    path: Path
+
+    @classmethod
+    def make(cls) -> RunDirectory:
+        """Make a new one.
+
+        Raises:
+            RunDirectoryError: the temporary directory's path is too long for sockets, or cannot be written to.
+        """
+        try:
+            directory = cls(Path(tempfile.mkdtemp(prefix="endpoint-")))
+        except OSError as error:
+            raise RunDirectoryError(
+                f"TMPDIR={tempfile.gettempdir()}: cannot make a directory there: {error}"
+            ) from error
+        if len(os.fsencode(directory.path / LONGEST_SOCKET)) > MAX_SOCKET_PATH:
+            directory.remove()
+            raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
+        directory.metrics.mkdir()
+        directory.busy.mkdir()
+        return directory
+
+    @classmethod
+    def of_this_process(cls) -> RunDirectory:
+        """The one of the endpoint that this process belongs to."""
+        return cls(Path(os.environ[VARIABLE]))
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def invocations(self) -> Path:
+        """Socket of Multi Model Server's inference API."""
+        return self.path / "mms.sock"
+
+    @property
+    def management(self) -> Path:
+        """Socket of Multi Model Server's management API; nobody but the supervisor speaks to it."""
+        return self.path / "mms-admin.sock"
+
+    @property
+    def supervisor(self) -> Path:
+        """Socket of the supervisor's own HTTP server."""
+        return self.path / "supervisor.sock"
+
+    @property
+    def proxy_admin(self) -> Path:
+        """HAProxy's admin socket."""
+        return self.path / "proxy-admin.sock"
+
+    @property
+    def proxy_configuration(self) -> Path:
+        """HAProxy's configuration file."""
+        return self.path / "haproxy.cfg"
+
+    @property
+    def roster(self) -> Path:
+        """Socket where workers report."""
+        return self.path / "roster.sock"
+
+    @property
+    def log(self) -> Path:
+        """Socket where pipes for the log pump are handed in."""
+        return self.path / "log.sock"
+
+    @property
+    def metrics(self) -> Path:
+        """Directory of the workers' counters."""
+        return self.path / "metrics"
+
+    @property
+    def busy(self) -> Path:
+        """Directory of the workers' notes about the request in hand."""
+        return self.path / "busy"

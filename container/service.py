@@ -1,0 +1,130 @@
+"""What one worker process does: load its model once, then answer one request after the other.
+
+Multi Model Server calls `start` in each worker, in its main thread, and then `handle`. A model that cannot be loaded
+is reported to the supervisor with its reason; nothing raised for a request leaves `handle`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import responses as PHRASES
+from multiprocessing import util as multiprocessing_util
+from pathlib import Path
+from typing import Any
+
+from capture import CaptureBuffer, CaptureConfig, new_event_id
+from container import headers, logs, roster, user_module
+from container.artefact import Artefact
+from container.busy import BusyNote
+from container.headers import RequestHeaders
+from container.model_server import MODEL_FILE
+from container.proxy import HANDLER_HEADER
+from container.run_directory import RunDirectory
+from container.settings import Settings
+from container.stages import Pipeline, Request, Response
+from container.stores.opening import open_store
+from container.stores.recording import FailurePolicy
+from container.time_limit import TimeLimit
+from serialization import Codecs, Limits, ProtobufSchema
+
+log = logging.getLogger("endpoint")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A loaded model and the process's own instruments."""
+
+    pipeline: Pipeline
+    busy: BusyNote
+    limit: TimeLimit
+
+    @classmethod
+    def start(cls, context: Any) -> Service:
+        """Load the model that Multi Model Server asks for.
+
+        Raises:
+            Exception: whatever keeps the model from being loaded; the caller reports it.
+        """
+        settings = Settings.from_env()
+        directory = RunDirectory.of_this_process()
+        artefact = Artefact(Path(Path(context.system_properties["model_dir"], MODEL_FILE).read_text()))
+        model_dir = str(artefact.directory)
+        # The toolkit's context names the artefact, and the user's functions may use it.
+        context.system_properties["model_dir"] = model_dir
+        functions = user_module.load(artefact, settings.program)
+        os.chdir(artefact.directory)
+        capture = CaptureConfig.from_env(os.environ, artefact.capture_settings)
+        codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))
+        store = None if settings.store is None else open_store(settings.store, artefact)
+        if functions.pre_model_fn is not None:
+            functions.pre_model_fn(model_dir, context)
+        model = functions.model_fn(model_dir, context)
+        if functions.model_warmup_fn is not None:
+            functions.model_warmup_fn(model_dir, model, context)
+        buffer = CaptureBuffer(capture, start_shipper=False) if capture.enabled else None
+        if buffer is not None:
+            if functions.transform_fn is not None:
+                log.warning("transform_fn hides what the model sees, so nothing is captured: replace it by predict_fn, "
+                            "and where needed input_fn, features_fn and output_fn")  # fmt: skip
+            # Runs when the worker ends in order; what a killed worker has appended is shipped as well.
+            multiprocessing_util.Finalize(None, buffer.close, (0.0,), exitpriority=10)
+        pipeline = Pipeline(
+            functions=functions,
+            model=model,
+            codecs=codecs,
+            default_accept=settings.default_accept,
+            max_payload=settings.max_payload,
+            store=store,
+            policy=FailurePolicy(settings.store.timeout, settings.store.fail_open) if settings.store else None,
+            buffer=buffer,
+            multi_model=settings.multi_model,
+            model_name=context.model_name,
+        )
+        service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
+        roster.announce(directory.roster, context.model_name)
+        return service
+
+    def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
+        """Answer the requests of a batch, which is one request: the server is told so."""
+        return [self._one(index, entry, context) for index, entry in enumerate(data)]
+
+    def _one(self, index: int, entry: Mapping[str, Any], context: Any) -> bytes:
+        event_id = new_event_id()
+        logs.subject.event_id = event_id
+        self.busy.begin(event_id)
+        self.limit.begin()
+        try:
+            properties = context.get_all_request_header(index)
+            request = Request(event_id, entry.get("body") or b"", RequestHeaders(properties), context)
+            response = self.pipeline.answer(request)
+            self._respond(index, response, event_id, context)
+            return response.body
+        finally:
+            self.limit.end()
+            self.busy.end()
+            logs.subject.event_id = None
+
+    def _respond(self, index: int, response: Response, event_id: str, context: Any) -> None:
+        """Status and headers, made safe: an odd one would end the worker in Multi Model Server's code."""
+        status, phrase = context.get_response_status(index)
+        if status != response.status or not phrase:
+            phrase = PHRASES.get(response.status, "")
+        context.set_response_status(response.status, headers.safe(phrase), index)
+        outgoing = context.get_response_headers(index)
+        headers.clean(outgoing)
+        for name in [name for name in outgoing if name.lower() in ("content-type", HANDLER_HEADER)]:
+            del outgoing[name]
+        if response.captured:
+            headers.add_event_id(outgoing, event_id)
+        outgoing[HANDLER_HEADER] = "1"
+        context.set_response_content_type(index, headers.media_type(response.content_type))
+
+
+def _protobuf(settings: Settings, artefact: Artefact) -> ProtobufSchema | None:
+    wanted = settings.protobuf
+    if wanted is None:
+        return None
+    return ProtobufSchema.load(artefact.find(wanted.descriptor_set), wanted.request, wanted.response)

@@ -1,0 +1,74 @@
+"""The capture shipper as a child of the supervisor: kept alive, and at the end given the time that is left.
+
+What it does is `capture`'s business (`python -m capture ship`). One that dies is started again, after 1, 2, 4 … 60
+seconds; the journal waits meanwhile, and records survive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from container.processes import Child, describe_exit
+
+log = logging.getLogger("supervisor")
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+HEALTHY_AFTER = 60.0
+"""Seconds of life after which a death counts as the first again."""
+
+
+def command(python: str, spool: str) -> list[str]:
+    """The shipper's command line. Its own deadline is longer than ours: the supervisor says when time is up."""
+    return [python, "-m", "capture", "ship", "--spool", spool, "--deadline", "60"]
+
+
+class Shipper:
+    """Starts the shipper, and starts it again."""
+
+    def __init__(self, spawn: Callable[[], Child]) -> None:
+        self.restarts = 0
+        self._spawn = spawn
+        self._child: Child | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def child(self) -> Child | None:
+        """The running one, or the last."""
+        return self._child
+
+    def start(self) -> None:
+        """Start it, and keep it alive from now on."""
+        self._keeper = asyncio.create_task(self._keep_alive())
+
+    async def stop(self, timeout: float) -> bool:
+        """Let it ship what is committed; whether it ended by itself in this time."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        child = self._child
+        if child is None or not child.alive:
+            # It died and waits to be started again: once more, to ship what is there.
+            if self._keeper is None:
+                return True
+            child = self._child = self._spawn()
+        child.signal(signal.SIGTERM)
+        ended = await child.wait(timeout)
+        if not ended:
+            child.signal_group(signal.SIGKILL)
+            await child.wait(1.0)
+        return ended and child.exited.result() == 0
+
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
+        while True:
+            begun = loop.time()
+            self._child = self._spawn()
+            code = await asyncio.shield(self._child.exited)
+            if loop.time() - begun > HEALTHY_AFTER:
+                pause = FIRST_PAUSE
+            log.warning("the shipper ended with %s; starting it again in %g s", describe_exit(code), pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            self.restarts += 1

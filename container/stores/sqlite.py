@@ -1,0 +1,128 @@
+"""A feature store in one SQLite file, for local runs and small, slowly changing features.
+
+A table is a group, its primary key (one column) the record's id, its column `event_time`, if there is one, the event
+time: epoch seconds as a number, or ISO 8601 text (UTC where no zone is given). Every other column is a feature. The
+file is opened for reading only; a program beside us may write to it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from container.stores.protocol import Record, StoreError, StoreUnavailable
+
+EVENT_TIME = "event_time"
+INSTRUCTIONS_BETWEEN_CHECKS = 10_000
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A group: its key, its features, and whether it has event times."""
+
+    key: str
+    features: tuple[str, ...]
+    dated: bool
+
+
+class SqliteStore:
+    """Looks records up in a SQLite file. May be used by several threads; each has a connection of its own."""
+
+    def __init__(self, path: Path, timeout: float = 0.5) -> None:
+        """Open the file.
+
+        Args:
+            timeout: seconds that one look-up may take.
+
+        Raises:
+            StoreError: there is no such file, or it is no SQLite database.
+        """
+        self._path = path
+        self._timeout = timeout
+        self._own = threading.local()
+        self._tables: dict[str, _Table] = {}
+        if not path.is_file():
+            raise StoreError(f"there is no feature store {path}")
+        try:
+            self._connection().execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} is no SQLite database: {error}") from error
+
+    def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
+        """See `FeatureStore.get`."""
+        table = self._table(group)
+        wanted = table.features if features is None else tuple(features)
+        unknown = [name for name in wanted if name not in table.features]
+        if unknown:
+            raise StoreError(f"{group} in {self._path} has no feature {unknown[0]}; it has {', '.join(table.features)}")
+        columns = [table.key, EVENT_TIME if table.dated else "NULL", *wanted]
+        names = ", ".join(column if column == "NULL" else _quoted(column) for column in columns)
+        # One statement whatever the number of ids, so that SQLite has it prepared.
+        key = _quoted(table.key)
+        statement = f"SELECT {names} FROM {_quoted(group)} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        keys = [str(key) for key in ids]
+        found: dict[str, Record] = {}
+        for key, moment, *values in self._query(statement, json.dumps(keys)):
+            found[str(key)] = Record(zip(wanted, values, strict=True), _seconds(moment))
+        return [found.get(key) for key in keys]
+
+    def _query(self, statement: str, argument: str) -> list[tuple[object, ...]]:
+        connection = self._connection()
+        self._own.deadline = time.monotonic() + self._timeout
+        try:
+            return connection.execute(statement, (argument,)).fetchall()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self._path.name} did not answer in {self._timeout:g} s: {error}") from error
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, timeout=self._timeout, isolation_level=None)
+            own = self._own
+            connection.set_progress_handler(
+                lambda: time.monotonic() > getattr(own, "deadline", float("inf")), INSTRUCTIONS_BETWEEN_CHECKS
+            )
+            self._own.connection = connection
+        return connection
+
+    def _table(self, group: str) -> _Table:
+        table = self._tables.get(group)
+        if table is None:
+            table = self._tables[group] = self._describe(group)
+        return table
+
+    def _describe(self, group: str) -> _Table:
+        rows = self._connection().execute(f"PRAGMA table_info({_quoted(group)})").fetchall()
+        if not rows:
+            raise StoreError(f"there is no table {group} in {self._path}")
+        names = [row[1] for row in rows]
+        keys = [row[1] for row in rows if row[5]]
+        if len(keys) != 1:
+            raise StoreError(f"{group} in {self._path} needs a primary key of one column, the record's id")
+        return _Table(keys[0], tuple(name for name in names if name not in (keys[0], EVENT_TIME)), EVENT_TIME in names)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _seconds(moment: object) -> float | None:
+    """An event time as epoch seconds; what is neither a number nor ISO 8601 text is no event time."""
+    if isinstance(moment, int | float):
+        return float(moment)
+    if not isinstance(moment, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
