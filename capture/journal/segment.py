@@ -195,6 +195,7 @@ class SegmentReader:
         finally:
             os.close(descriptor)
         view = memoryview(self._map)
+        self._view = view
         self._words = view.cast("Q")
         words = self._words
         if words[_MAGIC] != MAGIC or words[_VERSION] != VERSION:
@@ -205,7 +206,6 @@ class SegmentReader:
             raise SegmentDamaged(f"the header of {path.name} is damaged")
         self.header_text = text
         self.header = msgspec.json.decode(text, type=Header)
-        self.writer = bytes(view[_WRITER_AT : _WRITER_AT + 32]).decode("ascii", "replace")
         self.size = size
         self._data = view[words[_OFFSET] :]
         self._shapes: list[tuple[str, ...]] = []
@@ -214,6 +214,11 @@ class SegmentReader:
     @property
     def state(self) -> int:
         return self._words[_STATE]
+
+    @property
+    def writer(self) -> str:
+        """The writer's id; that of its process's lane 0 until a lane opens the segment."""
+        return bytes(self._view[_WRITER_AT : _WRITER_AT + 32]).decode("ascii", "replace")
 
     @property
     def first_number(self) -> int:
