@@ -7,8 +7,7 @@ frame behind the last one, then stores one 64-bit word, the commit word: what it
 Invariants
 - Only the segment's writer changes bytes between the commit word's length and the end; only it stores the commit word.
 - The shipper reads up to the commit word and never further. It changes `taken`, and `state` once the writer is dead.
-- Bytes behind the commit word may be those of an earlier life of the file: a checksum begins with this segment's
-  seed, so an old frame never passes for a new one.
+- Bytes behind the commit word may be those of an earlier life of the file; no old frame passes for a new one.
 - A segment is in one directory at a time (`spool.py`), and its directory says whether it is in use.
 
 Layout of the file, words being 64-bit, little-endian, aligned:
@@ -19,7 +18,8 @@ Layout of the file, words being 64-bit, little-endian, aligned:
     word 3   commit: committed records << 32 | committed bytes behind the data offset
     word 4   state: 0 prepared, 1 open, 2 sealed
     word 5   number of the segment's first record (numbers count a writer's kept records, from 1)
-    word 6   seed of the checksums
+    word 6   a random number; a frame's checksum begins with the CRC-32C, begun with this word's low half, of the writer's
+             id and word 5, so that no frame counts for another writer, another number or an earlier life of the file
     word 7   taken: records << 32 | bytes that the shipper has shipped or given up
     word 8   when it was opened, microseconds since 1970 UTC
     word 9   length of the header's text << 32 | CRC-32C of it
@@ -88,6 +88,12 @@ def lay(view: memoryview, writer: str, header: bytes, seed: int) -> None:
     words[_OFFSET], words[_VERSION], words[_SEED], words[_MAGIC] = offset, VERSION, seed & _LOW, MAGIC
 
 
+def _seed(view: memoryview, words: memoryview) -> int:
+    """What the checksums of an open segment begin with."""
+    about = bytes(view[_WRITER_AT : _WRITER_AT + 32]) + bytes(view[_FIRST * 8 : _FIRST * 8 + 8])
+    return int(crc32c(about, words[_SEED] & _LOW))
+
+
 class SegmentWriter:
     """The writing end: one per lane at a time, used by one thread at a time."""
 
@@ -101,7 +107,7 @@ class SegmentWriter:
         self._view = view
         self._words = view.cast("Q")
         self._data = view[self._words[_OFFSET] :]
-        self._seed = self._words[_SEED]
+        self._seed = 0
         self._position = 0
         self._shape_ids: dict[Shape, int] = {}
 
@@ -109,6 +115,7 @@ class SegmentWriter:
         """Opens a prepared segment for records from `first_number`."""
         self._words[_FIRST] = first_number
         self._words[_OPENED] = now
+        self._seed = _seed(self._view, self._words)
         self._words[_STATE] = OPEN
 
     def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> int:
@@ -258,7 +265,7 @@ class SegmentReader:
         yield from self._scan(start, stop, verify=True)
 
     def _scan(self, start: int, stop: int, verify: bool) -> Iterator[tuple[int, int, int]]:
-        for at, end, kind, head in frame.walk(self._data, start, stop, self._words[_SEED], verify):
+        for at, end, kind, head in frame.walk(self._data, start, stop, _seed(self._view, self._words), verify):
             if kind == frame.SHAPE:
                 if at >= self._shapes_until:
                     self._shapes.append(frame.shape_names(self._data, at, head))
