@@ -44,13 +44,11 @@ class CsvCodec:
                 return Payload(matrix, media.name)
         rows = _read(text)
         names = self._names(rows.pop(0) if header and rows else None, rows)
-        columns = (
-            {name: _column(cells) for name, cells in zip(names, zip(*rows), strict=True)}
-            if rows
-            else {name: numpy.empty(0) for name in names}
-        )
-        if not header and all(isinstance(column, numpy.ndarray) for column in columns.values()):
-            return Payload(numpy.column_stack(list(columns.values())), media.name)
+        cells = zip(*rows, strict=True) if rows else [()] * len(names)
+        columns = {name: _column(column) for name, column in zip(names, cells, strict=True)}
+        arrays = [column for column in columns.values() if isinstance(column, numpy.ndarray)]
+        if not header and len(arrays) == len(columns):
+            return Payload(numpy.column_stack(arrays), media.name)
         return Payload(columns, media.name)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
@@ -146,7 +144,7 @@ def _read(text: str) -> list[list[str]]:
     return rows
 
 
-def _column(cells: Sequence[str]) -> object:
+def _column(cells: Sequence[str]) -> "numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]] | list[str | None]":
     try:
         return numpy.array([_number(cell) for cell in cells])
     except ValueError:

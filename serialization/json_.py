@@ -6,7 +6,7 @@ integers beyond 64 bits, numbers beyond a double, bytes that are not UTF-8, nest
 
 How repeated keys are found at the speed of a C parser: the parser keeps one of each, so there are repeated keys exactly
 where the body has more colons outside strings than the result has members. Both are counted in C; only a body with
-colons inside strings pays for a second, slower count, and only a refused one for a parser that names the key.
+odd strings pays for a slower count, and only a refused one for a parser that names the key.
 """
 
 import json
@@ -26,10 +26,12 @@ _ENVELOPE = "instances"
 _RESPONSE_ENVELOPE = "predictions"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_JSON = re.compile(rb"-?(?:NaN|nan|Infinity|inf|Inf)")
+_NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _LARGEST = 2**64 - 1
 _SMALLEST = -(2**63)
 _CONTAINERS = frozenset({dict, list})
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_LONG_INTEGER = re.compile(rb"(?<![0-9.])[0-9]{19,}(?![0-9.eE])")
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -43,7 +45,7 @@ class JsonCodec:
 
     def decode(self, body: memoryview, media: MediaType) -> Payload:
         """The JSON value; `instances` unwrapped where it is the object's only member."""
-        value = parse(to_utf8(body, media), self._limits)
+        value = parse(bytes(to_utf8(body, media)), self._limits)
         if type(value) is dict and len(value) == 1 and isinstance(value.get(_ENVELOPE), list):
             return Payload(value[_ENVELOPE], media.name, envelope=_ENVELOPE)
         return Payload(value, media.name)
@@ -72,40 +74,46 @@ def dump(value: object, media: MediaType) -> tuple[bytes, MediaType]:
     return encoded, media.with_parameters(**parameters)
 
 
-def parse(body: memoryview | bytes, limits: Limits, where: str = "the body") -> object:
+def parse(raw: bytes, limits: Limits) -> object:
     """One JSON text in UTF-8 to plain Python. Raises DecodeError; see the module for what is refused."""
-    raw = bytes(body)
-    _refuse_too_many(raw, limits, where)
+    refuse_too_many(raw, limits)
     try:
         value = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_explain(error, raw, where, limits)) from None
-    members = _survey(value, limits, where)
-    if raw.count(b":") != members and _STRING.sub(b"", raw).count(b":") != members:
-        raise DecodeError(f"{where} repeats the key {_repeated_key(raw)!r} within one object; send each key once")
-    if _LONG_NUMBER.search(raw) is not None:
-        _refuse_big_integers(value, where)
+        raise DecodeError(explain(error, raw, limits)) from None
+    refuse_ambiguous(value, raw, limits.max_depth)
     return value
 
 
-def _refuse_too_many(raw: bytes, limits: Limits, where: str) -> None:
-    """Commas, colons and brackets bound the number of values from above, before any of them exists."""
+def refuse_ambiguous(value: object, raw: bytes, max_depth: int) -> None:
+    """Check what a parser let through: depth, repeated keys, integers beyond 64 bits. raw: the text of the value."""
+    members = _survey(value, max_depth)
+    if _repeats_keys(raw, members):
+        raise DecodeError(f"the body repeats the key {_repeated_key(raw)!r} within one object; send each key once")
+    if _LONG_NUMBER.search(raw) is not None and _LONG_INTEGER.search(raw) is not None:
+        _refuse_big_integers(value)
+
+
+def refuse_too_many(raw: bytes, limits: Limits) -> None:
+    """Commas and brackets bound the number of values from above, before any of them exists."""
+    if len(raw) // 2 < limits.max_items:
+        return
     rough = raw.count(b",") + raw.count(b"{") + raw.count(b"[")
     if rough >= limits.max_items:
         outside = _STRING.sub(b"", raw)
         if outside.count(b",") + outside.count(b"{") + outside.count(b"[") >= limits.max_items:
-            raise DecodeError(f"{where} has more than {limits.max_items} values; send fewer items in one request")
+            raise DecodeError(f"the body has more than {limits.max_items} values; send fewer items in one request")
 
 
-def _survey(value: object, limits: Limits, where: str) -> int:
+def _survey(value: object, max_depth: int) -> int:
     """The number of members of all objects. Raises DecodeError for nesting beyond the limit."""
     members = 0
     level: list[object] = [value] if type(value) in _CONTAINERS else []
     depth = 0
     while level:
         depth += 1
-        if depth > limits.max_depth:
-            raise DecodeError(f"{where} is nested more than {limits.max_depth} levels deep; send flatter data")
+        if depth > max_depth:
+            raise DecodeError(f"the body is nested more than {max_depth} levels deep; send flatter data")
         below: list[object] = []
         for container in level:
             values: Iterable[object]
@@ -120,7 +128,16 @@ def _survey(value: object, limits: Limits, where: str) -> int:
     return members
 
 
-def _refuse_big_integers(value: object, where: str) -> None:
+def _repeats_keys(raw: bytes, members: int) -> bool:
+    """Whether the text has more keys than its value has members. Each step is slower and decides more."""
+    if raw.count(b":") == members:
+        return False
+    if raw.count(b'":') == members and not any(space in raw for space in (b" :", b"\n:", b"\t:", b"\r:")):
+        return False  # all keys touch their colon, and no string has a colon after a quote
+    return _STRING.sub(b"", raw).count(b":") != members
+
+
+def _refuse_big_integers(value: object) -> None:
     pending = [value]
     while pending:
         item = pending.pop()
@@ -129,16 +146,17 @@ def _refuse_big_integers(value: object, where: str) -> None:
         elif type(item) is list:
             pending.extend(item)
         elif type(item) is int and not _SMALLEST <= item <= _LARGEST:
-            raise DecodeError(f"{where} has the integer {str(item)[:30]}, which does not fit 64 bits; send it as text")
+            raise DecodeError(f"the body has the integer {str(item)[:30]}, which does not fit 64 bits; send it as text")
 
 
-def _explain(error: Exception, raw: bytes, where: str, limits: Limits) -> str:
+def explain(error: Exception, raw: bytes, limits: Limits) -> str:
+    """Why a text is not JSON, and what to change."""
     if isinstance(error, RecursionError):
-        return f"{where} is nested more than {limits.max_depth} levels deep; send flatter data"
+        return f"the body is nested more than {limits.max_depth} levels deep; send flatter data"
     if isinstance(error, UnicodeDecodeError):
-        return f"{where} is not valid UTF-8 ({error.reason}); encode it so, or name its charset in the content type"
+        return f"the body is not valid UTF-8 ({error.reason}); encode it so, or name its charset in the content type"
     if isinstance(error, msgspec.ValidationError):
-        return f"{where} has a number that no double or 64-bit integer holds; send it as text"
+        return "the body has a number that no double or 64-bit integer holds; send it as text"
     text = str(error)
     at = re.search(r"byte (\d+)", text)
     if at is not None:
@@ -146,16 +164,16 @@ def _explain(error: Exception, raw: bytes, where: str, limits: Limits) -> str:
         literal = _NOT_JSON.search(raw[start : start + 12])
         if literal is not None:
             return (
-                f"{where} has {literal[0].decode()} at byte {at[1]}, which is not JSON; send null for a missing value"
+                f"the body has {literal[0].decode()} at byte {at[1]}, which is not JSON; send null for a missing value"
             )
     if text == "Input data was truncated":
-        return f"{where} is not JSON: it ends before its value does; send the whole document"
+        return "the body is not JSON: it ends before its value does; send the whole document"
     detail = text.removeprefix("JSON is malformed: ")
-    return f"{where} is not JSON: {detail}; send a JSON document, or name its format in the content type"
+    return f"the body is not JSON: {detail}; send a JSON document, or name its format in the content type"
 
 
 def _repeated_key(raw: bytes) -> str:
-    """The first key that an object repeats, shortened."""
+    """The first key that an object repeats, shortened, in one JSON text or in lines of them."""
     repeated: list[str] = []
 
     def look(pairs: list[tuple[str, object]]) -> None:
@@ -165,5 +183,7 @@ def _repeated_key(raw: bytes) -> str:
                 repeated.append(key)
             seen.add(key)
 
-    json.loads(raw, object_pairs_hook=look)
+    text, decoder, at = raw.decode("utf-8"), json.JSONDecoder(object_pairs_hook=look), 0
+    while not repeated and (start := _NOT_SPACE.search(text, at)) is not None:
+        _, at = decoder.raw_decode(text, start.start())
     return repeated[0][:60] if repeated else "?"

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from .errors import NotAcceptable, UnsupportedMediaType
 
 _MAX_HEADER = 4096
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_TYPE = re.compile(rf"\s*({_TOKEN}/{_TOKEN})\s*")
-_PARAMETER = re.compile(rf'\s*;\s*(?:({_TOKEN})\s*=\s*({_TOKEN}(?:/{_TOKEN})?|"(?:[^"\\]|\\.)*"))?\s*')
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TYPE = re.compile(rf"\s*({_WORD}/{_WORD})\s*")
+_PARAMETER = re.compile(rf'\s*;\s*(?:({_WORD})\s*=\s*({_WORD}(?:/{_WORD})?|"(?:[^"\\]|\\.)*"))?\s*')
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
@@ -35,7 +35,7 @@ class MediaType:
 
 
 def _quoted(value: str) -> str:
-    if re.fullmatch(_TOKEN, value):
+    if re.fullmatch(_WORD, value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -99,10 +99,8 @@ def choose(accept: str | None, offers: tuple[str, ...], default: str) -> MediaTy
         is_default = offer == fallback.name
         rank = (quality, specificity, is_default, -position, -order)
         if quality > 0 and (best is None or rank > best[0]):
-            if is_default and specificity < 2:
-                best = (rank, fallback)
-            else:
-                best = (rank, MediaType(offer, media.parameters))
+            open_choice = is_default and specificity < 2
+            best = (rank, fallback if open_choice else MediaType(offer, media.parameters))
     if best is None:
         raise NotAcceptable(f"cannot answer as Accept {accept[:200]!r} asks; the answer can be {', '.join(offers)}")
     return best[1]

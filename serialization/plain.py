@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from .errors import EncodeError
@@ -31,18 +32,18 @@ def to_plain(value: object) -> object:
         raise EncodeError("the prediction is nested too deeply, or contains itself") from None
 
 
-def _plain(value: object, path: str) -> object:
+def _plain(value: Any, path: str) -> object:
     kind = type(value)
     if kind in _AS_IS:
         return value
     if kind is dict or isinstance(value, Mapping):
-        if _AS_IS.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):  # type: ignore[attr-defined, call-overload]
-            return dict(value)  # type: ignore[call-overload]
-        return {key_text(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}  # type: ignore[attr-defined]
+        if _AS_IS.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
+            return dict(value)
+        return {key_text(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}
     if kind is list or kind is tuple:
-        if _AS_IS.issuperset(map(type, value)):  # type: ignore[call-overload]
-            return list(value)  # type: ignore[call-overload]
-        return [_plain(item, f"{path}[{at}]") for at, item in enumerate(value)]  # type: ignore[arg-type]
+        if _AS_IS.issuperset(map(type, value)):
+            return list(value)
+        return [_plain(item, f"{path}[{at}]") for at, item in enumerate(value)]
     return _plain(unwrap(value, path), path)
 
 
@@ -118,52 +119,58 @@ def _instant(value: datetime | date | time) -> str | None:
     return None if text == "NaT" else text.replace("+00:00", "Z")
 
 
-def _numpy(value: object, path: str) -> object:
-    kind = value.dtype.kind  # type: ignore[attr-defined]
+def _numpy(value: Any, path: str) -> object:
+    kind = value.dtype.kind
     if kind == "M":
         return _iso_texts(value)
     if kind == "m":
         return _seconds(value)
     if kind == "c":
         raise EncodeError(f"{path} has complex numbers; return their parts as two real values")
-    names = value.dtype.names  # type: ignore[attr-defined]
+    names = value.dtype.names
     if names is not None:
-        if value.shape == ():  # type: ignore[attr-defined]
-            return {name: value[name] for name in names}  # type: ignore[index]
-        return [{name: row[name] for name in names} for row in value]  # type: ignore[attr-defined]
+        if value.shape == ():
+            return {name: value[name] for name in names}
+        return [{name: row[name] for name in names} for row in value]
     filled = getattr(value, "filled", None)  # a masked array: masked values are missing
     if filled is not None:
-        return value.tolist()  # type: ignore[attr-defined]
-    plain = value.tolist()  # type: ignore[attr-defined]
+        return value.tolist()
+    plain = value.tolist()
     if type(plain) is type(value):  # numpy.longdouble gives itself
-        return float(plain)  # type: ignore[arg-type]
+        return float(plain)
     return plain
 
 
-def _iso_texts(value: object) -> object:
+def _iso_texts(value: Any) -> object:
     """datetime64 of any shape as ISO 8601 text, NaT as None."""
     import numpy
 
-    times = numpy.asarray(value)
-    return numpy.where(numpy.isnat(times), None, times.astype(str).astype(object)).tolist()
+    return _none_where_missing(numpy.asarray(value), numpy.asarray(value).astype(str))
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: Any) -> object:
     """timedelta64 of any shape as seconds, NaT as None."""
     import numpy
 
-    spans = numpy.asarray(value)
-    seconds = (spans / numpy.timedelta64(1, "s")).astype(object)
-    return numpy.where(numpy.isnat(spans), None, seconds).tolist()
+    return _none_where_missing(numpy.asarray(value), numpy.asarray(value) / numpy.timedelta64(1, "s"))
 
 
-def _pandas(value: object, path: str) -> object:
+def _none_where_missing(times: Any, plain: Any) -> object:
+    import numpy
+
+    missing = numpy.asarray(None, dtype=object)
+    return numpy.where(numpy.isnat(times), missing, numpy.asarray(plain).astype(object)).tolist()
+
+
+def _pandas(value: Any, path: str) -> object:
     import pandas
 
     if isinstance(value, pandas.DataFrame):
         names = [key_text(name, path) for name in value.columns]
         columns = [_pandas_column(value.iloc[:, at]) for at in range(len(names))]
-        return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905
+        if len(set(names)) != len(names):
+            raise EncodeError(f"{path} has two columns of one name; give each a name of its own")
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(value, pandas.Series):
         return _pandas_column(value)
     if value is pandas.NA or value is pandas.NaT:
@@ -176,16 +183,16 @@ def _pandas(value: object, path: str) -> object:
     return str(value)  # Period, Interval, Categorical's scalar
 
 
-def _pandas_column(series: object) -> list[object]:
-    values = series.tolist()  # type: ignore[attr-defined]
-    if series.dtype.kind in "biu" and type(series.dtype).__module__.startswith("numpy"):  # type: ignore[attr-defined]
-        return values  # type: ignore[no-any-return]
-    if series.dtype.kind == "f" and type(series.dtype).__module__.startswith("numpy"):  # type: ignore[attr-defined]
-        return values  # type: ignore[no-any-return]
-    return [None if gone else item for item, gone in zip(values, series.isna().tolist(), strict=True)]  # type: ignore[attr-defined]
+def _pandas_column(series: Any) -> list[object]:
+    """A column's values, missing ones as None; in a plain float column NaN stays NaN, as it does in an array."""
+    values: list[object] = series.tolist()
+    of_numpy = type(series.dtype).__module__.startswith("numpy")
+    if of_numpy and series.dtype.kind in "biuf":
+        return values
+    return [None if gone else item for item, gone in zip(values, series.isna().tolist(), strict=True)]
 
 
-def _arrow(value: object, path: str) -> object:
+def _arrow(value: Any, path: str) -> object:
     for method in ("to_pylist", "as_py"):
         step = getattr(value, method, None)
         if callable(step):
@@ -193,7 +200,7 @@ def _arrow(value: object, path: str) -> object:
     raise EncodeError(f"{path} is a {_type_name(value)}; return a RecordBatch, Table or Array")
 
 
-def _polars(value: object, path: str) -> object:
+def _polars(value: Any, path: str) -> object:
     for method in ("to_dicts", "to_list"):
         step = getattr(value, method, None)
         if callable(step):
@@ -201,15 +208,15 @@ def _polars(value: object, path: str) -> object:
     raise EncodeError(f"{path} is a {_type_name(value)}; return a DataFrame or Series")
 
 
-def _scipy(value: object, path: str) -> object:
+def _scipy(value: Any, path: str) -> object:
     toarray = getattr(value, "toarray", None)
     if callable(toarray):
         return toarray()
     raise EncodeError(f"{path} is a {_type_name(value)}; return an array")
 
 
-def _torch(value: object, path: str) -> object:
-    return value.detach().cpu().tolist()  # type: ignore[attr-defined]
+def _torch(value: Any, path: str) -> object:
+    return value.detach().cpu().tolist()
 
 
 _LIBRARIES: dict[str, Callable[[object, str], object]] = {

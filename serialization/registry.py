@@ -4,6 +4,7 @@ A codec's module is imported when its first body arrives, so a worker that speak
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import DecodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from .protobuf.descriptors import ProtobufSchema
 
 JSON = "application/json"
+_JSON_LINES = (
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/jsonl",
+    "application/x-ndjson",
+)
+_NPY = "application/x-npy"
+_ARROW = "application/vnd.apache.arrow.stream"
+_PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
+_RECORDIO = "application/x-recordio-protobuf"
 _PROTOBUF = ("application/x-protobuf", "application/protobuf", "application/vnd.google.protobuf")
 
 
@@ -44,13 +55,20 @@ class Codecs:
         limits: Limits | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self._protobuf = protobuf
         self._feature_names = feature_names
         self._makers: dict[str, Callable[[], Codec]] = {
             JSON: self._json,
             "text/csv": self._csv,
-            **(dict.fromkeys(_PROTOBUF, self._protobuf_codec) if protobuf is not None else {}),
+            **dict.fromkeys(_JSON_LINES, self._json_lines),
+            _NPY: self._npy,
+            _ARROW: self._arrow,
+            **dict.fromkeys(_PARQUET, self._parquet),
+            _RECORDIO: self._recordio,
         }
+        self._columnar: dict[str, Callable[[], Codec]] = {}
+        if protobuf is not None:
+            self._makers |= dict.fromkeys(_PROTOBUF, partial(_protobuf, self.limits, protobuf, columns=False))
+            self._columnar = dict.fromkeys(_PROTOBUF, partial(_protobuf, self.limits, protobuf, columns=True))
         self._codecs: dict[Callable[[], Codec], Codec] = {}
         self.media_types: tuple[str, ...] = tuple(self._makers)
 
@@ -60,7 +78,7 @@ class Codecs:
         if len(view) > self.limits.max_bytes:
             raise PayloadTooLarge(f"the body has {len(view)} bytes; the limit is {self.limits.max_bytes}")
         media = parse_content_type(content_type or JSON)
-        codec = self._codec(media.name)
+        codec = self._codec(media.name, columns)
         if codec is None:
             hint = "; the model has no descriptor set for protobuf" if media.name in _PROTOBUF else ""
             raise UnsupportedMediaType(
@@ -68,8 +86,6 @@ class Codecs:
             )
         if not len(view):
             raise DecodeError(f"the body is empty; send {media.name}")
-        if columns and media.name in _PROTOBUF:
-            return codec.decode(view, media, columns=True)  # type: ignore[call-arg]
         return codec.decode(view, media)
 
     def decode(
@@ -102,8 +118,8 @@ class Codecs:
         body, written = codec.encode(prediction, media, request)
         return body, str(written)
 
-    def _codec(self, name: str) -> Codec | None:
-        make = self._makers.get(name)
+    def _codec(self, name: str, columns: bool = False) -> Codec | None:
+        make = (self._columnar.get(name) if columns else None) or self._makers.get(name)
         if make is None:
             return None
         codec = self._codecs.get(make)
@@ -116,13 +132,38 @@ class Codecs:
 
         return JsonCodec(self.limits)
 
+    def _json_lines(self) -> Codec:
+        from .jsonlines import JsonLinesCodec
+
+        return JsonLinesCodec(self.limits)
+
     def _csv(self) -> Codec:
         from .csv_ import CsvCodec
 
         return CsvCodec(self.limits, self._feature_names)
 
-    def _protobuf_codec(self) -> Codec:
-        from .protobuf.codec import ProtobufCodec
+    def _npy(self) -> Codec:
+        from .npy import NpyCodec
 
-        assert self._protobuf is not None
-        return ProtobufCodec(self.limits, self._protobuf)
+        return NpyCodec(self.limits)
+
+    def _arrow(self) -> Codec:
+        from .arrow.stream import ArrowStreamCodec
+
+        return ArrowStreamCodec(self.limits)
+
+    def _parquet(self) -> Codec:
+        from .arrow.parquet import ParquetCodec
+
+        return ParquetCodec(self.limits)
+
+    def _recordio(self) -> Codec:
+        from .recordio.codec import RecordIoCodec
+
+        return RecordIoCodec(self.limits)
+
+
+def _protobuf(limits: Limits, schema: "ProtobufSchema", columns: bool) -> Codec:
+    from .protobuf.codec import ProtobufCodec
+
+    return ProtobufCodec(limits, schema, columns)

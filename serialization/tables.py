@@ -41,12 +41,10 @@ def tabulate(prediction: object) -> Table:
 
 
 def _of_mapping(value: dict[str, object]) -> Table:
-    columns = list(value.values())
-    if columns and all(isinstance(column, list) for column in columns):
-        lengths = {len(column) for column in columns}  # type: ignore[arg-type]
-        if len(lengths) == 1:
-            return Table(tuple(value), list(zip(*columns)))  # type: ignore[call-overload]  # noqa: B905
-    return Table(tuple(value), [columns])
+    columns = [column for column in value.values() if isinstance(column, list)]
+    if columns and len(columns) == len(value) and len({len(column) for column in columns}) == 1:
+        return Table(tuple(value), list(zip(*columns, strict=True)))
+    return Table(tuple(value), [list(value.values())])
 
 
 def _of_records(records: Sequence[dict[str, object]]) -> Table:

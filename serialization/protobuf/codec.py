@@ -12,16 +12,17 @@ _MESSAGE_TYPE = "messagetype"
 
 
 class ProtobufCodec:
-    """Codec of protobuf by descriptor set."""
+    """Codec of protobuf by descriptor set. columns: repeated messages as dicts of columns."""
 
-    def __init__(self, limits: Limits, schema: ProtobufSchema) -> None:
+    def __init__(self, limits: Limits, schema: ProtobufSchema, columns: bool = False) -> None:
         self._limits = limits
         self._schema = schema
+        self._columns = columns
 
-    def decode(self, body: memoryview, media: MediaType, columns: bool = False) -> Payload:
+    def decode(self, body: memoryview, media: MediaType) -> Payload:
         """A `Message`: the one that `messageType=` names, else the request message of the settings."""
         name = media.parameters.get(_MESSAGE_TYPE)
-        value = self._schema.decode(body, name, columns=columns, limits=self._limits)
+        value = self._schema.decode(body, name, columns=self._columns, limits=self._limits)
         return Payload(value, media.name, unknown_fields=value.unknown_fields if isinstance(value, Message) else 0)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .decode import Plan
     from .encode import Writer
-    from .message import Message
 
 
 class ProtobufSchema:
@@ -59,7 +58,7 @@ class ProtobufSchema:
         *,
         columns: bool = False,
         limits: Limits | None = None,
-    ) -> Message:
+    ) -> Any:
         """One message as a dict of plain values; see `protobuf.decode` for what each kind of field becomes.
 
         message: full name; the request message where None. columns: repeated messages as dicts of columns, which is
@@ -74,7 +73,8 @@ class ProtobufSchema:
         name = message or self.response
         if name is None:
             raise EncodeError("no response message is named; set PROTOBUF_RESPONSE, or accept messageType=")
-        return self.writer(self._named(name, "PROTOBUF_RESPONSE")).write(value)
+        name = self._named(name, "PROTOBUF_RESPONSE")
+        return self.writer(name).write(self.message_class(name)(), value)
 
     def message_class(self, name: str) -> type[GoogleMessage]:
         """The class of a message by its full name. KeyError where the set has none."""
@@ -95,9 +95,9 @@ class ProtobufSchema:
     def writer(self, name: str) -> Writer:
         """How to fill a message, compiled once."""
         if name not in self._writers:
-            from .encode import Writer
+            from .encode import compile_writer
 
-            self._writers[name] = Writer(self.message_class(name))
+            self._writers[name] = compile_writer(self.message_class(name).DESCRIPTOR)
         return self._writers[name]
 
     def has(self, name: str) -> bool:
@@ -152,7 +152,7 @@ def _load(content: bytes) -> tuple[DescriptorPool, frozenset[str]]:
         for imported in file.dependency:
             add(imported, name, (*trail, name))
         try:
-            pool.AddSerializedFile(file.SerializeToString())  # type: ignore[no-untyped-call]
+            pool.AddSerializedFile(file.SerializeToString())
         except (TypeError, ValueError) as error:
             raise SchemaError(f"file {name!r} of the descriptor set is not valid: {error}") from None
         added.add(name)

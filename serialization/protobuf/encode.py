@@ -1,14 +1,16 @@
 """What a model returns, into a response message.
 
-A mapping fills the message's fields by name. Anything else (a list, an array, a table, a number), and a mapping of
-columns that are not fields of the message itself, goes into the message's one repeated field; where that holds
-messages, a mapping fills one, and a bare value the only field of one. None leaves a field unset. Each error names the
-field: `items[3].score`.
+A mapping fills the message's fields by name. Anything else (a list, an array, a table, a number), and a mapping whose
+names are not the message's but those of its one repeated message, goes into the message's one repeated field; where
+that holds messages, a mapping fills one, and a bare value the only field of one. None leaves a field unset. A value is
+converted only where nothing is lost: 3.0 fits an integer field, 3.5 does not. Each error names the field:
+`items[3].score`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -17,9 +19,9 @@ from google.protobuf.message import EncodeError as GoogleEncodeError
 from serialization.errors import EncodeError
 from serialization.plain import to_plain
 
+from .fields import is_map, is_repeated
 from .wellknown import WRITERS, as_bytes
 
-_FLOATS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
 _INTEGERS = frozenset(
     {
         FieldDescriptor.CPPTYPE_INT32,
@@ -28,112 +30,192 @@ _INTEGERS = frozenset(
         FieldDescriptor.CPPTYPE_UINT64,
     }
 )
+_SCALARS = {
+    FieldDescriptor.CPPTYPE_BOOL: "bool",
+    FieldDescriptor.CPPTYPE_DOUBLE: "double",
+    FieldDescriptor.CPPTYPE_ENUM: "enum",
+    FieldDescriptor.CPPTYPE_FLOAT: "float",
+    FieldDescriptor.CPPTYPE_INT32: "int32",
+    FieldDescriptor.CPPTYPE_INT64: "int64",
+    FieldDescriptor.CPPTYPE_STRING: "string",
+    FieldDescriptor.CPPTYPE_UINT32: "uint32",
+    FieldDescriptor.CPPTYPE_UINT64: "uint64",
+}
 
 
 class Writer:
-    """Fills messages of one type."""
+    """Fills messages of one type. Made by `compile_writer`; safe to share between threads."""
 
-    def __init__(self, message_class: Any) -> None:
-        self._class = message_class
-        self._descriptor: Descriptor = message_class.DESCRIPTOR
+    def __init__(self, descriptor: Descriptor, known: dict[str, Writer]) -> None:
+        self.name = descriptor.full_name
+        known[self.name] = self
+        self._known = WRITERS.get(self.name)
+        self._slots = {field.name: Slot(field, known) for field in descriptor.fields}
+        lists = [slot for slot in self._slots.values() if slot.is_list]
+        self._list = lists[0] if len(lists) == 1 else None
+        self._listed = ", ".join(self._slots) or "no fields"
+        self._direct = all(slot.direct for slot in self._slots.values())
 
-    def write(self, prediction: object) -> bytes:
-        """The prediction as a serialized message. Raises EncodeError."""
-        message = self._class()
-        fill_root(message, self._descriptor, to_plain(prediction))
+    def write(self, message: Any, prediction: object) -> bytes:
+        """Fill an empty message of this type with a prediction, and serialize it. Raises EncodeError."""
+        self._fill_root(message, to_plain(prediction))
         try:
-            return bytes(message.SerializeToString(deterministic=True))
+            return bytes(type(message).SerializeToString(message, deterministic=True))
         except (GoogleEncodeError, ValueError) as error:
-            raise EncodeError(f"{self._descriptor.full_name} cannot be written: {error}") from None
+            raise EncodeError(f"the {self.name} message cannot be written: {error}") from None
 
-
-def fill_root(message: Any, descriptor: Descriptor, value: object) -> None:
-    """Fill a response from a plain value of any shape."""
-    writer = WRITERS.get(descriptor.full_name)
-    if writer is not None:
-        _call(writer, message, value, descriptor.full_name)
-        return
-    if isinstance(value, dict):
-        lists = _lists(descriptor)
-        own = set(value) <= set(descriptor.fields_by_name)
-        if own or len(lists) != 1 or lists[0].message_type is None:
-            _fill(message, descriptor, value, "")
+    def fill(self, message: Any, value: object, path: str) -> None:
+        """Fill a message from a mapping, a well-known type from its value, a message of one field from that alone."""
+        if self._known is not None:
+            _attempt(self._known, message, value, path, self.name)
             return
-        if not set(value) <= set(lists[0].message_type.fields_by_name):
-            _fill(message, descriptor, value, "")  # to name the field that is in neither
-            return
-        value = value if _is_columns(value) else [value]
-    field = _only_field(descriptor, value)
-    if field.is_repeated and not isinstance(value, (list, dict)):
-        value = [value]
-    _set(message, field, value, field.name)
+        if not isinstance(value, dict):
+            if len(self._slots) != 1:
+                raise EncodeError(f"{path} takes a mapping with {self._listed}, not {_shown(value)}")
+            value = {next(iter(self._slots)): value}
+        type(message).SetInParent(message)
+        for name, item in value.items():
+            slot = self._slots.get(name)
+            at = f"{path}.{name}" if path else name
+            if slot is None:
+                raise EncodeError(f"{at} is not a field of {self.name}, which has {self._listed}")
+            if item is not None:
+                slot.set(message, item, at)
+
+    def add_all(self, container: Any, rows: Sequence[object], path: str) -> None:
+        """Append a message for each row to a repeated field."""
+        for at, row in enumerate(rows):
+            if self._direct and isinstance(row, dict):
+                try:
+                    container.add(**row)
+                    continue
+                except (TypeError, ValueError):
+                    del container[at:]  # what was begun; once more, to convert or to name the field
+            self.fill(container.add(), row, f"{path}[{at}]")
+
+    def _fill_root(self, message: Any, value: object) -> None:
+        if self._known is not None:
+            self.fill(message, value, self.name)
+        elif isinstance(value, dict) and not self._belongs_to_items(value):
+            self.fill(message, value, "")
+        elif self._list is not None:
+            items = value if isinstance(value, list) or _are_columns(value) else [value]
+            self._list.set(message, items, self._list.name)
+        elif len(self._slots) == 1:
+            slot = next(iter(self._slots.values()))
+            slot.set(message, value, slot.name)
+        else:
+            raise EncodeError(
+                f"predictions are {_shown(value)}, and {self.name} has no single repeated field to hold them; "
+                f"return a dict with {self._listed}"
+            )
+
+    def _belongs_to_items(self, value: Mapping[str, object]) -> bool:
+        """Whether a mapping's names are those of the one repeated message and not those of this one."""
+        if value.keys() <= self._slots.keys() or self._list is None or self._list.child is None:
+            return False
+        return value.keys() <= self._list.child._slots.keys()
 
 
-def _lists(descriptor: Descriptor) -> list[FieldDescriptor]:
-    return [field for field in descriptor.fields if field.is_repeated and not _is_map(field)]
+def compile_writer(descriptor: Any) -> Writer:
+    """The writer of a message type and of all types below it."""
+    return Writer(descriptor, {})
 
 
-def _only_field(descriptor: Descriptor, value: object) -> FieldDescriptor:
-    lists = _lists(descriptor)
-    if len(lists) == 1:
-        return lists[0]
-    if len(descriptor.fields) == 1 and not isinstance(value, list):
-        return descriptor.fields[0]
-    raise EncodeError(
-        f"predictions are a {type(value).__name__}, and {descriptor.full_name} has {len(lists)} repeated fields to put them in; "
-        f"return a dict with {', '.join(field.name for field in descriptor.fields) or 'no fields'}"
-    )
+class Slot:
+    """Where one field's value goes. direct: protobuf itself takes plain values for it, without conversion."""
 
+    def __init__(self, field: FieldDescriptor, known: dict[str, Writer]) -> None:
+        self.name = field.name
+        self._is_map = is_map(field)
+        self.is_list = is_repeated(field) and not self._is_map
+        value: Any = field.message_type.fields_by_name["value"] if self._is_map else field  # type: ignore[union-attr]
+        self._key: Any = field.message_type.fields_by_name["key"] if self._is_map else None  # type: ignore[union-attr]
+        of_message = value.message_type
+        self.child = None if of_message is None else known.get(of_message.full_name) or Writer(of_message, known)
+        self._convert = None if self.child else _converter(value)
+        is_bytes = value.type == FieldDescriptor.TYPE_BYTES
+        self._kind = self.child.name if self.child else "bytes" if is_bytes else _SCALARS[value.cpp_type]
+        self.direct = self.child is None and not self._is_map and not is_bytes
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+    def set(self, message: Any, value: object, path: str) -> None:
+        """Fill this field of a message. Raises EncodeError, which names the path."""
+        if self._is_map:
+            self._set_map(getattr(message, self.name), value, path)
+        elif self.is_list and self.child is not None:
+            self.child.add_all(getattr(message, self.name), _rows(value, path), path)
+        elif self.is_list:
+            self._set_list(getattr(message, self.name), _flat(value, path), path)
+        elif self.child is not None:
+            self.child.fill(getattr(message, self.name), value, path)
+        else:
+            self._store(partial(setattr, message, self.name), value, path)
 
+    def _set_list(self, container: Any, values: Sequence[object], path: str) -> None:
+        if self.direct:
+            try:
+                container.extend(values)
+                return
+            except (TypeError, ValueError):
+                del container[:]
+        for at, value in enumerate(values):
+            self._store(container.append, value, f"{path}[{at}]")
 
-def _is_columns(value: Mapping[str, object]) -> bool:
-    return bool(value) and all(isinstance(column, list) for column in value.values())
+    def _set_map(self, entries: Any, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise EncodeError(f"{path} takes a mapping, not {_shown(value)}")
+        for text, item in value.items():
+            at = f"{path}[{text!r}]"
+            key = self._map_key(text, at)
+            if self.child is not None:
+                self.child.fill(entries[key], item, at)
+            else:
+                self._store(partial(entries.__setitem__, key), item, at)
 
-
-def _fill(message: Any, descriptor: Descriptor, value: Mapping[str, object], path: str) -> None:
-    for name, item in value.items():
-        field = descriptor.fields_by_name.get(name)
-        at = f"{path}.{name}" if path else name
-        if field is None:
-            known = ", ".join(other.name for other in descriptor.fields) or "no fields"
-            raise EncodeError(f"{at} is not a field of {descriptor.full_name}, which has {known}")
-        if item is not None:
-            _set(message, field, item, at)
-
-
-def _set(message: Any, field: FieldDescriptor, value: object, path: str) -> None:
-    if _is_map(field):
-        _set_map(message, field, value, path)
-    elif field.is_repeated:
-        _set_list(getattr(message, field.name), field, value, path)
-    elif field.message_type is not None:
-        _set_message(getattr(message, field.name), field.message_type, value, path)
-    else:
-        _assign(lambda plain: setattr(message, field.name, plain), field, value, path)
-
-
-def _set_list(container: Any, field: FieldDescriptor, value: object, path: str) -> None:
-    if field.message_type is None:
-        items = _flat(value, path)
+    def _map_key(self, text: str, path: str) -> object:
+        kind = self._key.cpp_type
+        if kind == FieldDescriptor.CPPTYPE_STRING:
+            return text
         try:
-            container.extend(items)
-            return
-        except (TypeError, ValueError):
-            del container[:]
-        for at, item in enumerate(items):
-            _assign(container.append, field, item, f"{path}[{at}]")
-        return
-    for at, item in enumerate(_rows(value, path)):
-        _set_message(container.add(), field.message_type, item, f"{path}[{at}]")
+            return {"true": True, "false": False}[text] if kind == FieldDescriptor.CPPTYPE_BOOL else int(text)
+        except (KeyError, ValueError):
+            raise EncodeError(f"{path} has a key that is no {_SCALARS[kind]}") from None
+
+    def _store(self, store: Callable[[Any], object], value: object, path: str) -> None:
+        def convert_and_store(_: Any, plain: object) -> None:
+            store(plain if self._convert is None else self._convert(plain))
+
+        _attempt(convert_and_store, None, value, path, self._kind)
+
+
+def _converter(field: Any) -> Callable[[object], object] | None:
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return as_bytes
+    if field.cpp_type in _INTEGERS:
+        return lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+        numbers = {name: value.number for name, value in field.enum_type.values_by_name.items()}
+
+        def number(value: object) -> object:
+            if isinstance(value, str) and value not in numbers:
+                raise ValueError(f"its values are {', '.join(numbers)}")
+            return numbers[value] if isinstance(value, str) else value
+
+        return number
+    return None
+
+
+def _attempt(store: Callable[[Any, object], None], message: Any, value: object, path: str, kind: str) -> None:
+    try:
+        store(message, value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EncodeError(f"{path} is of type {kind} and cannot hold {_shown(value)}: {error}") from None
 
 
 def _flat(value: object, path: str) -> Sequence[object]:
     """A list of values; one of shape (n, 1) as n values."""
     if not isinstance(value, list):
-        raise EncodeError(f"{path} takes a list of values, not {_kind(value)}")
+        raise EncodeError(f"{path} takes a list of values, not {_shown(value)}")
     if value and all(isinstance(item, list) and len(item) == 1 for item in value):
         return [item[0] for item in value]
     return value
@@ -143,100 +225,19 @@ def _rows(value: object, path: str) -> Sequence[object]:
     """A list of items; a mapping of columns as its rows."""
     if isinstance(value, list):
         return value
-    if isinstance(value, dict) and _is_columns(value):
-        lengths = {name: len(column) for name, column in value.items()}
-        if len(set(lengths.values())) > 1:
-            raise EncodeError(f"{path} has columns of different lengths: {lengths}")
-        return [dict(zip(value, row)) for row in zip(*value.values())]  # noqa: B905
-    raise EncodeError(f"{path} takes a list of rows or a mapping of columns, not {_kind(value)}")
+    if not isinstance(value, dict) or not _are_columns(value):
+        raise EncodeError(f"{path} takes a list of rows or a mapping of columns, not {_shown(value)}")
+    lengths = {name: len(column) for name, column in value.items()}
+    if len(set(lengths.values())) > 1:
+        raise EncodeError(f"{path} has columns of different lengths: {lengths}")
+    return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
 
 
-def _set_message(message: Any, descriptor: Descriptor, value: object, path: str) -> None:
-    writer = WRITERS.get(descriptor.full_name)
-    if writer is not None:
-        _call(writer, message, value, path)
-        return
-    if not isinstance(value, dict):
-        if len(descriptor.fields) != 1 or value is None:
-            names = ", ".join(field.name for field in descriptor.fields) or "no fields"
-            raise EncodeError(f"{path} takes a mapping with {names}, not {_kind(value)}")
-        value = {descriptor.fields[0].name: value}
-    type(message).SetInParent(message)
-    _fill(message, descriptor, value, path)
+def _are_columns(value: object) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(column, list) for column in value.values())
 
 
-def _set_map(message: Any, field: FieldDescriptor, value: object, path: str) -> None:
-    if not isinstance(value, dict):
-        raise EncodeError(f"{path} takes a mapping, not {_kind(value)}")
-    entries = getattr(message, field.name)
-    key_field, value_field = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
-    for text, item in value.items():
-        at = f"{path}[{text!r}]"
-        key = _map_key(key_field, text, at)
-        if value_field.message_type is not None:
-            _set_message(entries[key], value_field.message_type, item, at)
-        else:
-            _assign(lambda plain, key=key: entries.__setitem__(key, plain), value_field, item, at)  # type: ignore[misc]
-
-
-def _map_key(field: FieldDescriptor, text: str, path: str) -> object:
-    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return text
-    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL and text in ("true", "false"):
-        return text == "true"
-    try:
-        return int(text)
-    except ValueError:
-        raise EncodeError(f"{path} has a key that is no {_kind_of(field)}") from None
-
-
-def _assign(store: Any, field: FieldDescriptor, value: object, path: str) -> None:
-    """Store one scalar, converted where that loses nothing. Raises EncodeError with the field's path."""
-    try:
-        store(_scalar(field, value))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise EncodeError(f"{path} is {_kind_of(field)} and cannot hold {_kind(value)}: {error}") from None
-
-
-def _scalar(field: FieldDescriptor, value: object) -> object:
-    kind = field.cpp_type
-    if kind in _INTEGERS and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return as_bytes(value)
-    if kind == FieldDescriptor.CPPTYPE_ENUM and isinstance(value, str):
-        named = field.enum_type.values_by_name.get(value)
-        if named is None:
-            raise ValueError(f"the enum has {', '.join(field.enum_type.values_by_name)}")
-        return named.number
-    if kind in _FLOATS and isinstance(value, (str, bool)):
-        raise TypeError("a number is needed")
-    return value
-
-
-def _call(writer: Any, message: Any, value: object, path: str) -> None:
-    try:
-        writer(message, value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise EncodeError(f"{path} cannot hold {_kind(value)}: {error}") from None
-
-
-def _kind(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, (dict, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"{type(value).__name__} {str(value)[:40]!r}"
-
-
-def _kind_of(field: FieldDescriptor) -> str:
-    names = {
-        FieldDescriptor.CPPTYPE_BOOL: "bool",
-        FieldDescriptor.CPPTYPE_DOUBLE: "double",
-        FieldDescriptor.CPPTYPE_FLOAT: "float",
-        FieldDescriptor.CPPTYPE_INT32: "int32",
-        FieldDescriptor.CPPTYPE_INT64: "int64",
-        FieldDescriptor.CPPTYPE_UINT32: "uint32",
-        FieldDescriptor.CPPTYPE_UINT64: "uint64",
-        FieldDescriptor.CPPTYPE_ENUM: "an enum",
-        FieldDescriptor.CPPTYPE_STRING: "string",
-    }
-    return "bytes" if field.type == FieldDescriptor.TYPE_BYTES else names.get(field.cpp_type, "a message")
+    return f"the {type(value).__name__} {str(value)[:40]!r}"

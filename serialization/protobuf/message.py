@@ -27,5 +27,15 @@ class Message(dict[str, object]):
         self.plan = plan
         self.unknown_fields = unknown_fields
 
+    @property
+    def types(self) -> dict[str, str]:
+        """Column name → Arrow type name (`int64`, `float`, `string`, `list<double>` …), by the names that `split` gives.
+
+        Columns that hold nested data (maps, messages that contain themselves) are left out. Empty without a schema.
+        """
+        from .flatten import column_types
+
+        return column_types(self)
+
     def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
         return dict, (dict(self),)

@@ -88,7 +88,20 @@ READERS: dict[str, Callable[[Any], object]] = {
     },
 }
 
-RECURSIVE = frozenset({_PREFIX + "Struct", _PREFIX + "Value", _PREFIX + "ListValue"})
+ARROW_TYPES: dict[str, str] = {
+    _PREFIX + "Timestamp": "string",
+    _PREFIX + "Duration": "double",
+    _PREFIX + "FieldMask": "string",
+    _PREFIX + "DoubleValue": "double",
+    _PREFIX + "FloatValue": "float",
+    _PREFIX + "Int64Value": "int64",
+    _PREFIX + "UInt64Value": "uint64",
+    _PREFIX + "Int32Value": "int32",
+    _PREFIX + "UInt32Value": "uint32",
+    _PREFIX + "BoolValue": "bool",
+    _PREFIX + "StringValue": "string",
+    _PREFIX + "BytesValue": "string",
+}
 
 
 def _write_timestamp(message: Any, value: object) -> None:
@@ -123,8 +136,7 @@ def _parse_rfc3339(text: str) -> tuple[int, int]:
 
 def _split(seconds: float) -> tuple[int, int]:
     """Whole seconds, towards minus infinity, and nanoseconds from there."""
-    nanos = round(seconds * 1_000_000_000) if isinstance(seconds, float) else seconds * 1_000_000_000
-    return divmod(nanos, 1_000_000_000)
+    return divmod(round(seconds * 1_000_000_000), 1_000_000_000)
 
 
 def _write_duration(message: Any, value: object) -> None:

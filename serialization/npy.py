@@ -1,0 +1,168 @@
+"""NPY, NumPy's own file format: `application/x-npy` to an array and back. Pickled objects are refused.
+
+The header is parsed here and not by NumPy, against a grammar that holds what NumPy writes and nothing else: it is text
+that Python evaluates otherwise, and its shape is what an attacker would lie about. The array's size must be exactly
+what is left of the body before any memory is taken.
+"""
+
+import io
+import math
+import re
+import struct
+
+import numpy
+
+from .errors import DecodeError, EncodeError
+from .limits import Limits
+from .media import MediaType
+from .payload import Payload
+from .plain import to_plain
+from .tables import tabulate
+
+_MAGIC = b"\x93NUMPY"
+_MAX_HEADER = 65_536
+_MAX_DIMENSIONS = 32
+_DTYPE = r"[<>|=]?(?:[biufcSUmM][0-9]{1,9}(?:\[[0-9]{0,9}[A-Za-z]{1,2}\])?|\?)"
+_SHAPE = r"\((?:[0-9]{1,19}L?(?:, ?[0-9]{1,19}L?)*,?)? ?\)"
+_FIELD = rf"\('([^'\\]{{1,255}})', '({_DTYPE})'(?:, ({_SHAPE}))?\)"
+_HEADER = re.compile(
+    rf"\{{'descr': (?:'(?P<dtype>{_DTYPE})'|(?P<fields>\[{_FIELD}(?:, {_FIELD})*,?\])), "
+    rf"'fortran_order': (?P<fortran>True|False), 'shape': (?P<shape>{_SHAPE}),? ?\}} *\n?"
+)
+_ONE_FIELD = re.compile(_FIELD)
+
+
+class NpyCodec:
+    """Codec of `application/x-npy`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def decode(self, body: memoryview, media: MediaType) -> Payload:
+        """An ndarray of the body's dtype in native byte order, with memory of its own."""
+        header, start = _header(body)
+        dtype = _dtype(header)
+        shape = _shape(header["shape"])
+        if max(shape, default=0) > self._limits.max_items and 0 in shape:
+            raise DecodeError(f"the NPY shape {_shown(shape)} is beyond the limit of {self._limits.max_items} items")
+        size = math.prod(shape) * dtype.itemsize
+        if size != len(body) - start:
+            raise DecodeError(
+                f"the NPY header says {_shown(shape)} of {dtype}, {size} bytes, and the body has {len(body) - start} after "
+                "it; send the whole file as numpy.save writes it"
+            )
+        order = "F" if header["fortran"] == "True" else "C"
+        array = numpy.frombuffer(body, dtype, offset=start).reshape(shape, order=order)  # type: ignore[call-overload]
+        _check_values(array)
+        return Payload(array.astype(dtype.newbyteorder("="), order=order, copy=True), media.name)
+
+    def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
+        """The prediction as an array: numbers as they are, a table as a structured array with the columns' names."""
+        array = _array(prediction)
+        out = io.BytesIO()
+        try:
+            numpy.save(out, array, allow_pickle=False)
+        except ValueError:
+            raise EncodeError(
+                f"the prediction has values of type {array.dtype}, which NPY holds only as pickled objects; "
+                "return numbers or text, or accept application/json"
+            ) from None
+        return out.getvalue(), media.with_parameters()
+
+
+def _header(body: memoryview) -> tuple[dict[str, str | None], int]:
+    if body[:6] != _MAGIC or len(body) < 10:
+        raise DecodeError("the body is not NPY: it does not start with its magic; send what numpy.save writes")
+    version = body[6]
+    if version not in (1, 2, 3):
+        raise DecodeError(f"NPY version {version} is not known; send version 1, 2 or 3")
+    prefix = 10 if version == 1 else 12
+    if len(body) < prefix:
+        raise DecodeError("the NPY body ends within its header; send the whole file")
+    length = struct.unpack_from("<H" if version == 1 else "<I", body, 8)[0]
+    if length > _MAX_HEADER or prefix + length > len(body):
+        raise DecodeError(
+            f"the NPY header says it has {length} bytes, more than there are or may be; send the whole file"
+        )
+    try:
+        text = str(body[prefix : prefix + length], "utf-8" if version == 3 else "latin-1")
+    except UnicodeDecodeError:
+        raise DecodeError("the NPY header is not UTF-8") from None
+    found = _HEADER.fullmatch(text)
+    if found is None:
+        if re.search(r"'[<>|=]?O", text):
+            raise DecodeError("the NPY array holds Python objects, which would need pickle; send numbers or text")
+        raise DecodeError(f"the NPY header {text[:80].strip()!r} is not as numpy.save writes it for plain types")
+    return found.groupdict(), prefix + length
+
+
+def _dtype(header: dict[str, str | None]) -> "numpy.dtype[numpy.generic]":
+    try:
+        if header["fields"] is None:
+            dtype = numpy.dtype(str(header["dtype"]))
+        else:
+            parts = [(field[1], field[2], _shape(field[3])) for field in _ONE_FIELD.finditer(header["fields"])]
+            dtype = numpy.dtype([(name, kind, shape) if shape else (name, kind) for name, kind, shape in parts])
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise DecodeError(f"the NPY dtype is not known: {error}") from None
+    if dtype.itemsize == 0:
+        raise DecodeError("the NPY dtype has items of no bytes; send numbers or text")
+    return dtype
+
+
+def _check_values(array: "numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.generic]]") -> None:
+    """Refuse bytes that are no value of their type: text beyond Unicode, booleans that are neither 0 nor 1."""
+    names = array.dtype.names
+    if names is not None:
+        for name in names:
+            _check_values(array[name])
+        return
+    kind = array.dtype.kind
+    if kind == "b" and array.size and array.view(numpy.uint8).max() > 1:
+        raise DecodeError("the NPY array has booleans that are neither 0 nor 1")
+    if kind == "U" and array.size:
+        try:
+            "".join(array.ravel().tolist()).encode("utf-8")
+        except (ValueError, SystemError):
+            raise DecodeError("the NPY array has text that is not Unicode") from None
+
+
+def _shape(text: str | None) -> tuple[int, ...]:
+    shape = tuple(int(size) for size in re.findall(r"[0-9]+", text or ""))
+    if len(shape) > _MAX_DIMENSIONS:
+        raise DecodeError(f"the NPY array has {len(shape)} dimensions; at most {_MAX_DIMENSIONS} are read")
+    return shape
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return str(shape) if len(shape) < 8 else f"{len(shape)} dimensions"
+
+
+def _array(prediction: object) -> "numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.generic]]":
+    if isinstance(prediction, numpy.ndarray):
+        return numpy.asarray(
+            prediction.filled(numpy.nan) if isinstance(prediction, numpy.ma.MaskedArray) else prediction
+        )
+    value = to_plain(prediction)
+    if not isinstance(value, dict) and not (isinstance(value, list) and value and isinstance(value[0], dict)):
+        try:
+            return numpy.array(_nan_for_none(value))
+        except (ValueError, OverflowError) as error:
+            raise EncodeError(f"the prediction is no array: {error}; return rows of one length") from None
+    table = tabulate(value)
+    names = table.names or ()
+    columns = [numpy.array(_nan_for_none([row[at] for row in table.rows])) for at in range(len(names))]
+    dtype = [(name, column.dtype, column.shape[1:]) for name, column in zip(names, columns, strict=True)]
+    out = numpy.empty(len(table.rows), dtype=dtype)
+    for name, column in zip(names, columns, strict=True):
+        out[name] = column
+    return out
+
+
+def _nan_for_none(value: object) -> object:
+    """A missing number is NaN in an array; text cannot be missing there and stays None, which is refused."""
+    if isinstance(value, list):
+        if None in value and all(item is None or isinstance(item, (int, float)) for item in value):
+            return [math.nan if item is None else item for item in value]
+        return [_nan_for_none(item) for item in value] if any(isinstance(item, list) for item in value) else value
+    return value
