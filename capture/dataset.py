@@ -69,7 +69,8 @@ LEDGER_PREFIX = "_ledger"
 
 MICROSECOND = dt.timedelta(microseconds=1)
 HOUR = 3_600_000_000
-"""Microseconds of an hour."""
+DAY = 24 * HOUR
+"""Microseconds of an hour and of a day."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 _RESERVED = frozenset((*FIXED_COLUMNS, RESCUED_DATA, PREDICTION))
@@ -105,6 +106,12 @@ def to_datetime(microseconds: int) -> dt.datetime:
 def to_microseconds(time: dt.datetime) -> int:
     """An aware time as microseconds since 1970 UTC."""
     return (time - _EPOCH) // MICROSECOND
+
+
+def parse_time(text: str) -> dt.datetime:
+    """The time in UTC of an ISO 8601 text; without a zone it is UTC. ValueError where `text` is none."""
+    time = dt.datetime.fromisoformat(text)
+    return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
 
 
 def hour_of(microseconds: int) -> int:

@@ -56,8 +56,8 @@ class Source(Protocol):
     def folders(self, prefix: str = "") -> Iterator[str]:
         """The names that follow `prefix` up to the next `/`, ascending; `prefix` is empty or ends with `/`."""
 
-    def get(self, key: str) -> bytes:
-        """An object's bytes; `MissingObject` where there is none."""
+    def get(self, key: str, last: int | None = None) -> bytes:
+        """An object's bytes, or its `last` ones; `MissingObject` where there is none."""
 
 
 class Place(Sink, Source, Protocol):

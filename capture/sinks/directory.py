@@ -48,6 +48,7 @@ class Directory:
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Keys that begin with `prefix`, ascending, and their sizes."""
         folder, _, start = prefix.rpartition("/")
+        self._must_exist()
         try:
             yield from self._walk(folder, start)
         except OSError as error:
@@ -56,21 +57,29 @@ class Directory:
     def folders(self, prefix: str = "") -> Iterator[str]:
         """The directories in the directory `prefix`, ascending."""
         path = self._root / prefix
+        self._must_exist()
         try:
             names = [entry.name for entry in os.scandir(path) if entry.is_dir()] if path.is_dir() else []
         except OSError as error:
             raise _error(f"cannot list {path}", error) from error
         return iter(sorted(names))
 
-    def get(self, key: str) -> bytes:
-        """An object's bytes."""
+    def get(self, key: str, last: int | None = None) -> bytes:
+        """An object's bytes, or its `last` ones."""
         path = self._path(key)
         try:
-            return path.read_bytes()
+            with path.open("rb") as file:
+                if last is not None:
+                    file.seek(max(0, file.seek(0, os.SEEK_END) - last))
+                return file.read()
         except FileNotFoundError:
             raise MissingObject(f"there is no {path}") from None
         except OSError as error:
             raise _error(f"cannot read {path}", error) from error
+
+    def _must_exist(self) -> None:
+        if not self._root.is_dir():
+            raise SinkError(f"there is no directory {self._root}", retryable=False)
 
     def _path(self, key: str) -> Path:
         if ".." in key.split("/") or key.startswith("/"):

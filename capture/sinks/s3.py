@@ -84,9 +84,10 @@ class Bucket:
             for entry in page.get("CommonPrefixes", ()):
                 yield entry["Prefix"][len(self._prefix) + len(prefix) : -1]
 
-    def get(self, key: str) -> bytes:
-        """An object's bytes."""
-        answer = self._call("get_object", "read", key)
+    def get(self, key: str, last: int | None = None) -> bytes:
+        """An object's bytes, or its `last` ones."""
+        part = {} if last is None else {"Range": f"bytes=-{last}"}
+        answer = self._call("get_object", "read", key, **part)
         try:
             return bytes(answer["Body"].read())
         except Exception as error:
