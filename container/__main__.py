@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from capture import CaptureConfig, ConfigError
 from container.artefact import Artefact, ArtefactError
 from container.limits import Limits
+from container.plan import Plan
 from container.run_directory import RunDirectoryError
 from container.settings import SettingError, Settings
-from container.supervisor import Plan, Supervisor
+from container.supervisor import Supervisor
 
 EXPECTED = (ArtefactError, ConfigError, RunDirectoryError, SettingError)
 

@@ -14,6 +14,10 @@ OURS = ("capture", "container", "monitoring", "serialization", "mms", "sagemaker
 """Top-level modules that a module of the user's must not take the place of."""
 
 
+STAND_IN = "artefact"
+"""File in a stand-in: the path of the artefact."""
+
+
 class ArtefactError(ValueError):
     """The artefact cannot be served; the message says what to change."""
 
@@ -40,6 +44,20 @@ class Artefact:
         """The user's `capture.toml`, if there is one."""
         path = self.code / "capture.toml"
         return path if path.is_file() else None
+
+    @classmethod
+    def of_stand_in(cls, directory: Path) -> Artefact:
+        """The artefact for which this directory stands (`make_stand_in`)."""
+        return cls(Path((directory / STAND_IN).read_text()))
+
+    def make_stand_in(self, directory: Path) -> None:
+        """Make a directory that stands for the artefact.
+
+        Multi Model Server is given this one: it looks for manifests in what it is given, and takes a `MANIFEST.json`
+        of the user's for one of its own.
+        """
+        directory.mkdir(mode=0o700, exist_ok=True)
+        (directory / STAND_IN).write_text(str(self.directory))
 
     def find(self, name: str) -> Path:
         """A file of the artefact by its path in `code/`, else in the artefact, else absolute.

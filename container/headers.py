@@ -12,6 +12,8 @@ from collections.abc import Mapping, MutableMapping
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
+HANDLER_HEADER = "x-endpoint-handler"
+"""Response header by which the proxy knows that a handler made the response, an error included."""
 MAX_CUSTOM_ATTRIBUTES = 1024
 """SageMaker's limit for the value, in characters."""
 

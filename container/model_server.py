@@ -19,14 +19,13 @@ from pathlib import Path
 import msgspec
 
 from container import unix_http
+from container.artefact import Artefact
 from container.limits import JavaBudget
 from container.run_directory import RunDirectory
 from container.unix_http import Response
 
 MAIN_CLASS = "com.amazonaws.ml.mms.ModelServer"
 HANDLER = "container.handler"
-MODEL_FILE = "artefact"
-"""In the directory that stands for a model: the path of the real one."""
 
 
 class ModelServerNotFound(RuntimeError):
@@ -126,18 +125,14 @@ class ModelServer:
             await asyncio.sleep(0.05)
         return False
 
-    async def load(self, model: str, artefact: Path, workers: int) -> None:
+    async def load(self, model: str, artefact: Artefact, workers: int) -> None:
         """Load a model in so many workers; returns when every one of them has it.
-
-        Multi Model Server gets a directory that stands for the artefact: it looks for manifests in what it is given,
-        and takes a `MANIFEST.json` of the user's for one of its own.
 
         Raises:
             LoadFailed: with the HTTP status; 409 where the model is loaded already.
         """
         stand_in = self.directory.path / "models" / _directory_name(model)
-        stand_in.mkdir(mode=0o700, exist_ok=True)
-        (stand_in / MODEL_FILE).write_text(str(artefact))
+        artefact.make_stand_in(stand_in)
         response = await self._ask(
             "POST",
             "/models",

@@ -13,18 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
 from container.artefact import Artefact, ArtefactError
+from container.busy import busy_with
 from container.model_server import LoadFailed, ModelServer
+from container.plan import Plan
+from container.proxy import MODEL_NAME, Admin
 from container.roster import Roster
+from container.run_directory import RunDirectory
 from container.unix_http import Request, Response
 
 log = logging.getLogger("supervisor")
 PAGE = 100
+IDLE_FOR = 0.1
+"""Seconds without a request after which a model that gets no new ones is taken to be idle."""
 
 
 class Load(msgspec.Struct):
@@ -38,10 +45,12 @@ class Load(msgspec.Struct):
 class Models:
     """The loaded models of a multi-model endpoint."""
 
-    def __init__(self, server: ModelServer, roster: Roster, workers: int) -> None:
+    def __init__(self, server: ModelServer, roster: Roster, admin: Admin, directory: RunDirectory, plan: Plan) -> None:
         self._server = server
         self._roster = roster
-        self._workers = workers
+        self._admin = admin
+        self._directory = directory
+        self._plan = plan
         self._urls: dict[str, str] = {}
         self._changing = asyncio.Lock()
 
@@ -67,8 +76,8 @@ class Models:
             return Response.error(400, "BadRequest", f'send {{"model_name": …, "url": …}}: {error}')
         if wanted.batch_size != 1:
             return Response.error(400, "BadRequest", "batch_size is 1 here: requests of a batch fail together")
-        if not wanted.model_name or "/" in wanted.model_name or not wanted.model_name.isprintable():
-            return Response.error(400, "BadRequest", "model_name must be printable and without a slash")
+        if not re.fullmatch(MODEL_NAME, wanted.model_name):
+            return Response.error(400, "BadRequest", f"model_name must be {MODEL_NAME}")
         if wanted.model_name in self._urls:
             return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
         artefact = Artefact(Path(wanted.url))
@@ -81,9 +90,9 @@ class Models:
 
     async def _load_now(self, wanted: Load, artefact: Artefact) -> Response:
         self._roster.failures.pop(wanted.model_name, None)
-        ended = self._roster.ended
         try:
-            await self._server.load(wanted.model_name, artefact.directory, self._workers)
+            await self._admin.accept(wanted.model_name)
+            await self._server.load(wanted.model_name, artefact, self._plan.workers)
         except (LoadFailed, OSError) as error:
             status = error.status if isinstance(error, LoadFailed) else 500
             reason = self._roster.failures.pop(wanted.model_name, None)
@@ -93,7 +102,7 @@ class Models:
             log.error("model %s cannot be loaded: %s", wanted.model_name, reason or error)
             return Response.error(status, "ModelNotLoaded", reason or str(error))
         self._urls[wanted.model_name] = wanted.url
-        log.info("model %s loaded from %s (%d workers ended so far)", wanted.model_name, wanted.url, ended)
+        log.info("model %s loaded from %s", wanted.model_name, wanted.url)
         return Response.json(200, {"status": f"{wanted.model_name} loaded"})
 
     def _list(self, query: dict[str, str]) -> Response:
@@ -117,9 +126,23 @@ class Models:
         async with self._changing:
             if self._urls.pop(name, None) is None:
                 return Response.error(404, "ModelNotFound", f"{name} is not loaded")
+            await self._admin.refuse(name)
+            await self._until_idle(name)
             status = await self._server.unload(name)
         log.info("model %s unloaded", name)
         return Response.json(200 if status in (200, 404) else status, {"status": f"{name} unloaded"})
+
+    async def _until_idle(self, name: str) -> None:
+        """Wait until no worker of a model has had a request for a moment, for as long as one request may take.
+
+        Multi Model Server would cut off what is being answered or waits in its queue.
+        """
+        loop = asyncio.get_running_loop()
+        begun = idle_since = loop.time()
+        while loop.time() - idle_since < IDLE_FOR and loop.time() - begun < self._plan.settings.time_limit:
+            if any(busy_with(self._directory.busy, report.pid) for report in self._roster.of(name)):
+                idle_since = loop.time()
+            await asyncio.sleep(0.005)
 
     def _entry(self, name: str) -> dict[str, str]:
         return {"modelName": name, "modelUrl": self._urls[name]}

@@ -23,15 +23,14 @@ import shutil
 from importlib import util
 from pathlib import Path
 
+from container.headers import HANDLER_HEADER
 from container.run_directory import RunDirectory
-
-HANDLER_HEADER = "x-endpoint-handler"
-"""Response header by which the proxy knows that the handler made the response, an error included."""
 
 DRAIN_LIMIT = 16
 """Seconds that requests in flight get after SIGUSR1."""
 
-TOO_LARGE = "PayloadTooLarge"
+MODEL_NAME = "[A-Za-z0-9._-]{1,256}"
+"""What a model of a multi-model endpoint may be called: what needs no escaping anywhere."""
 
 
 class ProxyNotFound(RuntimeError):
@@ -80,7 +79,9 @@ def configuration(
     """
     # A request that waits in the queue waits for others, each of which has the same limit. SageMaker gives up at 60 s.
     patience = int(max(60.0, time_limit)) + 15
-    too_large = error_body(TOO_LARGE, f"the body has more than {max_payload} bytes, which is the endpoint's limit")
+    too_large = error_body(
+        "PayloadTooLarge", f"the body has more than {max_payload} bytes, which is the endpoint's limit"
+    )
     return f"""\
 global
   noreuseport
@@ -130,7 +131,7 @@ backend invocations
   http-request return status 415 {_body("UnsupportedMediaType", "forms are not taken: send the body as it is, with its own Content-Type")} if form
   http-request return status 413 content-type application/json string {_quoted(too_large)} if {{ req.hdr_val(content-length) gt {max_payload} }}
   http-request del-header {HANDLER_HEADER}
-{_invoke_path(multi_model)}
+{_invoke_path(multi_model, directory)}
 {_foreign_errors(too_large)}
   server mms unix@{directory.invocations} maxconn 4096
 """
@@ -165,17 +166,20 @@ def _routes(multi_model: bool) -> str:
     return "\n".join(f"  {route}" for route in routes)
 
 
-def _invoke_path(multi_model: bool) -> str:
+def _invoke_path(multi_model: bool, directory: RunDirectory) -> str:
     if not multi_model:
         return "  http-request set-uri /models/model/invoke"
-    target = "x-amzn-sagemaker-target-model"
+    target = "req.fhdr(x-amzn-sagemaker-target-model)"
     missing = _body("BadRequest", "a multi-model endpoint needs the header X-Amzn-SageMaker-Target-Model")
-    return (
-        "  http-request set-uri %[path]\n"
-        "  acl unnamed path /invocations\n"
-        f"  http-request return status 400 {missing} if unnamed !{{ req.hdr({target}) -m found }}\n"
-        f"  http-request set-path /models/%[req.hdr({target}),url_enc]/invoke if unnamed"
-    )
+    unknown = _body(*FOREIGN_ERRORS[404])
+    return f"""\
+  http-request set-uri %[path]
+  acl unnamed path /invocations
+  http-request return status 400 {missing} if unnamed !{{ {target} -m found }}
+  http-request return status 404 {unknown} if unnamed !{{ {target} -m reg ^{MODEL_NAME}$ }}
+  http-request set-path /models/%[{target}]/invoke if unnamed
+  acl unloading path -f {directory.unloading}
+  http-request return status 404 {unknown} if unloading"""
 
 
 OWN_ERRORS = {
@@ -220,8 +224,8 @@ def _foreign_errors(too_large: str) -> str:
 class Admin:
     """HAProxy's admin socket, one command a connection."""
 
-    def __init__(self, socket_path: Path) -> None:
-        self._path = socket_path
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
 
     async def command(self, text: str) -> str:
         """Send a command and return what HAProxy says to it.
@@ -229,7 +233,7 @@ class Admin:
         Raises:
             OSError: HAProxy is not there (any more).
         """
-        reader, writer = await asyncio.open_unix_connection(str(self._path))
+        reader, writer = await asyncio.open_unix_connection(str(self._directory.proxy_admin))
         try:
             writer.write(text.encode() + b"\n")
             await writer.drain()
@@ -240,6 +244,14 @@ class Admin:
     async def set_serving(self, serving: bool) -> None:
         """Let `/ping` answer 200 (and connections be kept) or 503 (and connections be closed after an answer)."""
         await self.command(f"set server flag/serving state {'ready' if serving else 'maint'}")
+
+    async def refuse(self, model: str) -> None:
+        """From now on a model's invocations get 404; those that were taken go on."""
+        await self.command(f"add acl {self._directory.unloading} /models/{model}/invoke")
+
+    async def accept(self, model: str) -> None:
+        """The model's invocations go to the model server again."""
+        await self.command(f"del acl {self._directory.unloading} /models/{model}/invoke")
 
     async def responses(self) -> dict[str, int]:
         """How many answers to invocations went out, by class: `2xx`, `4xx`, `5xx`."""

@@ -2,37 +2,21 @@
 
 Multi Model Server cannot say it. It calls a worker ready that never loaded its model, and replaces dead ones silently
 and for ever. So a worker sends one datagram to the supervisor when its model is loaded or could not be loaded
-(`announce`), and the supervisor watches the process with a pidfd until it ends (`Roster`).
+(`report`), and the supervisor watches the process with a pidfd until it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-
-class Report(msgspec.Struct):
-    """What a worker says of itself, once in its life."""
-
-    pid: int
-    parent: int
-    """The process that forks the workers of this model."""
-    model: str
-    failure: str | None = None
-    """Why the model could not be loaded; None: it is loaded."""
-
-
-def announce(socket_path: Path, model: str, failure: str | None = None) -> None:
-    """Tell the supervisor; called in the worker. A supervisor that has gone is no error: the end is near."""
-    report = Report(os.getpid(), os.getppid(), model, failure)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
-        sender.sendto(msgspec.json.encode(report), str(socket_path))
+from container.report import Report
 
 
 class Roster(asyncio.DatagramProtocol):
@@ -68,6 +52,10 @@ class Roster(asyncio.DatagramProtocol):
     def of(self, model: str) -> list[Report]:
         """The living workers of a model."""
         return [report for report in self.alive.values() if report.model == model]
+
+    def count(self) -> dict[str, int]:
+        """How many workers live, by model."""
+        return dict(Counter(report.model for report in self.alive.values()))
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """A worker reports."""

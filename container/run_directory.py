@@ -47,6 +47,7 @@ class RunDirectory:
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
         directory.metrics.mkdir()
         directory.busy.mkdir()
+        directory.unloading.touch()
         return directory
 
     @classmethod
@@ -82,6 +83,11 @@ class RunDirectory:
     def proxy_configuration(self) -> Path:
         """HAProxy's configuration file."""
         return self.path / "haproxy.cfg"
+
+    @property
+    def unloading(self) -> Path:
+        """HAProxy's list of models that are being unloaded."""
+        return self.path / "unloading"
 
     @property
     def roster(self) -> Path:

@@ -10,18 +10,16 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import responses as PHRASES
+from http import HTTPStatus
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
 from typing import Any
 
 from capture import CaptureBuffer, CaptureConfig, new_event_id
-from container import headers, logs, roster, user_module
+from container import headers, logs, report, user_module
 from container.artefact import Artefact
 from container.busy import BusyNote
-from container.headers import RequestHeaders
-from container.model_server import MODEL_FILE
-from container.proxy import HANDLER_HEADER
+from container.headers import HANDLER_HEADER, RequestHeaders
 from container.run_directory import RunDirectory
 from container.settings import Settings
 from container.stages import Pipeline, Request, Response
@@ -50,7 +48,7 @@ class Service:
         """
         settings = Settings.from_env()
         directory = RunDirectory.of_this_process()
-        artefact = Artefact(Path(Path(context.system_properties["model_dir"], MODEL_FILE).read_text()))
+        artefact = Artefact.of_stand_in(Path(context.system_properties["model_dir"]))
         model_dir = str(artefact.directory)
         # The toolkit's context names the artefact, and the user's functions may use it.
         context.system_properties["model_dir"] = model_dir
@@ -84,7 +82,7 @@ class Service:
             model_name=context.model_name,
         )
         service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
-        roster.announce(directory.roster, context.model_name)
+        report.announce(directory.roster, context.model_name)
         return service
 
     def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
@@ -111,7 +109,7 @@ class Service:
         """Status and headers, made safe: an odd one would end the worker in Multi Model Server's code."""
         status, phrase = context.get_response_status(index)
         if status != response.status or not phrase:
-            phrase = PHRASES.get(response.status, "")
+            phrase = _phrase(response.status)
         context.set_response_status(response.status, headers.safe(phrase), index)
         outgoing = context.get_response_headers(index)
         headers.clean(outgoing)
@@ -121,6 +119,13 @@ class Service:
             headers.add_event_id(outgoing, event_id)
         outgoing[HANDLER_HEADER] = "1"
         context.set_response_content_type(index, headers.media_type(response.content_type))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _protobuf(settings: Settings, artefact: Artefact) -> ProtobufSchema | None:

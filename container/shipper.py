@@ -21,7 +21,7 @@ HEALTHY_AFTER = 60.0
 
 def command(python: str, spool: str) -> list[str]:
     """The shipper's command line. Its own deadline is longer than ours: the supervisor says when time is up."""
-    return [python, "-m", "capture", "ship", "--spool", spool, "--deadline", "60"]
+    return [python, "-P", "-m", "capture", "ship", "--spool", spool, "--deadline", "60"]
 
 
 class Shipper:
@@ -64,11 +64,14 @@ class Shipper:
         pause = FIRST_PAUSE
         while True:
             begun = loop.time()
-            self._child = self._spawn()
-            code = await asyncio.shield(self._child.exited)
+            try:
+                self._child = self._spawn()
+                said = describe_exit(await asyncio.shield(self._child.exited))
+            except RuntimeError as error:
+                said = str(error)
             if loop.time() - begun > HEALTHY_AFTER:
                 pause = FIRST_PAUSE
-            log.warning("the shipper ended with %s; starting it again in %g s", describe_exit(code), pause)
+            log.warning("the shipper ended with %s; starting it again in %g s", said, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             self.restarts += 1

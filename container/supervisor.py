@@ -1,6 +1,6 @@
 """The supervisor: starts HAProxy, Multi Model Server and the shipper, watches them, and stops them without loss.
 
-Start: log pump → requirements → HAProxy (`/ping` 503) → Java → shipper → the model, in every worker → `/ping` 200.
+Start: log pump → requirements → HAProxy (`/ping` 503) → shipper → Java → the model, in every worker → `/ping` 200.
 
 Stop, within 24 of SageMaker's 30 seconds
     0 s       `/ping` 503; requests are still served, and connections closed after an answer
@@ -10,10 +10,10 @@ Stop, within 24 of SageMaker's 30 seconds
     ≤ 24 s    the shipper ships what is committed; what it could not is counted in the last log line
 
 The endpoint ends by itself, non-zero and with one line that says why, when a program cannot be started or ends, when
-the model cannot be loaded, and when no worker has been alive for a while.
+the model cannot be loaded, and when no worker has been alive for a while (`readiness`).
 
 Invariants
-- `stop` runs once, whatever happened before, and leaves no process and no file of the run directory.
+- `_stop` runs once, whatever happened before, and leaves no process and no file of the run directory.
 - One event loop, one thread: nothing here blocks for longer than a scrape takes.
 """
 
@@ -26,20 +26,18 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from capture import CaptureConfig
 from capture.stats import read_stats
-from container import busy, exposition, logs, proxy, requirements, shipper, unix_http
-from container.artefact import Artefact
-from container.limits import JavaBudget, Limits
+from container import exposition, proxy, requirements, shipper, unix_http
+from container.limits import JavaBudget
 from container.model_server import LoadFailed, ModelServer, ModelServerNotFound, find_home, find_java
 from container.models import Models
+from container.plan import Plan
 from container.processes import Child, Children, describe_exit
-from container.roster import Roster
+from container.pump import Pump
+from container.readiness import Readiness
 from container.run_directory import VARIABLE, RunDirectory
-from container.settings import Settings
 from container.shipper import Shipper
 
 log = logging.getLogger("supervisor")
@@ -47,32 +45,11 @@ log = logging.getLogger("supervisor")
 LAME_DUCK = 1.0
 WORKERS_END = 2.0
 STOP_WITHIN = 24.0
-NOT_READY_AFTER = 5.0
-"""Seconds without a living worker until `/ping` says so."""
-GIVE_UP_AFTER = 30.0
-"""Seconds without a living worker, or three times what loading took, until the endpoint ends."""
+SERVER_STARTS = 60.0
 
 
 class EndpointFailed(RuntimeError):
     """The endpoint cannot go on; the message is the one line that says why."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is known before the first process is started."""
-
-    settings: Settings
-    artefact: Artefact
-    capture: CaptureConfig
-    limits: Limits
-    host: str
-
-    @property
-    def workers(self) -> int:
-        """Workers of each model."""
-        if self.settings.workers is not None:
-            return self.settings.workers
-        return 1 if self.settings.multi_model else self.limits.workers
 
 
 class Supervisor:
@@ -81,11 +58,13 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._settings = plan.settings
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[str | None] = self._loop.create_future()
         self._directory = RunDirectory.make()
         self._children = Children()
-        self._roster = Roster(self._roster_changed)
         self._http = unix_http.Server(self._answer)
-        self._admin = proxy.Admin(self._directory.proxy_admin)
+        self._admin = proxy.Admin(self._directory)
+        self._readiness = Readiness(self._admin, self._directory, plan.settings.multi_model, self._end_because)
         self._server = ModelServer(
             self._directory,
             JavaBudget.of(plan.limits, plan.settings.max_payload),
@@ -93,20 +72,13 @@ class Supervisor:
             plan.settings.java_options,
             plan.settings.startup_timeout,
         )
-        self._models = Models(self._server, self._roster, plan.workers) if plan.settings.multi_model else None
+        self._models = Models(self._server, self._readiness.roster, self._admin, self._directory, plan)
         self._spool: Path | None = plan.capture.spool().directory if plan.capture.enabled else None
         self._env = self._environment()
-        self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[str | None] = self._loop.create_future()
-        self._pump: Child | None = None
+        self._pump: Pump | None = None
         self._proxy: Child | None = None
         self._java: Child | None = None
         self._shipper: Shipper | None = None
-        self._ready = False
-        self._loaded = False
-        self._load_seconds = 0.0
-        self._alive_since_change: set[int] = set()
-        self._no_worker: asyncio.Task[None] | None = None
 
     async def run(self) -> str | None:
         """Start, serve until told to stop, stop. Returns why it ended by itself; None: it was told to."""
@@ -125,6 +97,25 @@ class Supervisor:
         if not self._end.done():
             self._end.set_result(reason)
 
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        begun = self._loop.time()
+        self._pump = Pump(self._children, self._directory, self._env, self._settings.log_level)
+        self._say_what_is_served()
+        await self._install_requirements()
+        await self._readiness.roster.start(self._directory.roster)
+        await self._http.start(self._directory.supervisor)
+        await self._start_proxy()
+        self._start_shipper()
+        await self._start_java()
+        if not self._settings.multi_model:
+            await self._load_model(begun)
+        seconds = self._loop.time() - begun
+        await self._readiness.open(seconds)
+        log.info("ready after %.1f s, %d workers", seconds, len(self._readiness.roster.alive))
+        self._look_at_the_destination()
+
     def _started(self, starting: asyncio.Task[None]) -> None:
         error = None if starting.cancelled() else starting.exception()
         if isinstance(error, (EndpointFailed, ModelServerNotFound, proxy.ProxyNotFound)):
@@ -132,41 +123,6 @@ class Supervisor:
         elif error is not None:
             log.critical("the endpoint cannot be started", exc_info=error)
             self._end_because(f"{type(error).__name__}: {error}")
-
-    # -- start -----------------------------------------------------------------------------------------------------
-
-    async def _start(self) -> None:
-        begun = self._loop.time()
-        self._start_log_pump()
-        self._say_what_is_served()
-        await self._install_requirements()
-        await self._roster.start(self._directory.roster)
-        await self._http.start(self._directory.supervisor)
-        await self._start_proxy()
-        self._start_shipper()
-        await self._start_java()
-        if not self._settings.multi_model:
-            await self._load_model(begun)
-        self._loaded = True
-        self._load_seconds = self._loop.time() - begun
-        await self._set_ready(True)
-        log.info("ready after %.1f s, %d workers", self._load_seconds, len(self._roster.alive))
-
-    def _start_log_pump(self) -> None:
-        arrivals = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        arrivals.bind(str(self._directory.log))
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", "container.log_pump", str(arrivals.fileno())]
-        # It is not tethered: it writes what the others said last, and ends when all of them have.
-        self._pump = self._children.spawn(
-            "log pump", command, self._env, stdin=reading, inherit=[arrivals.fileno()], tether=None
-        )
-        arrivals.close()
-        os.close(reading)
-        root = logging.getLogger()
-        root.addHandler(logs.JsonHandler("supervisor", writing))
-        root.setLevel(self._settings.log_level)
-        self._log_pipe = writing
 
     def _say_what_is_served(self) -> None:
         plan, settings = self._plan, self._settings
@@ -181,9 +137,7 @@ class Supervisor:
             f"to {plan.capture.destination}" if plan.capture.enabled else "off",
         )
         for name in settings.ignored:
-            log.warning(
-                "%s is set and does nothing here: the endpoint writes Multi Model Server's settings itself", name
-            )
+            log.warning("%s is set and does nothing: the endpoint writes Multi Model Server's settings itself", name)
 
     async def _install_requirements(self) -> None:
         path = None if self._settings.multi_model else self._plan.artefact.requirements
@@ -215,18 +169,15 @@ class Supervisor:
         )
         command = [proxy.find_haproxy(), "-db", "-f", str(self._directory.proxy_configuration)]
         self._proxy = self._spawn("haproxy", command, self._env)
-        deadline = self._loop.time() + 10
-        while not self._directory.proxy_admin.exists():
-            if not self._proxy.alive or self._loop.time() > deadline:
-                raise EndpointFailed("HAProxy did not start: see the log")
-            await asyncio.sleep(0.01)
         self._watch(self._proxy, "HAProxy")
+        while not self._directory.proxy_admin.exists():
+            await asyncio.sleep(0.01)
 
     def _start_shipper(self) -> None:
         spool = self._spool
         if spool is None:
             return
-        env = self._env | self._plan.capture.to_env()
+        env = self._env | self._plan.capture.to_env() | {"CAPTURE_SPOOL_DIR": str(spool)}
         command = shipper.command(sys.executable, str(spool))
         self._shipper = Shipper(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
         self._shipper.start()
@@ -236,65 +187,39 @@ class Supervisor:
         env = {name: value for name, value in self._env.items() if not name.startswith("MMS_")}
         self._java = self._spawn("java", self._server.command(find_java(), find_home()), env)
         self._watch(self._java, "Multi Model Server")
-        if not await self._server.wait_until_listening(60):
-            raise EndpointFailed("Multi Model Server did not start within 60 s: see the log")
+        if not await self._server.wait_until_listening(SERVER_STARTS):
+            raise EndpointFailed(f"Multi Model Server did not start within {SERVER_STARTS:g} s: see the log")
 
     async def _load_model(self, begun: float) -> None:
         left = self._settings.startup_timeout - (self._loop.time() - begun)
         try:
             async with asyncio.timeout(max(1.0, left)):
-                await self._server.load("model", self._plan.artefact.directory, self._plan.workers)
+                await self._server.load("model", self._plan.artefact, self._plan.workers)
         except TimeoutError as error:
             limit = self._settings.startup_timeout
             raise EndpointFailed(f"the model was not loaded in SAGEMAKER_STARTUP_TIMEOUT={limit:g} seconds") from error
         except (LoadFailed, OSError) as error:
-            reason = self._roster.failures.get("model") or str(error)
+            reason = self._readiness.roster.failures.get("model") or str(error)
             raise EndpointFailed(f"the model cannot be loaded: {reason}") from error
+
+    def _look_at_the_destination(self) -> None:
+        destination = self._plan.capture.destination
+        if destination is not None and destination.startswith("s3://"):
+            self._spawn("preflight", [sys.executable, "-P", "-m", "container.preflight", destination], self._env)
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
     def _watch(self, child: Child, name: str) -> None:
-        child.exited.add_done_callback(
-            lambda exited: self._end_because(f"{name} ended with {describe_exit(exited.result())}")
-        )
+        def ended(exited: asyncio.Future[int]) -> None:
+            self._end_because(f"{name} ended with {describe_exit(exited.result())}")
 
-    def _roster_changed(self) -> None:
-        alive = set(self._roster.alive)
-        for pid in self._alive_since_change - alive:
-            event = busy.busy_with(self._directory.busy, pid)
-            busy.forget(self._directory.busy, pid)
-            if not self._end.done():
-                lost = f" while it worked on event {event}, which is lost" if event else ""
-                log.warning("worker %d ended%s", pid, lost)
-        self._alive_since_change = alive
-        if alive and self._no_worker is not None:
-            self._no_worker.cancel()
-            self._no_worker = None
-            self._loop.create_task(self._set_ready(True))
-        elif not alive and self._loaded and self._no_worker is None and not self._settings.multi_model:
-            self._no_worker = self._loop.create_task(self._wait_for_a_worker())
-        if self._roster.lost_parents and not self._settings.multi_model:
-            self._end_because("the process that starts workers ended")
-
-    async def _wait_for_a_worker(self) -> None:
-        patience = max(GIVE_UP_AFTER, 3 * self._load_seconds)
-        await asyncio.sleep(NOT_READY_AFTER)
-        await self._set_ready(False)
-        await asyncio.sleep(patience - NOT_READY_AFTER)
-        reason = self._roster.failures.get("model")
-        self._end_because(f"no worker has been alive for {patience:.0f} s" + (f": {reason}" if reason else ""))
-
-    async def _set_ready(self, ready: bool) -> None:
-        if self._end.done() and ready:
-            return
-        self._ready = ready
-        with contextlib.suppress(OSError):
-            await self._admin.set_serving(ready)
+        child.exited.add_done_callback(ended)
 
     async def _answer(self, request: unix_http.Request) -> unix_http.Response:
+        """What HAProxy sends to the supervisor."""
         if request.path.partition("?")[0] == "/metrics":
             return unix_http.Response(200, await self._exposition(), exposition.CONTENT_TYPE)
-        if self._models is None or not self._ready:
+        if not self._readiness.ready:
             return unix_http.Response.error(503, "NotReady", "the endpoint is starting or stopping")
         return await self._models.answer(request)
 
@@ -302,11 +227,9 @@ class Supervisor:
         responses: dict[str, int] = {}
         with contextlib.suppress(OSError):
             responses = await self._admin.responses()
-        workers: dict[str, int] = {}
-        for report in self._roster.alive.values():
-            workers[report.model] = workers.get(report.model, 0) + 1
+        roster = self._readiness.roster
         restarts = self._shipper.restarts if self._shipper else 0
-        vitals = exposition.Vitals(self._ready, workers, self._roster.ended, restarts, responses)
+        vitals = exposition.Vitals(self._readiness.ready, roster.count(), roster.ended, restarts, responses)
         return exposition.exposition(self._directory.metrics, vitals, self._spool)
 
     # -- stop ------------------------------------------------------------------------------------------------------
@@ -317,43 +240,48 @@ class Supervisor:
             log.info("stopping")
         else:
             log.critical("stopping: %s", reason)
-        if self._no_worker is not None:
-            self._no_worker.cancel()
-        await self._drain(LAME_DUCK if reason is None and self._loaded else 0.0)
+        lame_duck = LAME_DUCK if reason is None and self._readiness.ready else 0.0
+        await self._readiness.close()
+        await self._drain(lame_duck)
         await self._end_workers()
-        spared = [child for child in (self._pump, self._shipper.child if self._shipper else None) if child]
-        await self._children.end_all(spared)
+        await self._children.end_all(self._spared)
         await self._ship(deadline)
-        await self._children.end_all([self._pump] if self._pump else [])
         await self._http.stop()
-        self._roster.stop()
+        self._readiness.roster.stop()
         log.info("stopped")
-        await self._end_log()
+        if self._pump is not None:
+            await self._children.end_all([self._pump.child])
+            await self._pump.stop()
         self._directory.remove()
 
     async def _drain(self, lame_duck: float) -> None:
         """HAProxy ends when every request that it has taken is answered."""
         if self._proxy is None or not self._proxy.alive:
             return
-        await self._set_ready(False)
         await asyncio.sleep(lame_duck)
         self._proxy.signal(signal.SIGUSR1)
         if not await self._proxy.wait(proxy.DRAIN_LIMIT + 1):
             log.error("HAProxy did not end, and is killed")
 
     async def _end_workers(self) -> None:
-        java = self._java
-        if java is not None:
-            java.signal(signal.SIGSTOP)
-        for pid in list(self._roster.alive):
+        roster = self._readiness.roster
+        if self._java is not None:
+            self._java.signal(signal.SIGSTOP)
+        for pid in list(roster.alive):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         end = self._loop.time() + WORKERS_END
-        while self._roster.alive and self._loop.time() < end:
+        while roster.alive and self._loop.time() < end:
             await asyncio.sleep(0.005)
-        if java is not None:
-            java.signal(signal.SIGKILL)
-            java.signal_group(signal.SIGKILL)
+        if self._java is not None:
+            self._java.signal_group(signal.SIGKILL)
+
+    @property
+    def _spared(self) -> list[Child]:
+        spared = [] if self._pump is None else [self._pump.child]
+        if self._shipper is not None and self._shipper.child is not None:
+            spared.append(self._shipper.child)
+        return spared
 
     async def _ship(self, deadline: float) -> None:
         if self._shipper is None or self._spool is None:
@@ -370,30 +298,19 @@ class Supervisor:
             sum(stats.dropped.values()),
         )
 
-    async def _end_log(self) -> None:
-        """The log pump ends when nobody has a pipe to it any more."""
-        if self._pump is None:
-            return
-        for handler in logging.getLogger().handlers[:]:
-            logging.getLogger().removeHandler(handler)
-        os.close(self._log_pipe)
-        if not await self._pump.wait(1.0):
-            self._pump.signal(signal.SIGKILL)
-            await self._pump.wait(1.0)
-
     # -- processes -------------------------------------------------------------------------------------------------
 
     def _spawn(
         self, name: str, command: list[str], env: dict[str, str], tether: signal.Signals = signal.SIGKILL
     ) -> Child:
         """Start a program whose output goes to the log pump."""
-        output = logs.connect(self._directory.log, name, None)
-        try:
-            return self._children.spawn(name, command, env, output=output, tether=tether)
-        except OSError as error:
-            raise EndpointFailed(f"{command[0]} cannot be started: {error}") from error
-        finally:
-            os.close(output)
+        if self._pump is None:
+            raise EndpointFailed("the log pump does not run")
+        with self._pump.pipe(name) as output:
+            try:
+                return self._children.spawn(name, command, env, output=output, tether=tether)
+            except OSError as error:
+                raise EndpointFailed(f"{command[0]} cannot be started: {error}") from error
 
     def _environment(self) -> dict[str, str]:
         """What every process below gets beside our own environment."""
@@ -405,9 +322,10 @@ class Supervisor:
         home = str(Path(__file__).resolve().parents[1])
         if "site-packages" not in home:
             env["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [env.get("PYTHONPATH")])])
-        if self._spool is not None:
-            env["CAPTURE_SPOOL_DIR"] = str(self._spool)
-            env["CAPTURE_SPOOL_MAX_BYTES"] = str(self._plan.capture.spool().max_bytes)
+        if self._plan.capture.enabled:
+            place = self._plan.capture.spool()
+            env["CAPTURE_SPOOL_DIR"] = str(place.directory)
+            env["CAPTURE_SPOOL_MAX_BYTES"] = str(place.max_bytes)
         return env
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from mms.arg_parser import ArgParser
 from mms.model_service_worker import MXNetModelServiceWorker
 
-from container import handler, logs, roster  # noqa: F401  (the handler is imported before the fork: once for all)
+from container import handler, logs, report  # noqa: F401  (the handler is imported before the fork: once for all)
 from container.run_directory import RunDirectory
 from container.settings import Settings
 from container.stages import Stop
@@ -57,7 +57,7 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
             logging.getLogger("endpoint").error("the model cannot be loaded", exc_info=error)
             message, status = f"{type(error).__name__}: {error}", 500
         if status != 200:
-            roster.announce(RunDirectory.of_this_process().roster, model, " ".join(message.split()))
+            report.announce(RunDirectory.of_this_process().roster, model, " ".join(message.split()))
         return message, status
 
     def _remap_io(self) -> None:

@@ -25,7 +25,6 @@ CALLS_AT_ONCE = 4
 PAUSE = 0.01
 """Seconds before unprocessed ids are asked for again; doubled each time."""
 TRANSIENT = ("InternalFailure", "ServiceUnavailable", "ThrottlingException", "RequestTimeout")
-NO_RECORD = ("ResourceNotFound", "RecordNotFound")
 
 
 @dataclass(frozen=True)
@@ -183,11 +182,9 @@ def _left(answer: Mapping[str, Any]) -> list[str]:
     """
     left = [key for entry in answer["UnprocessedIdentifiers"] for key in entry["RecordIdentifiersValueAsString"]]
     for error in answer["Errors"]:
-        code = error["ErrorCode"]
-        if code in NO_RECORD:
-            continue
+        code, message = error["ErrorCode"], error["ErrorMessage"]
         if code not in TRANSIENT:
-            raise StoreError(f"Feature Store: {code}: {error['ErrorMessage']}")
+            raise StoreError(f"Feature Store: {code}: {message}")
         left.append(error["RecordIdentifierValueAsString"])
     return list(dict.fromkeys(left))
 

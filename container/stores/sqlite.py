@@ -64,8 +64,8 @@ class SqliteStore:
         columns = [table.key, EVENT_TIME if table.dated else "NULL", *wanted]
         names = ", ".join(column if column == "NULL" else _quoted(column) for column in columns)
         # One statement whatever the number of ids, so that SQLite has it prepared.
-        key = _quoted(table.key)
-        statement = f"SELECT {names} FROM {_quoted(group)} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        column = _quoted(table.key)
+        statement = f"SELECT {names} FROM {_quoted(group)} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
         keys = [str(key) for key in ids]
         found: dict[str, Record] = {}
         for key, moment, *values in self._query(statement, json.dumps(keys)):
