@@ -59,6 +59,7 @@ class Drafter:
         self._no_names = shapes.of(())
         self._frame_columns: Any = None
         self._frame_shape = self._no_names
+        self._single = shapes.plain.of(("",))
 
     def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
         """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
@@ -66,6 +67,9 @@ class Drafter:
             return self._mapping(given, one_row=False)
         if given is None:
             return Draft(ROWS, self._no_names, (((),),), (), 1)
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and isinstance(given, pandas.DataFrame):
+            return self._dataframe(given)
         names = self._feature_names if names is None else tuple(names)
         array = _as_array(given)
         if array is not None:
@@ -109,10 +113,6 @@ class Drafter:
             shape = self._plain_shape(_numbered("{}", len(given[0])))
             return Draft(ROWS, shape, (given,), (), len(given))
         return Draft(ROWS, self._single, ([(value,) for value in given],), (), len(given))
-
-    @property
-    def _single(self) -> Shape:
-        return self._plain_shape(("",))
 
     def _plain_shape(self, names: tuple[str, ...]) -> Shape:
         """A shape of predictions' names, to which `CAPTURE_EXCLUDE` and `CAPTURE_HASH` do not apply."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capture.config import CaptureConfig
+from capture.errors import SpoolError
 from capture.journal.spool import Spool
 from capture.shipping import metric_lines
 from capture.shipping.shipper import Shipper
@@ -61,7 +62,12 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, on_signal)
     shipper = Shipper(spool, config)
     gc.freeze()
-    _loop(shipper, spool, config, args, stop)
+    try:
+        _loop(shipper, spool, config, args, stop)
+    except FileNotFoundError:
+        if spool.path("segments").is_dir():
+            raise
+        raise SpoolError(f"the spool directory {spool.directory} was removed under the shipper") from None
     line = shipper.stop()
     metric_lines.write(sys.stdout, spool.directory, config)
     if shipper.idle():
