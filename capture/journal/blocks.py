@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
 _LISTS = (list, tuple)
+_PLAIN = (list, tuple, dict, str, int, float)
 
 
 class Draft(NamedTuple):
@@ -59,6 +60,8 @@ class Drafter:
         self._no_names = shapes.of(())
         self._frame_columns: Any = None
         self._frame_shape = self._no_names
+        self._last_names: tuple[str, ...] = ()
+        self._last_named = self._no_names
         self._single = shapes.plain.of(("",))
 
     def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
@@ -73,10 +76,11 @@ class Drafter:
         names = self._feature_names if names is None else tuple(names)
         array = _as_array(given)
         if array is not None:
-            given = array.reshape(1, -1) if array.ndim < 2 else array
-            if given.ndim > 2:
-                raise ValueError(f"an array of shape {array.shape} has no rows and columns")
-            return self._matrix(given, self._named(names, given.shape[1], "feature_{}"))
+            if array.ndim != 2:
+                if array.ndim > 2:
+                    raise ValueError(f"an array of shape {array.shape} has no rows and columns")
+                array = array.reshape(1, -1)
+            return self._matrix(array, self._named(names, array.shape[1], "feature_{}"))
         table = self._table(given)
         if table is not None:
             return table
@@ -99,7 +103,9 @@ class Drafter:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":
                 return self._matrix(array, self._plain_shape(_numbered("{}", array.shape[1])))
             if array.ndim == 1 and array.dtype.kind in "biufcmM":
-                return self._matrix(array.reshape(-1, 1), self._single)
+                data = contiguous(array)
+                head = (array.dtype.str, len(array), 1, "C", len(data))
+                return Draft(MATRIX, self._single, head, (data,), len(array))
             given = array.tolist()
         elif isinstance(given, dict) or _is_mapping(given):
             return self._unrestricted._mapping(dict(given), one_row=items == 1)
@@ -123,9 +129,12 @@ class Drafter:
         return Drafter(self._shapes.plain) if self._shapes.plain is not self._shapes else self
 
     def _named(self, names: tuple[str, ...] | None, width: int, default: str) -> Shape:
+        if names is self._last_names and len(names) == width:
+            return self._last_named
         if names is None or len(names) != width:
             names = _numbered(default, width)
-        return self._shapes.of(names)
+        self._last_names, self._last_named = names, self._shapes.of(names)
+        return self._last_named
 
     def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
         shape, row = self._shapes.read(given)
@@ -146,7 +155,7 @@ class Drafter:
                 column = [self._shapes.digest(value) for value in column]
             array = _as_array(column)
             if array is not None and array.dtype.kind in "biufcmM":
-                data = _contiguous(array)
+                data = contiguous(array)
                 parts.append(("m", (position,), array.dtype.str, data.nbytes))
                 buffers.append(data)
             elif hasattr(column, "to_pylist"):
@@ -160,10 +169,10 @@ class Drafter:
             return Draft(ROWS, shape, (self._restricted(shape, array.tolist()),), (), len(array))
         if shape.restricted:
             return self._columns(shape, list(array.T), len(array))
-        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        data = _contiguous(array.T if order == "F" else array)
-        head = (array.dtype.str, array.shape[0], array.shape[1], order, data.nbytes)
-        return Draft(MATRIX, shape, head, (data,), len(array))
+        flags, (rows, width) = array.flags, array.shape
+        order = "C" if flags.c_contiguous or not flags.f_contiguous else "F"
+        data = contiguous(array if order == "C" else array.T)
+        return Draft(MATRIX, shape, (array.dtype.str, rows, width, order, len(data)), (data,), rows)
 
     def _restricted(self, shape: Shape, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         return [self._shapes.restrict(shape, row) for row in rows] if shape.restricted else rows
@@ -259,10 +268,14 @@ def _dtyped(given: Any) -> bool:
 def _as_array(given: Any) -> Any:
     """`given` as a NumPy array where it is one or stands for one (a Series, a tensor); None for everything else."""
     np = sys.modules.get("numpy")
-    if np is None or isinstance(given, list | tuple | dict | str | int | float):
+    if np is None:
+        return None
+    if type(given) is np.ndarray:
+        return given
+    if isinstance(given, _PLAIN):
         return None
     if isinstance(given, np.ndarray):
-        return given
+        return np.asarray(given)
     if isinstance(given, np.generic) or hasattr(given, "dtypes") or not hasattr(given, "__array__"):
         return None
     if hasattr(given, "schema") or getattr(given, "null_count", False):
@@ -282,10 +295,15 @@ def _common_length(columns: Sequence[Any]) -> int | None:
     return length
 
 
-def _contiguous(array: Any) -> memoryview:
+def contiguous(array: Any) -> memoryview:
     """The array's bytes in C order, without a copy where they lie so."""
-    if array.dtype.kind in "mM":
-        array = array.view("i8")
-    if not array.flags.c_contiguous:
+    if array.dtype.kind in "mMc" or not array.dtype.isnative:
+        array = np_bytes(array)
+    elif not array.flags.c_contiguous:
         array = array.copy(order="C")
-    return memoryview(array.reshape(-1).view("u1")) if array.size else memoryview(b"")
+    return memoryview(array).cast("B") if array.size else memoryview(b"")
+
+
+def np_bytes(array: Any) -> Any:
+    """The same memory as bytes, for dtypes of which a memoryview knows nothing."""
+    return array.copy(order="C").reshape(-1).view("u1")
