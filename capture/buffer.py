@@ -32,6 +32,7 @@ from capture.journal.segment import header_bytes
 from capture.journal.shapes import Shapes
 from capture.journal.spool import Spool
 from capture.record import Features, Lookup
+from capture.secret import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ class CaptureBuffer:
     ) -> None:
         """Opens the spool. Raises ConfigError for a wrong setting; a spool that cannot be used is said in the log, counted,
         and tried again."""
-        self._config = config
+        self._config = config = with_secrets(config)
         self._clock = clock
         self._start_shipper = start_shipper is not False
         self._lanes: list[Lane] = []

@@ -1,0 +1,42 @@
+"""Secrets: a setting may be the ARN of a Secrets Manager secret, and this is where it becomes the secret's text.
+
+It asks AWS once, at start, and imports boto3 for it: a server with many workers resolves before they start (our
+container's supervisor does) and hands them the text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from capture.errors import ConfigError
+
+if TYPE_CHECKING:
+    from capture.config import CaptureConfig
+
+_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:.+")
+_TIMEOUT = 5
+
+
+def with_secrets(config: CaptureConfig) -> CaptureConfig:
+    """The same settings with the text of a secret in place of its ARN; raises ConfigError where it cannot be had."""
+    if config.hash_key is None or (found := _ARN.fullmatch(config.hash_key)) is None:
+        return config
+    return dataclasses.replace(config, hash_key=_fetch(config.hash_key, found.group(1)))
+
+
+def _fetch(arn: str, region: str) -> str:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bounded = Config(connect_timeout=_TIMEOUT, read_timeout=_TIMEOUT, retries={"max_attempts": 2})
+    try:
+        answer = boto3.client("secretsmanager", region_name=region, config=bounded).get_secret_value(SecretId=arn)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigError(f"CAPTURE_HASH_KEY={arn!r} cannot be read: {error}") from error
+    text = answer.get("SecretString")
+    if not text:
+        raise ConfigError(f"CAPTURE_HASH_KEY={arn!r} has no text: store the key as SecretString")
+    return str(text)
