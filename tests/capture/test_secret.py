@@ -26,7 +26,7 @@ def test_an_arn_becomes_the_text_of_its_secret() -> None:
 
 
 def test_a_secret_that_is_not_there_names_the_setting_and_the_arn() -> None:
-    with mock_aws(), pytest.raises(ConfigError, match="CAPTURE_HASH_KEY='arn:aws:secretsmanager:.*absent"):
+    with mock_aws(), pytest.raises(ConfigError, match=r"CAPTURE_HASH_KEY='arn:aws:secretsmanager:.*absent"):
         with_secrets(CaptureConfig(hash=("user",), hash_key=ABSENT))
 
 
