@@ -34,10 +34,18 @@ def free_port() -> int:
         return port
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Endpoint:
     """A running endpoint on 127.0.0.1; as a context manager it is stopped at the end, whatever happens."""
 
     def __init__(self, settings: Mapping[str, str], log: Path, port: int | None = None) -> None:
+        """`port` None takes a free one. Raises `EndpointError` where somebody listens on the port already."""
+        if port is not None and _answers(port):
+            raise EndpointError(f"somebody listens on port {port} already: name another with --port")
         self.port = port or free_port()
         self.log = log
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}

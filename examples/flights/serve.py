@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,19 +12,25 @@ from examples.flights.endpoint import Endpoint, EndpointError
 from examples.flights.traffic import CONTENT_TYPE, july_requests
 from examples.flights.workspace import Workspace
 
+SHIP_AFTER_SECONDS = 10  # so that who tries it out need not wait
+
 
 def run_serve(directory: Path, port: int, console: Console, progress: Console) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises `EndpointError` where the endpoint ends by itself or with an error."""
     workspace = Workspace.anew(directory)
     artefact = train(workspace, console, progress)
     protobuf, json = workspace.write_request(july_requests(1)[0])
-    with Endpoint(workspace.environment(artefact), workspace.log, port) as endpoint:
+    settings = workspace.environment(artefact) | {"CAPTURE_MAX_AGE_SECONDS": str(SHIP_AFTER_SECONDS)}
+    with Endpoint(settings, workspace.log, port) as endpoint:
         wait_ready(endpoint, console, progress)
         for comment, line in (
             ("a request in protobuf, its answer in JSON:", _curl(endpoint, protobuf, CONTENT_TYPE)),
             ("the same in JSON:", _curl(endpoint, json, "application/json")),
             ("the counters:", f"curl -s {endpoint.url}/metrics"),
-            ("what was captured (shipped after 5 minutes, or at the end):", f"ls -R {workspace.captured}"),
+            (
+                f"what was captured, {SHIP_AFTER_SECONDS} s later (the default is 5 minutes):",
+                f"{sys.executable} -m capture inspect {workspace.captured.as_uri()}",
+            ),
             ("what the endpoint says:", f"tail -f {endpoint.log}"),
         ):
             console.print(f"\n# {comment}\n{line}", highlight=False, markup=False)
