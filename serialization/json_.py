@@ -30,8 +30,10 @@ _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _LARGEST = 2**64 - 1
 _SMALLEST = -(2**63)
 _CONTAINERS = frozenset({dict, list})
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-_LONG_INTEGER = re.compile(rb"(?<![0-9.])[0-9]{19,}(?![0-9.eE])")
+_DIGITS = bytes(
+    ord("0") if chr(byte).isdigit() and byte < 128 else byte if byte == ord(".") else 32 for byte in range(256)
+)
+_LONG = b"0" * 19
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -90,7 +92,8 @@ def refuse_ambiguous(value: object, raw: bytes, max_depth: int) -> None:
     members = _survey(value, max_depth)
     if _repeats_keys(raw, members):
         raise DecodeError(f"the body repeats the key {_repeated_key(raw)!r} within one object; send each key once")
-    if _LONG_NUMBER.search(raw) is not None and _LONG_INTEGER.search(raw) is not None:
+    digits = raw.translate(_DIGITS)
+    if b" " + _LONG in digits or digits.startswith(_LONG):  # digits of a fraction have a point before them
         _refuse_big_integers(value)
 
 

@@ -9,6 +9,7 @@ import io
 import math
 import re
 import struct
+from typing import Any
 
 import numpy
 
@@ -17,7 +18,7 @@ from .limits import Limits
 from .media import MediaType
 from .payload import Payload
 from .plain import to_plain
-from .tables import tabulate
+from .tables import Table, tabulate
 
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 65_536
@@ -62,7 +63,7 @@ class NpyCodec:
         out = io.BytesIO()
         try:
             numpy.save(out, array, allow_pickle=False)
-        except ValueError:
+        except (ValueError, TypeError):
             raise EncodeError(
                 f"the prediction has values of type {array.dtype}, which NPY holds only as pickled objects; "
                 "return numbers or text, or accept application/json"
@@ -110,7 +111,7 @@ def _dtype(header: dict[str, str | None]) -> "numpy.dtype[numpy.generic]":
     return dtype
 
 
-def _check_values(array: "numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.generic]]") -> None:
+def _check_values(array: Any) -> None:
     """Refuse bytes that are no value of their type: text beyond Unicode, booleans that are neither 0 nor 1."""
     names = array.dtype.names
     if names is not None:
@@ -138,18 +139,25 @@ def _shown(shape: tuple[int, ...]) -> str:
     return str(shape) if len(shape) < 8 else f"{len(shape)} dimensions"
 
 
-def _array(prediction: object) -> "numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.generic]]":
-    if isinstance(prediction, numpy.ndarray):
-        return numpy.asarray(
-            prediction.filled(numpy.nan) if isinstance(prediction, numpy.ma.MaskedArray) else prediction
+def _array(prediction: object) -> Any:
+    if isinstance(prediction, numpy.ma.MaskedArray):
+        return (
+            prediction.filled(numpy.nan)
+            if prediction.dtype.kind == "f"
+            else numpy.array(_nan_for_none(prediction.tolist()))
         )
+    if isinstance(prediction, numpy.ndarray):
+        return prediction
     value = to_plain(prediction)
-    if not isinstance(value, dict) and not (isinstance(value, list) and value and isinstance(value[0], dict)):
-        try:
-            return numpy.array(_nan_for_none(value))
-        except (ValueError, OverflowError) as error:
-            raise EncodeError(f"the prediction is no array: {error}; return rows of one length") from None
-    table = tabulate(value)
+    try:
+        if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
+            return _structured(tabulate(value))
+        return numpy.array(_nan_for_none(value))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EncodeError(f"the prediction is no array: {error}; return rows of one length") from None
+
+
+def _structured(table: Table) -> Any:
     names = table.names or ()
     columns = [numpy.array(_nan_for_none([row[at] for row in table.rows])) for at in range(len(names))]
     dtype = [(name, column.dtype, column.shape[1:]) for name, column in zip(names, columns, strict=True)]

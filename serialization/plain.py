@@ -71,14 +71,10 @@ def unwrap(value: object, path: str = "prediction") -> object:
     for kinds, step in _STEPS:
         if isinstance(value, kinds):
             return step(value)
-    root = type(value).__module__.partition(".")[0]
-    step_of_library = _LIBRARIES.get(root)
-    if step_of_library is not None:
-        return step_of_library(value, path)
-    for kind in type(value).__mro__[1:-1]:  # a subclass of a library's type, defined elsewhere
+    for kind in type(value).__mro__[:-1]:  # of a library's type, or of a subclass that is defined elsewhere
         step_of_library = _LIBRARIES.get(kind.__module__.partition(".")[0])
         if step_of_library is not None:
-            return step_of_library(value, path)
+            return _convert(step_of_library, value, path)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     tolist = getattr(value, "tolist", None)
@@ -88,6 +84,15 @@ def unwrap(value: object, path: str = "prediction") -> object:
         f"{path} is of type {_type_name(value)}, which has no plain form; return numbers, text, lists, "
         "dicts, NumPy, pandas or Arrow values"
     )
+
+
+def _convert(step: Callable[[Any, str], object], value: object, path: str) -> object:
+    try:
+        return step(value, path)
+    except EncodeError:
+        raise
+    except Exception as error:  # whatever a library says of a value it cannot give, like a time beyond Python's years
+        raise EncodeError(f"{path} of type {_type_name(value)} cannot be written: {str(error)[:200]}") from error
 
 
 def _builtin_float(value: float) -> float:

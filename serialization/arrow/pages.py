@@ -1,143 +1,144 @@
-"""What the pages of a Parquet file would become in memory, read from their headers before any is decompressed.
+"""What a Parquet file would become in memory, read from its footer and page headers before any page is decompressed.
 
-The footer says how many values a column has and how large they are, but it is the page headers that the reader obeys,
-and run-length encoding lets a page of a few bytes claim billions of values. So each header of each column chunk is read
-here (Thrift's compact protocol) and counted. Pages in DELTA_BYTE_ARRAY are refused: there a value repeats a prefix of
-the one before, so that a megabyte can stand for a terabyte.
+The footer says how many values a column has and how large they are, but it is the page headers that a reader obeys, and
+run-length encoding lets a page of a few bytes claim billions of values. So each header of each column chunk is read and
+counted. Pages in DELTA_BYTE_ARRAY are refused: there a value repeats a prefix of the one before, so that a megabyte can
+stand for a terabyte.
+
+The footer is read here too, and not through pyarrow: its accessors for row groups and columns end the process on
+metadata that contradicts itself (`Definition level histogram size mismatch`, pyarrow 26), where its reader raises.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = range(4)
-_TYPE, _UNCOMPRESSED, _COMPRESSED, _DATA, _DICTIONARY, _DATA_V2 = 1, 2, 3, 5, 7, 8
-_VALUES, _ENCODING, _ENCODING_V2 = 1, 2, 4
-_DELTA_BYTE_ARRAY = 7
+from .thrift import Reader, Struct
+
+_TAIL = 8  # the footer's length and the magic
+_MAX_VALUES = 300_000
 _MAX_PAGES = 20_000
-_MAX_DEPTH = 8
-_MAX_FIELDS = 64
 
-_Struct = dict[int, Any]
+_FILE_SCHEMA, _FILE_ROWS, _FILE_GROUPS = 2, 3, 4
+_ELEMENT_TYPE, _ELEMENT_LENGTH, _ELEMENT_NAME, _ELEMENT_CHILDREN = 1, 2, 4, 5
+_GROUP_COLUMNS, _GROUP_ROWS = 1, 3
+_CHUNK_METADATA = 3
+_COLUMN_VALUES, _COLUMN_SIZE, _COLUMN_DATA, _COLUMN_DICTIONARY = 5, 7, 9, 11
+_PAGE_TYPE, _PAGE_UNCOMPRESSED, _PAGE_COMPRESSED, _PAGE_DATA, _PAGE_DATA_V2 = 1, 2, 3, 5, 8
+_DATA_PAGE, _DATA_PAGE_V2 = 0, 3
+_DATA_VALUES, _DATA_ENCODING, _DATA_ENCODING_V2 = 1, 2, 4
+_BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY = 6, 7
+_DELTA_BYTE_ARRAY = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """values: how many the header says there are (0 for a dictionary). size: bytes after decompression."""
+class Column:
+    """A leaf of the schema. path: its names, joined with dots. text: whether its values are of any length.
+    width: bytes of each value of a fixed length that is not a number's, else 0."""
+
+    path: str
+    text: bool
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one page, or one row group's share of the footer, adds: values and bytes after decompression."""
 
     values: int
     size: int
 
 
-def pages(body: memoryview, metadata: Any) -> Iterator[Page]:
-    """The pages of all column chunks of a file, from its footer (`pyarrow.parquet.FileMetaData`).
+class Footer:
+    """A file's footer. Raises ValueError where it is malformed or contradicts itself."""
 
-    A chunk that two columns share is counted for each. Raises ValueError for what is malformed or refused.
-    """
-    count = 0
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for column in range(row_group.num_columns):
-            chunk = row_group.column(column)
-            for page in _pages_of_chunk(body, chunk):
-                count += 1
-                if count > _MAX_PAGES:
-                    raise ValueError(f"more than {_MAX_PAGES} pages")
-                yield page
+    def __init__(self, body: memoryview) -> None:
+        length = int.from_bytes(body[-_TAIL:-4], "little")
+        start = len(body) - _TAIL - length
+        if start < 4:
+            raise ValueError("the footer is longer than the file")
+        root = Reader(body[:-_TAIL], start, _MAX_VALUES).struct()
+        self._body = body
+        self.rows = _known(root.i64(_FILE_ROWS), "the number of rows")
+        self.columns = _columns(root.structs(_FILE_SCHEMA))
+        self._groups = root.structs(_FILE_GROUPS)
+        self.groups = len(self._groups)
+
+    def parts(self) -> Iterator[Part]:
+        """All that the file would become. A chunk that two columns share is counted for each."""
+        pages = 0
+        for group in self._groups:
+            rows = _known(group.i64(_GROUP_ROWS), "the number of rows")
+            chunks = group.structs(_GROUP_COLUMNS)
+            if len(chunks) != len(self.columns):
+                raise ValueError("a row group has not the columns of the schema")
+            for column, chunk in zip(self.columns, chunks, strict=True):
+                seen = 0
+                for part in self._pages(chunk):
+                    pages += 1
+                    if pages > _MAX_PAGES:
+                        raise ValueError(f"the file has more than {_MAX_PAGES} pages")
+                    seen += part.values
+                    yield part
+                yield Part(rows, column.width * max(seen, rows))
+
+    def _pages(self, chunk: Struct) -> Iterator[Part]:
+        column = chunk.struct(_CHUNK_METADATA)
+        if column is None:
+            raise ValueError("a column has no metadata")
+        values = _known(column.i64(_COLUMN_VALUES), "the number of a column's values")
+        at = _known(column.i64(_COLUMN_DATA), "the place of a column")
+        dictionary = column.i64(_COLUMN_DICTIONARY) or 0
+        at = dictionary if 0 < dictionary < at else at
+        end = at + _known(column.i64(_COLUMN_SIZE), "the size of a column")
+        if end > len(self._body):
+            raise ValueError("a column lies outside the file")
+        seen = 0
+        while seen < values and at < end:
+            reader = Reader(self._body[:end], at, _MAX_VALUES)
+            header = reader.struct()
+            at = reader.at + _known(header.i32(_PAGE_COMPRESSED), "the size of a page")
+            if at > end:
+                raise ValueError("a page is larger than its column")
+            in_page = _values(header)
+            seen += in_page
+            yield Part(in_page, _known(header.i32(_PAGE_UNCOMPRESSED), "the size of a page"))
 
 
-def _pages_of_chunk(body: memoryview, chunk: Any) -> Iterator[Page]:
-    at = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < at:
-        at = chunk.dictionary_page_offset
-    end = at + chunk.total_compressed_size
-    if not 0 <= at <= end <= len(body):
-        raise ValueError("a column lies outside the file")
-    seen = 0
-    while seen < chunk.num_values and at < end:
-        header, at = _read_struct(body[:end], at)
-        compressed, size = _size(header, _COMPRESSED), _size(header, _UNCOMPRESSED)
-        at += compressed
-        if at > end:
-            raise ValueError("a page is larger than its column")
-        kind = header.get(_TYPE)
-        values = 0
-        if kind in (_DATA_PAGE, _DATA_PAGE_V2):
-            data = header.get(_DATA if kind == _DATA_PAGE else _DATA_V2)
-            if not isinstance(data, dict):
-                raise ValueError("a page has no header for its data")
-            values = _size(data, _VALUES)
-            if data.get(_ENCODING if kind == _DATA_PAGE else _ENCODING_V2) == _DELTA_BYTE_ARRAY:
-                raise ValueError("encoding DELTA_BYTE_ARRAY is not read")
-            seen += values
-        yield Page(values, size)
+def _values(header: Struct) -> int:
+    kind = header.i32(_PAGE_TYPE)
+    if kind not in (_DATA_PAGE, _DATA_PAGE_V2):
+        return 0
+    data = header.struct(_PAGE_DATA if kind == _DATA_PAGE else _PAGE_DATA_V2)
+    if data is None:
+        raise ValueError("a page has no header for its data")
+    if data.i32(_DATA_ENCODING if kind == _DATA_PAGE else _DATA_ENCODING_V2) == _DELTA_BYTE_ARRAY:
+        raise ValueError("encoding DELTA_BYTE_ARRAY is not read")
+    return _known(data.i32(_DATA_VALUES), "the number of a page's values")
 
 
-def _size(values: _Struct, field: int) -> int:
-    number = values.get(field)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError("a page header lacks a size")
-    return number
-
-
-def _read_struct(body: memoryview, at: int, depth: int = 0) -> tuple[_Struct, int]:
-    """A Thrift struct: fields by number, binary values left out. ValueError where it is malformed."""
-    if depth > _MAX_DEPTH:
-        raise ValueError("a page header is nested too deeply")
-    values: _Struct = {}
-    number = 0
-    for _ in range(_MAX_FIELDS):
-        head, at = _byte(body, at)
-        if head == 0:
-            return values, at
-        step, kind = head >> 4, head & 15
-        if step:
-            number += step
+def _columns(elements: list[Struct]) -> tuple[Column, ...]:
+    """The leaves of the schema, which lists a tree depth first, the root included."""
+    leaves: list[Column] = []
+    open_groups: list[tuple[str, int]] = []
+    for element in elements[1:]:
+        name = (element.binary(_ELEMENT_NAME) or b"").decode("utf-8")
+        path = f"{open_groups[-1][0]}.{name}" if open_groups else name
+        if open_groups:
+            parent, left = open_groups[-1]
+            open_groups[-1] = parent, left - 1
+        children = element.i32(_ELEMENT_CHILDREN) or 0
+        kind = element.i32(_ELEMENT_TYPE)
+        if children:
+            open_groups.append((path, children))
         else:
-            number, at = _zigzag(body, at)
-        values[number], at = _read_value(body, at, kind, depth)
-    raise ValueError("a page header has too many fields")
+            width = _known(element.i32(_ELEMENT_LENGTH), "a length") if kind == _FIXED_LEN_BYTE_ARRAY else 0
+            leaves.append(Column(path, kind == _BYTE_ARRAY, width))
+        while open_groups and open_groups[-1][1] <= 0:
+            open_groups.pop()
+    return tuple(leaves)
 
 
-def _read_value(body: memoryview, at: int, kind: int, depth: int) -> tuple[object, int]:
-    if kind in (1, 2):
-        return kind == 1, at
-    if kind == 3:
-        return _byte(body, at)
-    if kind in (4, 5, 6):
-        return _zigzag(body, at)
-    if kind == 7:
-        return None, _within(body, at + 8)
-    if kind == 8:
-        length, at = _varint(body, at)
-        return None, _within(body, at + length)
-    if kind == 12:
-        return _read_struct(body, at, depth + 1)
-    raise ValueError("a page header holds a collection")
-
-
-def _byte(body: memoryview, at: int) -> tuple[int, int]:
-    if at >= len(body):
-        raise ValueError("a page header is cut off")
-    return body[at], at + 1
-
-
-def _within(body: memoryview, at: int) -> int:
-    if at > len(body):
-        raise ValueError("a page header is cut off")
-    return at
-
-
-def _varint(body: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte, at = _byte(body, at)
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, at
-    raise ValueError("a page header holds an integer that is too long")
-
-
-def _zigzag(body: memoryview, at: int) -> tuple[int, int]:
-    value, at = _varint(body, at)
-    return (value >> 1) ^ -(value & 1), at
+def _known(number: int | None, what: str) -> int:
+    if number is None or number < 0:
+        raise ValueError(f"{what} is missing or negative")
+    return number

@@ -5,7 +5,6 @@ it is unfolded when its size is known. Row groups are read one by one, because e
 """
 
 import io
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -15,7 +14,7 @@ from serialization.limits import Limits
 from serialization.media import MediaType
 from serialization.payload import Payload
 
-from .pages import pages
+from .pages import Footer
 from .safety import FAILURES, check_schema, check_size, one_batch, without_views
 from .table import table_of
 
@@ -35,15 +34,14 @@ class ParquetCodec:
         content = bytes(body)
         source = pyarrow.py_buffer(content)
         try:
-            metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(source))
-            self._measure(memoryview(content), metadata)
-            columns = [metadata.schema.column(at) for at in range(metadata.num_columns)]
-            texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
-            file = pyarrow.parquet.ParquetFile(source, metadata=metadata, read_dictionary=texts, pre_buffer=False)
-            plain = pyarrow.parquet.ParquetFile(source, metadata=metadata).schema_arrow
+            footer = Footer(memoryview(content))
+            self._measure(footer)
+            plain = pyarrow.parquet.ParquetFile(source).schema_arrow
             check_schema(plain, self._limits)
-            groups = [file.read_row_group(at, use_threads=False) for at in range(metadata.num_row_groups)]
-            table = pyarrow.concat_tables(groups) if groups else file.schema_arrow.empty_table()
+            texts = [column.path for column in footer.columns if column.text]
+            file = pyarrow.parquet.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+            groups = [file.read_row_group(at, use_threads=False) for at in range(footer.groups)]
+            table = pyarrow.concat_tables(groups) if groups else plain.empty_table()
             check_size(table, self._limits)
             return Payload(one_batch(table.cast(without_views(plain)), self._limits), media.name)
         except FAILURES as error:
@@ -58,24 +56,14 @@ class ParquetCodec:
             raise EncodeError(f"the prediction cannot be written as Parquet: {str(error)[:200]}") from None
         return out.getvalue(), media.with_parameters()
 
-    def _measure(self, body: memoryview, metadata: Any) -> None:
+    def _measure(self, footer: Footer) -> None:
         """Refuse a file that would become too large, before it does."""
-        values = metadata.num_rows
-        size = 0
-        for page in pages(body, metadata):
-            values += page.values
-            size += page.size
-            self._refuse(values, size)
-        for group in range(metadata.num_row_groups):
-            row_group = metadata.row_group(group)
-            for at in range(row_group.num_columns):
-                column = metadata.schema.column(at)
-                values += row_group.num_rows
-                if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
-                    size += column.length * max(row_group.num_rows, row_group.column(at).num_values)
-        self._refuse(values, size)
-
-    def _refuse(self, values: int, size: int) -> None:
+        values, size = footer.rows, 0
+        for part in footer.parts():
+            values += part.values
+            size += part.size
+            if values > self._limits.max_items or size > self._limits.max_expanded_bytes:
+                break
         if values > self._limits.max_items or size > self._limits.max_expanded_bytes:
             raise DecodeError(
                 f"the file unfolds to more than {self._limits.max_items} values or {self._limits.max_expanded_bytes} bytes; "

@@ -192,7 +192,7 @@ def _converter(field: Any) -> Callable[[object], object] | None:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return as_bytes
     if field.cpp_type in _INTEGERS:
-        return lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+        return _as_integer
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         numbers = {name: value.number for name, value in field.enum_type.values_by_name.items()}
 
@@ -203,6 +203,10 @@ def _converter(field: Any) -> Callable[[object], object] | None:
 
         return number
     return None
+
+
+def _as_integer(value: object) -> object:
+    return int(value) if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()) else value
 
 
 def _attempt(store: Callable[[Any, object], None], message: Any, value: object, path: str, kind: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from serialization.errors import DecodeError
 
@@ -58,6 +59,7 @@ class Field:
         value: Any = descriptor.message_type.fields_by_name["value"] if self.is_map else descriptor  # type: ignore[union-attr]
         holds_message = value.type in _MESSAGES
         self.convert = _converter(value)
+        self._key = _converter(descriptor.message_type.fields_by_name["key"]) if self.is_map else None  # type: ignore[union-attr]
         self.child = plan_of(value.message_type) if holds_message and self.convert is None else None
         self.simple = not (self.repeated or holds_message or descriptor.is_extension)
         self._scalar_type = ARROW_TYPES.get(value.message_type.full_name) if holds_message else _ARROW[value.type]
@@ -94,7 +96,8 @@ class Field:
             return {} if self.is_map else []
         if self.is_map:
             reading.take(len(values), self.full_name)
-            return {key: self._one(values[key], reading) for key in sorted(values)}
+            keys = list(values) if self._key is None else [self._key(key) for key in values]
+            return {key: self._one(values[key], reading) for key in sorted(keys)}
         if self.child is not None:
             return self.child.rows(values, reading)
         reading.take(len(values), self.full_name)
@@ -131,15 +134,28 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
-def _converter(field: Any) -> Callable[[Any], object] | None:
+def _converter(field: Any) -> Callable[[Any], Any] | None:
     if field.type == FieldDescriptor.TYPE_ENUM:
         names = _enum_names(field.enum_type)
         return lambda number: names.get(number, number)
+    if field.type == FieldDescriptor.TYPE_STRING and not _verifies_text(field.file.serialized_pb):
+        return _text
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: b64encode(value).decode("ascii")
     if field.type in _MESSAGES:
         return READERS.get(field.message_type.full_name)
     return None
+
+
+@cache
+def _verifies_text(file: bytes) -> bool:
+    """Whether protobuf itself refuses text that is not UTF-8, as it does for files in proto3."""
+    return FileDescriptorProto.FromString(file).syntax == "proto3"
+
+
+def _text(value: str | bytes) -> str:
+    """Text of a proto2 field; protobuf gives bytes for what is not UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8")
 
 
 def _enum_names(enum: EnumDescriptor) -> dict[int, str]:

@@ -7,6 +7,7 @@ and `configuration` are not read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy
 from google.protobuf.message import DecodeError as GoogleDecodeError
@@ -37,15 +38,11 @@ class RecordIoCodec:
         budget = Budget(self._limits)
         rows: list[dict[str, object]] = []
         for number, part in enumerate(frames(body), start=1):
-            try:
-                record = of_class.FromString(part)
-            except GoogleDecodeError:
-                raise DecodeError(f"record {number} of the body is not an aialgs.data.Record message") from None
-            row = {name: budget.read(record.features[name], number, name) for name in sorted(record.features)}
-            for name in sorted(record.label):
-                row[_label(name, row)] = budget.read(record.label[name], number, name)
             budget.take(1, 1)
-            rows.append(row)
+            try:
+                rows.append(_row(of_class.FromString(part), number, budget))
+            except (GoogleDecodeError, UnicodeDecodeError):
+                raise DecodeError(f"record {number} of the body is not an aialgs.data.Record message") from None
         if not rows:
             raise DecodeError("the body has no records; send at least one")
         return Payload(_assemble(rows), media.name)
@@ -61,6 +58,19 @@ class RecordIoCodec:
                     write(record.label[name], value, f"prediction[{at}].{name}")
             out += frame(record.SerializeToString(deterministic=True))
         return bytes(out), media.with_parameters()
+
+
+def _row(record: Any, number: int, budget: Budget) -> dict[str, object]:
+    row = {name: budget.read(record.features[name], number, name) for name in _names(record.features, number)}
+    for name in _names(record.label, number):
+        row[_label(name, row)] = budget.read(record.label[name], number, name)
+    return row
+
+
+def _names(values: Mapping[str, object], number: int) -> list[str]:
+    if not all(isinstance(name, str) for name in values):  # protobuf gives bytes for text that is not UTF-8
+        raise DecodeError(f"record {number} of the body has a name that is not UTF-8")
+    return sorted(values)
 
 
 def _label(name: str, features: Mapping[str, object]) -> str:

@@ -85,8 +85,10 @@ def write(value: Any, output: object, path: str) -> None:
         )
     except ValueError:
         raise EncodeError(f"{path} is ragged; return values of one shape") from None
+    if array.dtype.kind == "b":
+        array = array.astype(numpy.int32)
     kind = array.dtype.kind
-    if kind in "biu":
+    if kind in "iu":
         largest = max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
         if largest > _EXACT:
             raise EncodeError(f"{path} has the integer {largest}, which no RecordIO tensor holds; return it as text")
@@ -102,8 +104,8 @@ def write(value: Any, output: object, path: str) -> None:
     value.SetInParent()
 
 
-def _text(item: bytes, content_type: str) -> str:
-    if content_type.startswith("text/"):
+def _text(item: bytes, content_type: str | bytes) -> str:
+    if isinstance(content_type, str) and content_type.startswith("text/"):
         try:
             return item.decode("utf-8")
         except UnicodeDecodeError:
