@@ -83,7 +83,8 @@ class TableBuilder:
         rows = ObjectRows(self._row_counts)
         making = TableMaking(self._header, rows)
         self._add_fixed(making, rows)
-        making.features(self._features, self._items.names, self._placed[self._request], self._placed[self._items])
+        levels = self._request.names, self._items.names
+        making.features(self._features, *levels, self._placed[self._request], self._placed[self._items])
         making.predictions(self._outputs, self._placed[self._predictions])
         for name, (events, values) in sorted(self._lookups.items()):
             kind = pa.float64() if name.startswith(dataset.AGE_PREFIX) else pa.int32()

@@ -94,11 +94,12 @@ class TableMaking:
     def features(
         self,
         order: Iterable[str],
+        by_request: set[str],
         by_item: set[str],
         request: Mapping[str, list[Placed]],
         items: Mapping[str, list[Placed]],
     ) -> None:
-        """The features' columns; `by_item` are the names that any event has item by item."""
+        """The features' columns; `by_request` and `by_item` are the names that any event has at that level, null or not."""
         room = self._header.max_columns
         typed = [name for name in self._types if not dataset.is_reserved(name)]
         for name in dict.fromkeys([*typed, *order]):
@@ -110,7 +111,7 @@ class TableMaking:
             if not self._section_column(name, column, placed, spread, wanted, room):
                 continue
             room -= 1
-            if name not in by_item and spread:
+            if name in by_request and name not in by_item:
                 self._facts.request.append(column)
             if hashed:
                 self._facts.hashed.append(column)
