@@ -6,13 +6,17 @@ takes is decided by its type:
 
 | given | kind |
 | --- | --- |
-| a mapping | `ROW`, or `COLUMNS` where every value is a list or array and all have one length |
+| a mapping | `ROW`, or `COLUMNS` where every value is a list, array or Series and all have one length ¹ |
 | a sequence of mappings | `ROWS` where all have the same names, else `RAGGED` |
 | a NumPy array of numbers, a DataFrame with one dtype | `MATRIX` |
+| a NumPy array of records | `COLUMNS`, one for each field |
 | a DataFrame with several dtypes | `COLUMNS`, a block of one dtype at a time, strings as Arrow's buffers |
 | an Arrow batch or table | `BATCH`, as an IPC stream |
-| a sequence of sequences | `ROWS`, the names being those of the settings, or `feature_0` … |
+| a sequence of sequences or of one-dimensional arrays | `ROWS`, the names being those of the settings, or `feature_0` … |
+| a pandas Series | features: one row, its index the names where they are text; predictions: one row each |
 | one sequence or array of scalars, one scalar | features: one row; predictions: one row each |
+
+¹ Predictions of a single item are columns where that length is 1, else one row whose values are lists.
 
 pandas and pyarrow are never imported here: whoever passes a DataFrame has brought them.
 """
@@ -25,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from capture.journal import values
-from capture.journal.frames_of_pandas import frame_parts
+from capture.journal.frames_of_pandas import add_arrow, add_series, frame_parts, known_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +79,8 @@ class Drafter:
             return self._dataframe(given)
         names = self._feature_names if names is None else tuple(names)
         array = _as_array(given)
+        if array is not None and array.dtype.names:
+            return self._records(array)
         if array is not None:
             if array.ndim != 2:
                 if array.ndim > 2:
@@ -84,10 +90,17 @@ class Drafter:
         table = self._table(given)
         if table is not None:
             return table
-        if not isinstance(given, _LISTS):
+        if _is_series(given):
+            labels = tuple(given.index)
+            names = labels if all(isinstance(label, str) for label in labels) else names
+            given = known_values(given)
+        elif not isinstance(given, _LISTS):
             given = [given]
-        if given and all(isinstance(row, _LISTS) for row in given):
-            return self._sequences(given, names, "feature_{}")
+        elif not given:
+            return Draft(ROWS, self._no_names, ((),), (), 0)
+        rows = _as_rows(given)
+        if rows:
+            return self._sequences(rows, names, "feature_{}")
         return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
 
     def request(self, given: Mapping[str, Any]) -> Draft:
@@ -106,18 +119,26 @@ class Drafter:
                 data = contiguous(array)
                 head = (array.dtype.str, len(array), 1, "C", len(data))
                 return Draft(MATRIX, self._single, head, (data,), len(array))
+            if array.dtype.names:
+                return self._unrestricted._records(array)
             given = array.tolist()
         elif isinstance(given, dict) or _is_mapping(given):
-            return self._unrestricted._mapping(dict(given), one_row=items == 1)
+            mapping = dict(given)
+            return self._unrestricted._mapping(
+                mapping, one_row=items == 1 and not all(map(_is_single, mapping.values()))
+            )
+        elif _is_series(given):
+            return self._columns(self._single, [given], len(given))
         else:
             table = self._unrestricted._table(given)
             if table is not None:
                 return table
         if not isinstance(given, _LISTS):
             return Draft(ROW, self._single, ((given,),), (), 1)
-        if given and all(isinstance(row, _LISTS) for row in given) and len(set(map(len, given))) == 1:
-            shape = self._plain_shape(_numbered("{}", len(given[0])))
-            return Draft(ROWS, shape, (given,), (), len(given))
+        rows = _as_rows(given)
+        if rows and len(set(map(len, rows))) == 1:
+            shape = self._plain_shape(_numbered("{}", len(rows[0])))
+            return Draft(ROWS, shape, (rows,), (), len(rows))
         return Draft(ROWS, self._single, ([(value,) for value in given],), (), len(given))
 
     def _plain_shape(self, names: tuple[str, ...]) -> Shape:
@@ -152,17 +173,16 @@ class Drafter:
             columns = [columns[position] for position in shape.kept]
         for position, column in enumerate(columns):
             if position in shape.hashed:
-                column = [self._shapes.digest(value) for value in column]
-            array = _as_array(column)
-            if array is not None and array.dtype.kind in "biufcmM":
-                data = contiguous(array)
-                parts.append(("m", (position,), array.dtype.str, data.nbytes))
-                buffers.append(data)
-            elif hasattr(column, "to_pylist"):
-                parts.append(("l", (position,), column.to_pylist()))
+                parts.append(("l", (position,), [self._shapes.digest(value) for value in _cells(column)]))
             else:
-                parts.append(("l", (position,), list(column) if array is None else array.tolist()))
+                _add_column(parts, buffers, position, column)
         return Draft(COLUMNS, shape, (length, parts), tuple(buffers), length)
+
+    def _records(self, array: Any) -> Draft:
+        """A structured array: the fields are columns."""
+        rows = array.reshape(-1)
+        shape = self._shapes.of(array.dtype.names)
+        return self._columns(shape, [rows[name] for name in array.dtype.names], len(rows))
 
     def _matrix(self, array: Any, shape: Shape) -> Draft:
         if array.dtype.kind not in "biufcmM":
@@ -180,7 +200,8 @@ class Drafter:
     def _sequences(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...] | None, default: str) -> Draft:
         width = len(rows[0])
         if set(map(len, rows)) != {width}:
-            given = names or _numbered(default, max(map(len, rows)))
+            width = max(map(len, rows))
+            given = names if names is not None and len(names) >= width else _numbered(default, width)
             return self._mappings([dict(zip(given, row, strict=False)) for row in rows])
         shape = self._named(names, width, default)
         return Draft(ROWS, shape, (self._restricted(shape, rows),), (), len(rows))
@@ -207,7 +228,9 @@ class Drafter:
     def _table(self, given: Any) -> Draft | None:
         """Sequences of mappings, mappings of another class, DataFrames, Series and Arrow tables; None for others."""
         if isinstance(given, _LISTS):
-            return self._mappings(given) if given and all(map(_is_mapping, given)) else None
+            if set(map(type, given)) == {dict}:
+                return self._mappings(given)
+            return self._mappings(list(map(dict, given))) if given and all(map(_is_mapping, given)) else None
         pandas = sys.modules.get("pandas")
         if pandas is not None and isinstance(given, pandas.DataFrame):
             return self._dataframe(given)
@@ -226,22 +249,38 @@ class Drafter:
             self._frame_columns = columns
         shape, rows = self._frame_shape, len(frame)
         if shape.restricted:
-            return self._columns(shape, [frame.iloc[:, position] for position in range(shape.size)], rows)
+            return self._restricted_frame(shape, frame, rows)
         parts, buffers = frame_parts(frame)
         if len(parts) == 1 and parts[0][0] == "m" and list(parts[0][1]) == list(range(len(shape.names))):
             head = (parts[0][2], rows, len(shape.names), "F", parts[0][3])
             return Draft(MATRIX, shape, head, tuple(buffers), rows)
         return Draft(COLUMNS, shape, (rows, parts), tuple(buffers), rows)
 
+    def _restricted_frame(self, shape: Shape, frame: Any, rows: int) -> Draft:
+        kept = range(shape.size) if shape.kept is None else shape.kept
+        plain = [position for position in range(len(shape.names)) if position not in shape.hashed]
+        found, buffers = frame_parts(frame.iloc[:, [kept[position] for position in plain]])
+        parts = [(tag, [plain[number] for number in numbers], *rest) for tag, numbers, *rest in found]
+        for position in shape.hashed:
+            column = known_values(frame.iloc[:, kept[position]])
+            parts.append(("l", (position,), [self._shapes.digest(value) for value in column]))
+        return Draft(COLUMNS, shape, (rows, parts), tuple(buffers), rows)
+
     def _arrow(self, arrow: Any, given: Any) -> Draft:
-        shape = self._shapes.of(tuple(given.schema.names))
+        shape, rows = self._shapes.of(tuple(given.schema.names)), given.num_rows
+        if not shape.names:
+            return Draft(COLUMNS, shape, (rows, ()), (), rows)
         if shape.restricted:
-            return self._columns(shape, given.columns, given.num_rows)
+            columns = given.columns if shape.kept is None else [given.columns[position] for position in shape.kept]
+            for position in shape.hashed:
+                digests = [self._shapes.digest(value) for value in columns[position].to_pylist()]
+                columns[position] = arrow.array(digests, arrow.string())
+            given = arrow.Table.from_arrays(columns, names=list(shape.names))
         sink = arrow.BufferOutputStream()
         with arrow.ipc.new_stream(sink, given.schema) as writer:
             writer.write(given)
         data = sink.getvalue()
-        return Draft(BATCH, None, (data.size,), (memoryview(data).cast("B"),), given.num_rows)
+        return Draft(BATCH, None, (data.size,), (memoryview(data).cast("B"),), rows)
 
 
 def freeze(draft: Draft) -> Draft:
@@ -266,7 +305,10 @@ def _dtyped(given: Any) -> bool:
 
 
 def _as_array(given: Any) -> Any:
-    """`given` as a NumPy array where it is one or stands for one (a Series, a tensor); None for everything else."""
+    """`given` as a NumPy array where it is one or stands for one (a tensor); None for everything else.
+
+    What is masked is missing: None in an array of objects.
+    """
     np = sys.modules.get("numpy")
     if np is None:
         return None
@@ -275,16 +317,77 @@ def _as_array(given: Any) -> Any:
     if isinstance(given, _PLAIN):
         return None
     if isinstance(given, np.ndarray):
-        return np.asarray(given)
+        return _unmasked(np, given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
     if isinstance(given, np.generic) or hasattr(given, "dtypes") or not hasattr(given, "__array__"):
         return None
-    if hasattr(given, "schema") or getattr(given, "null_count", False):
+    if hasattr(given, "schema") or hasattr(given, "null_count"):
         return None
     return np.asarray(given)
 
 
+def _as_rows(given: Sequence[Any]) -> Sequence[Sequence[Any]] | None:
+    """Sequences and one-dimensional arrays as lists; None where anything else is among them."""
+    if set(map(type, given)) <= {list, tuple}:
+        return given
+    return list(map(list, given)) if all(map(_is_sequence, given)) else None
+
+
+def _is_sequence(row: Any) -> bool:
+    return isinstance(row, _LISTS) or (hasattr(row, "__array__") and getattr(row, "ndim", 0) == 1)
+
+
+def _unmasked(np: Any, given: Any) -> Any:
+    array = given.data.astype(object)
+    array[np.ma.getmaskarray(given)] = None
+    return array
+
+
+def _is_series(given: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(given, pandas.Series)
+
+
+def _is_arrow(given: Any) -> bool:
+    arrow = sys.modules.get("pyarrow")
+    return arrow is not None and isinstance(given, arrow.Array | arrow.ChunkedArray)
+
+
+def _cells(column: Any) -> Sequence[Any]:
+    """A column's values one by one, None where one is missing."""
+    if _is_series(column):
+        return known_values(column)
+    if _is_arrow(column):
+        return list(column.to_pylist())
+    array = _as_array(column)
+    return list(column if array is None else array)
+
+
+def _add_column(parts: list[tuple[Any, ...]], buffers: list[Any], position: int, column: Any) -> None:
+    """Adds one column in the form that it has."""
+    if _is_series(column):
+        add_series(parts, buffers, position, column)
+        return
+    if _is_arrow(column) and add_arrow(parts, buffers, position, column):
+        return
+    array = _as_array(column)
+    if array is None:
+        parts.append(("l", (position,), _cells(column)))
+    elif array.ndim == 1 and array.dtype.kind in "biufcmM":
+        data = contiguous(array)
+        parts.append(("m", (position,), array.dtype.str, data.nbytes))
+        buffers.append(data)
+    else:
+        parts.append(("l", (position,), array.tolist() if array.dtype.kind in "OSUV" else list(array)))
+
+
 def _is_column(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (hasattr(value, "__len__") and hasattr(value, "__array__"))
+    if isinstance(value, list | tuple):
+        return True
+    return hasattr(value, "__len__") and hasattr(value, "__array__") and getattr(value, "ndim", 1) > 0
+
+
+def _is_single(value: Any) -> bool:
+    return _is_column(value) and len(value) == 1
 
 
 def _common_length(columns: Sequence[Any]) -> int | None:

@@ -3,22 +3,27 @@
 A mapping of fifty features arrives with the same fifty names each time. A `Shape` holds them once, with the getter
 that takes their values out of a mapping in one call of C, so that a record pays neither for its names nor for a loop.
 `CAPTURE_EXCLUDE` and `CAPTURE_HASH` act here, before anything is written: an excluded name is not in `names`, a hashed
-column's value is replaced by the HMAC-SHA256 of its canonical JSON (null stays null).
+column's value is replaced by the HMAC-SHA256 of its canonical JSON: sorted keys, no spaces, times in ISO 8601, bytes
+in base64, an infinity as the text "Infinity" or "-Infinity". A missing value, NaN too, stays null.
 """
 
 from __future__ import annotations
 
 import hmac
+import math
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from capture.journal import values
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
 _MOST_SHAPES = 1024
+_JSON = {"f": float, "i": int, "u": "u8", "b": bool}
 
 
 class Shape:
@@ -87,19 +92,38 @@ class Shapes:
 
     def digest(self, value: Any) -> str | None:
         """What stands in a hashed column for `value`; TypeError where it has no canonical JSON."""
-        if value is None:
-            return None
-        if hasattr(value, "tolist"):
-            value = value.tolist()
-        text = msgspec.json.encode(value, order="sorted")
+        if type(value) is not str and type(value) is not int:
+            value = _canonical(values.decode(values.encode(value)))
+            if value is None:
+                return None
+        try:
+            text = msgspec.json.encode(value, order="sorted")
+        except UnicodeEncodeError:
+            text = msgspec.json.encode(values.decode(values.encode(value)), order="sorted")
         return hmac.digest(self._key, text, "sha256").hex()
 
-    def restrict(self, shape: Shape, values: Sequence[Any]) -> Sequence[Any]:
+    def restrict(self, shape: Shape, found: Sequence[Any]) -> Sequence[Any]:
         """The values of `shape.names` out of those of `shape.given`: what is excluded left out, what is hashed hashed."""
-        row = list(values) if shape.kept is None else [values[position] for position in shape.kept]
+        row = list(found) if shape.kept is None else [found[position] for position in shape.kept]
         for position in shape.hashed:
             row[position] = self.digest(row[position])
         return row
+
+
+def _canonical(value: Any) -> Any:
+    """A value that was read back, as JSON can hold it; None where it is missing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if hasattr(value, "dtype"):
+        kind = value.dtype.kind
+        if kind in "mM":
+            return value.astype(f"{kind}8[us]").tolist()
+        return value.astype(str).tolist() if kind == "c" else _canonical(value.astype(_JSON[kind]).tolist())
+    return value
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -2,16 +2,20 @@
 
 | given | read back as |
 | --- | --- |
-| None, bool, float, str, list, tuple, dict; int of 64 bits | itself (tuple as list, dict keys as text) |
+| None, bool, float, str, list, tuple, dict; int of 64 bits | itself (tuple as list; a key that is not plain as text) |
 | int beyond 64 bits | int (extension 3: decimal text) |
+| set, frozenset | list |
 | bytes, bytearray, memoryview | bytes |
 | Decimal | the nearest float |
 | aware datetime | datetime in UTC |
 | naive datetime, date, time, timedelta | text, ISO 8601 |
 | UUID, Enum | text, the member's value |
 | NumPy scalar | NumPy scalar of the same dtype (extension 1); float64, bool and str as Python's |
-| NumPy array | NumPy array (extension 2) |
-| pandas Timestamp, NaT, NA | as datetime, None, None |
+| NumPy array | NumPy array (extension 2); of text, bytes, objects, records, or masked: lists, None where masked |
+| NumPy NaT | None |
+| pandas Timestamp, Timedelta | as datetime, timedelta (to the microsecond; a naive Timestamp's text keeps nanoseconds) |
+| pandas NaT, NA; Period, Interval | None; text |
+| pandas Series, Arrow array | list |
 | Arrow scalar | its Python value |
 | anything else | TypeError: the record is refused and counted as `unencodable` |
 
@@ -23,6 +27,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -44,7 +49,7 @@ def _extension(value: Any) -> Any:
 def _numpy_scalar(np: Any, value: Any) -> Any:
     if isinstance(value, np.float64 | np.bool_ | np.str_ | np.bytes_):
         return value.item()
-    if isinstance(value, np.datetime64) and np.isnat(value):
+    if value.dtype.kind in "mM" and np.isnat(value):
         return None
     if value.dtype.hasobject or value.dtype.kind == "V":
         raise TypeError(f"a NumPy value of type {value.dtype} cannot be captured")
@@ -52,8 +57,8 @@ def _numpy_scalar(np: Any, value: Any) -> Any:
 
 
 def _numpy_array(np: Any, value: Any) -> Any:
-    if value.dtype.kind in "OSUV":
-        return value.tolist()
+    if value.dtype.kind in "OSUV" or isinstance(value, np.ma.MaskedArray):
+        return _plain(value.tolist())
     packed = (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
     return msgspec.msgpack.Ext(_ARRAY, _encoder.encode(packed))
 
@@ -62,17 +67,30 @@ def _other(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         if value != value:
             return None
-        return dt.datetime.fromtimestamp(value.timestamp(), dt.UTC) if value.tzinfo else value.isoformat()
+        return _in_utc(value) if value.tzinfo else value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return dt.timedelta(value.days, value.seconds, value.microseconds)
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
     kinds: tuple[type[Any], ...] = (str, float, int, dict, list, tuple)
     for kind in kinds:
         if isinstance(value, kind):
             return _plain(kind(value))
-    if type(value).__name__ == "NAType":
+    name = type(value).__name__
+    if name == "NAType":
         return None
+    if name in ("Period", "Interval"):
+        return str(value)
     for method in ("as_py", "tolist"):
         if hasattr(value, method):
             return _plain(getattr(value, method)())
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be captured")
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    """The same moment as a datetime of Python's own; OverflowError beyond the years 1 and 9999."""
+    utc = value.astimezone(dt.UTC)
+    return dt.datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, dt.UTC)
 
 
 def _plain(value: Any) -> Any:
@@ -85,10 +103,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return str(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+        return {_plain_key(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    return value
+    if isinstance(value, memoryview):
+        return value.tobytes()
+    return _plain(value.value) if isinstance(value, Enum) else value
+
+
+def _plain_key(key: Any) -> Any:
+    if key is None or isinstance(key, bool | float | bytes) or (isinstance(key, int) and -(2**63) <= key < 2**64):
+        return key
+    return _plain(str(key))
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_extension, decimal_format="number")
@@ -98,7 +124,7 @@ def encode(value: Any) -> bytes:
     """`value` as msgpack; TypeError, ValueError or RecursionError where it cannot be captured."""
     try:
         return _encoder.encode(value)
-    except (OverflowError, UnicodeEncodeError, TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError, BufferError):
         return _encoder.encode(_plain(value))
 
 
