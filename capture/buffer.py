@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import logging
 import os
+import threading
 import time
 import uuid
 import weakref
@@ -44,6 +45,7 @@ _TRIES_FOR_A_LANE = 200
 _SPARE_LANES = 2
 _SAY_AGAIN = 60.0
 _RETRY_SPOOL = 5.0
+_WAIT_FOR_SPOOL = 0.25
 _POLL = 0.01
 
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
@@ -102,6 +104,7 @@ class CaptureBuffer:
         self._next_try = 0.0
         self._said: dict[str, tuple[float, int]] = {}
         self._unaccounted: dict[int, int] = {}
+        self._opening, self._tally = threading.Lock(), threading.Lock()
         if config.enabled:
             place = config.spool()
             self._spool = Spool(place.directory, place.max_bytes)
@@ -179,18 +182,18 @@ class CaptureBuffer:
         Never raises: features that cannot be encoded are refused, and counted, by `append`.
         """
         begun = perf_counter_ns()
-        now = event_time_of(event_id) or self._clock() // 1000
-        chosen = not self._closed and (self._threshold >= 2**64 or self._chosen(inference_id, event_id))
-        if not chosen:
-            return Prepared(False, event_id, now, inference_id, None, None)
+        now = 0
         try:
+            now = event_time_of(event_id) or self._clock() // 1000
+            if self._closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
+                return Prepared(False, event_id, now, inference_id, None, None)
             drafter = Drafter(self._shapes, self._config.feature_names)
             request, items = _draft(drafter, features, request_features, feature_names)
             frozen = None if request is None else freeze(request)
             items = freeze(items)
             return Prepared(True, event_id, now, inference_id, frozen, items, None, perf_counter_ns() - begun)
         except Exception as error:
-            return Prepared(True, event_id, now, inference_id, None, None, f"{type(error).__name__}: {error}")
+            return Prepared(True, event_id, now, inference_id, None, None, _detail(error))
 
     def close(self, timeout: float = 20.0) -> bool:
         """Seals, waits until this process's records are shipped (or lost and counted), and says whether they are.
@@ -238,10 +241,10 @@ class CaptureBuffer:
         if self._closed:
             return None
         if self._account is None:
-            if time.monotonic() < self._next_try or not self._open():
-                self._unaccounted[accounts.SPOOL_UNAVAILABLE] = self._unaccounted.get(accounts.SPOOL_UNAVAILABLE, 0) + 1
-                return None
-            return self._lane()
+            if self._enter():
+                return self._lane()
+            self._refuse_without_lane(accounts.SPOOL_UNAVAILABLE)
+            return None
         lane = self._make_lane()
         for _ in range(_TRIES_FOR_A_LANE):
             if lane is not None:
@@ -249,12 +252,29 @@ class CaptureBuffer:
             time.sleep(0)
             with contextlib.suppress(IndexError):
                 lane = self._lanes.pop()
+        self._refuse_without_lane(accounts.BUSY)
         self._say("busy", "every lane is in use")
-        return lane
+        return None
+
+    def _refuse_without_lane(self, reason: int) -> None:
+        with self._tally:
+            if self._account is None:
+                self._unaccounted[reason] = self._unaccounted.get(reason, 0) + 1
+            else:
+                self._account.lane(accounts.NOBODYS_LANE).refused(reason)
+
+    def _enter(self) -> bool:
+        """Opens the spool where it is time to try; threads that come meanwhile wait for the one that does, a moment."""
+        if not self._opening.acquire(timeout=_WAIT_FOR_SPOOL):
+            return False
+        try:
+            return self._account is not None or (time.monotonic() >= self._next_try and self._open())
+        finally:
+            self._opening.release()
 
     def _make_lane(self) -> Lane | None:
         account, attendant, index = self._account, self._attendant, next(self._numbers)
-        if account is None or attendant is None or index >= accounts.MOST_LANES:
+        if account is None or attendant is None or index >= accounts.NOBODYS_LANE:
             return None
         drafter = Drafter(self._shapes, self._config.feature_names)
         lane = Lane(account.process, index, account.lane(index), drafter, attendant)
@@ -264,25 +284,29 @@ class CaptureBuffer:
     def _open(self) -> bool:
         """Enters the spool as a new writing process; False where that cannot be done now."""
         self._next_try = time.monotonic() + _RETRY_SPOOL
-        process = uuid.uuid4().hex[:24]
+        path = self._spool.path("writers") / uuid.uuid4().hex[:24]
+        account = None
         try:
             with self._spool.locked():
-                path = self._spool.path("writers") / process
                 account = accounts.Account.create(path, self._header, self._clock() // 1000)
             launcher = Launcher(self._spool, self._config) if self._start_shipper else None
             attendant = Attendant(self._spool, account, self._header, self._clock, launcher)
             attendant.start()
-        except (OSError, SpoolError, ValueError) as error:
+        except (OSError, SpoolError, ValueError, RuntimeError) as error:
+            if account is not None:
+                account.let_go()
+                with contextlib.suppress(OSError):
+                    path.unlink()
             self._say("spool_unavailable", str(error))
             return False
-        self._account, self._attendant = account, attendant
         self._made, self._numbers = [], itertools.count()
-        for reason, count in self._unaccounted.items():
-            for _ in range(count):
-                account.lane(0).refused(reason)
-        self._unaccounted = {}
+        with self._tally:
+            self._account, self._attendant = account, attendant
+            for reason, count in self._unaccounted.items():
+                account.lane(accounts.NOBODYS_LANE).refused(reason, count)
+            self._unaccounted = {}
         lanes = [self._make_lane() for _ in range(_SPARE_LANES)]
-        self._lanes = [lane for lane in lanes if lane is not None]
+        self._lanes.extend(lane for lane in lanes if lane is not None)
         return True
 
     def _after_fork(self) -> None:
@@ -290,6 +314,7 @@ class CaptureBuffer:
         if self._account is not None:
             self._account.let_go()
         self._account = self._attendant = None
+        self._opening, self._tally = threading.Lock(), threading.Lock()
         self._lanes, self._made = [], []
         self._unaccounted = {}
         self._next_try = 0.0
@@ -297,7 +322,7 @@ class CaptureBuffer:
     def _chosen(self, inference_id: str | None, event: str | bytes) -> bool:
         """Whether sampling keeps an event: by the first 8 bytes of BLAKE2b of its inference id, else its event id."""
         text = inference_id or (event if isinstance(event, str) else event_id_text(event))
-        return int.from_bytes(blake2b(text.encode()).digest()[:8], "big") < self._threshold
+        return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") < self._threshold
 
     def _refuse(self, lane: Lane, error: Exception) -> None:
         if isinstance(error, Refused):
@@ -307,7 +332,7 @@ class CaptureBuffer:
         else:
             reason = accounts.INTERNAL
         lane.counters.refused(reason)
-        self._say(accounts.REFUSALS[reason], str(error) or type(error).__name__)
+        self._say(accounts.REFUSALS[reason], _detail(error))
 
     def _say(self, reason: str, detail: str) -> None:
         """Logs a refusal, at most once a minute for a reason, with how many there were since."""
@@ -318,6 +343,13 @@ class CaptureBuffer:
             return
         self._said[reason] = (now, 0)
         log.warning("capture: a record was refused (%s; %d more since last said): %s", reason, since, detail)
+
+
+def _detail(error: Exception) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # an error of the caller's own that cannot say what it is
+        return type(error).__name__
 
 
 def _draft(

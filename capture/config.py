@@ -118,7 +118,8 @@ class CaptureConfig:
 
     def _check_together(self, env: Mapping[str, str]) -> None:
         destination = self.destination or ""
-        if destination.startswith("s3://") and self.endpoint_name == "local" and "CAPTURE_ENDPOINT_NAME" not in env:
+        named = env.get("CAPTURE_ENDPOINT_NAME", "").strip()
+        if destination.startswith("s3://") and self.endpoint_name == "local" and not named:
             raise ConfigError(
                 f"CAPTURE_ENDPOINT_NAME is not set, and CAPTURE_DESTINATION={destination!r} is shared: "
                 "set it to the endpoint's name"
@@ -196,8 +197,8 @@ def _spool_dir(value: Any, origin: str) -> Path:
 
 
 def _patterns(value: Any, origin: str) -> tuple[str, ...]:
-    parts = value if isinstance(value, list) else str(value).split(",")
-    if not all(isinstance(part, str) for part in parts):
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise _refuse(origin, value, "give feature names or globs, separated by commas")
     return tuple(part.strip() for part in parts if part.strip())
 

@@ -20,6 +20,7 @@ _bits = _random.getrandbits
 os.register_at_fork(after_in_child=_random.seed)
 
 _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
+_YEAR_10000 = 253_402_300_800_000
 
 
 def event_id_bytes(microseconds: int) -> bytes:
@@ -45,15 +46,17 @@ def new_event_id(clock: Callable[[], int] = time.time_ns) -> str:
 
 
 def event_time_of(event_id: str) -> int | None:
-    """Microseconds since 1970 UTC that a UUIDv7 carries; None where `event_id` is none.
+    """Microseconds since 1970 UTC that a UUIDv7 carries; None where `event_id` is none, or its time past the year 9999.
 
     Ids of another maker have random bits below their millisecond: their time is right to the millisecond.
     """
-    if len(event_id) != 36 or event_id[14] != "7":
+    if len(event_id) != 36 or event_id[14] != "7" or event_id[8:24:5] != "----":
+        return None
+    digits = event_id[:8] + event_id[9:13] + event_id[15:18]
+    if not (digits.isascii() and digits.isalnum()):
         return None
     try:
-        milliseconds = int(event_id[:8] + event_id[9:13], 16)
-        fraction = int(event_id[15:18], 16)
+        milliseconds, fraction = divmod(int(digits, 16), 4096)
     except ValueError:
         return None
-    return milliseconds * 1000 + (fraction * 1000 >> 12)
+    return milliseconds * 1000 + (fraction * 1000 >> 12) if milliseconds < _YEAR_10000 else None

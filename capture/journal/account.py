@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAGIC = int.from_bytes(b"EACCOUNT", "little")
 VERSION = 1
 MOST_LANES = 64
+NOBODYS_LANE = MOST_LANES - 1
+"""The lane that writes nothing: in it stand the records that were refused before they found a lane."""
 PAGE = 4096
 _WORDS = PAGE // 8
 
@@ -61,9 +63,9 @@ class Lane:
         """One more record was left out by sampling."""
         self._words[_SAMPLED_OUT] += 1
 
-    def refused(self, reason: int) -> None:
-        """One more record was refused."""
-        self._words[_REFUSED + reason] += 1
+    def refused(self, reason: int, records: int = 1) -> None:
+        """One more record was refused, or so many."""
+        self._words[_REFUSED + reason] += records
 
     def measured(self, nanoseconds: int) -> None:
         """One append took so long. Buckets have 8 steps for each power of two: right to 12.5 %."""
@@ -80,7 +82,7 @@ class Lane:
     def used(self) -> bool:
         """Whether anything was ever counted."""
         words = self._words
-        return bool(words[_COUNT] or words[_KEPT] or words[_REFUSED + SPOOL_UNAVAILABLE])
+        return bool(words[_COUNT] or words[_KEPT] or words[_REFUSED + SPOOL_UNAVAILABLE] or words[_REFUSED + BUSY])
 
     @property
     def records(self) -> int:

@@ -14,7 +14,7 @@ stand before the first event that uses them. An event's head is the list
 
     id             16 bytes of a UUIDv7, or text as the caller gave it
     time           microseconds since 1970 UTC
-    inference id, custom attributes, model name    text or null
+    inference id, custom attributes, model name    text or null (a caller's other value is read as its text)
     ages           map: feature group → seconds or null;  or null
     missing        map: feature group → count;  or null
     request, items, predictions    blocks; request may be null
@@ -79,13 +79,10 @@ def frame_size(head: bytes, buffers: tuple[Any, ...]) -> int:
     return end
 
 
-def walk(
-    view: memoryview, start: int, stop: int, seed: int, verify: bool = True
-) -> Iterator[tuple[int, int, int, int]]:
+def walk(view: memoryview, start: int, stop: int, seed: int) -> Iterator[tuple[int, int, int, int]]:
     """The frames in [start, stop): (start, end, kind, length of head).
 
     Ends early at the first frame whose length or checksum is wrong: whoever counts sees that `stop` was not reached.
-    `verify=False` skips the checksums, for a part that was verified before.
     """
     while start < stop:
         if stop - start < PREFIX:
@@ -94,7 +91,7 @@ def walk(
         end = start + length
         if length < PREFIX or length % 8 or end > stop or PREFIX + head > length:
             return
-        if verify and crc32c(view[start + 8 : end], seed, 0) != checksum:
+        if crc32c(view[start + 8 : end], seed, 0) != checksum:
             return
         yield start, end, kind, head
         start = end
@@ -118,15 +115,19 @@ def read_event(
         number=number,
         event_id=event_id if isinstance(event_id, str) else event_id_text(event_id),
         event_time=time,
-        inference_id=inference_id,
-        custom_attributes=attributes,
-        model_name=model,
+        inference_id=_text(inference_id),
+        custom_attributes=_text(attributes),
+        model_name=_text(model),
         ages=ages or {},
         missing=missing or {},
         request=None if request is None else reader.block(request),
         items=reader.block(items),
         predictions=reader.block(predictions),
     )
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or type(value) is str else str(value)
 
 
 class _Blocks:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from capture.journal import frame, values
 from capture.journal.account import SPOOL_FULL, TOO_LARGE
 from capture.journal.blocks import Draft, Drafter
 from capture.journal.segment import SegmentWriter
@@ -47,10 +46,12 @@ class Lane:
         segment = self._segment
         size = 0 if segment is None else segment.write(about, request, items, predictions)
         if not size:
-            segment = self._next(now)
-            size = segment.write(about, request, items, predictions)
+            if segment is None or segment.needed <= segment.capacity():
+                segment = self._next(now)
+                size = segment.write(about, request, items, predictions)
             if not size:
-                raise Refused(TOO_LARGE, _too_large(segment, about, request, items, predictions))
+                most = segment.capacity()
+                raise Refused(TOO_LARGE, f"a record of {segment.needed} bytes is larger than a segment's {most}")
         self.counters.kept(items.rows, size, items.rows != predictions.rows)
 
     def _next(self, now: int) -> SegmentWriter:
@@ -74,12 +75,3 @@ class Lane:
             self._segment.seal()
             self._attendant.retire(self._segment)
             self._segment = None
-
-
-def _too_large(
-    segment: SegmentWriter, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft
-) -> str:
-    drafts = [draft for draft in (request, items, predictions) if draft is not None]
-    head = values.encode((*about, *(draft.fields for draft in drafts)))
-    size = frame.frame_size(head, tuple(buffer for draft in drafts for buffer in draft.buffers))
-    return f"a record of about {size} bytes is larger than a segment's {segment.capacity()}"

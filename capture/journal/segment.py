@@ -79,13 +79,17 @@ def lay(view: memoryview, writer: str, header: bytes, seed: int) -> None:
     """Makes mapped memory a prepared segment, whatever it was before."""
     words = view.cast("Q")
     words[_COMMIT] = words[_TAKEN] = words[_STATE] = words[_FIRST] = words[_OPENED] = 0
-    offset = (_HEADER_AT + len(header) + _PAGE - 1) // _PAGE * _PAGE
+    offset = _data_offset(len(header))
     if offset > len(view) // 4:
         raise ValueError(f"a header of {len(header)} bytes leaves no room for records: [types] is too long")
     view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
     view[_HEADER_AT : _HEADER_AT + len(header)] = header
     words[_HEADER] = len(header) << 32 | crc32c(header)
     words[_OFFSET], words[_VERSION], words[_SEED], words[_MAGIC] = offset, VERSION, seed & _LOW, MAGIC
+
+
+def _data_offset(header_length: int) -> int:
+    return (_HEADER_AT + header_length + _PAGE - 1) // _PAGE * _PAGE
 
 
 def _seed(view: memoryview, words: memoryview) -> int:
@@ -97,12 +101,13 @@ def _seed(view: memoryview, words: memoryview) -> int:
 class SegmentWriter:
     """The writing end: one per lane at a time, used by one thread at a time."""
 
-    __slots__ = ("_data", "_map", "_position", "_seed", "_shape_ids", "_view", "_words", "records")
+    __slots__ = ("_data", "_map", "_position", "_seed", "_shape_ids", "_view", "_words", "needed", "records")
 
     def __init__(self, mapped: mmap.mmap, writer: str) -> None:
         view = memoryview(mapped)
         view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
         self.records = 0
+        self.needed = 0
         self._map = mapped
         self._view = view
         self._words = view.cast("Q")
@@ -119,7 +124,8 @@ class SegmentWriter:
         self._words[_STATE] = OPEN
 
     def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> int:
-        """Commits one event and returns its frame's bytes; 0, with nothing committed, where the segment is too full.
+        """Commits one event and returns its frame's bytes; 0, with nothing committed, where the segment is too full:
+        then `needed` is what the frame alone needs.
 
         `about` is the head's beginning, id to missing. Raises what `values.encode` raises.
         """
@@ -142,6 +148,7 @@ class SegmentWriter:
             raise
         if not end:
             self._forget(start, known)
+            self.needed = frame.frame_size(head, buffers)
             return 0
         self._position = end
         self.records += 1
@@ -209,12 +216,16 @@ class SegmentReader:
             raise SegmentDamaged(f"{path.name} is no segment of version {VERSION}")
         length, checksum = words[_HEADER] >> 32, words[_HEADER] & _LOW
         text = bytes(view[_HEADER_AT : _HEADER_AT + length])
-        if crc32c(text) != checksum or not _HEADER_AT + length <= words[_OFFSET] <= size:
+        if crc32c(text) != checksum or words[_OFFSET] != _data_offset(length) or words[_OFFSET] > size:
             raise SegmentDamaged(f"the header of {path.name} is damaged")
+        header = header_of(text)
+        if header is None:
+            raise SegmentDamaged(f"the header of {path.name} is not that of this version")
         self.header_text = text
-        self.header = msgspec.json.decode(text, type=Header)
+        self.header = header
         self.size = size
         self._data = view[words[_OFFSET] :]
+        self._life = words[_SEED]
         self._shapes: list[tuple[str, ...]] = []
         self._shapes_until = 0
 
@@ -258,14 +269,22 @@ class SegmentReader:
         self._words[_STATE] = SEALED
 
     def frames(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """(start, end, length of head) of each event in [start, stop) of the data; ends early at the first damage."""
-        if self._shapes_until < start:
-            for _ in self._scan(self._shapes_until, start, verify=False):
-                pass
-        yield from self._scan(start, stop, verify=True)
+        """(start, end, length of head) of each event in [start, stop) of the data; ends early at the first damage.
 
-    def _scan(self, start: int, stop: int, verify: bool) -> Iterator[tuple[int, int, int]]:
-        for at, end, kind, head in frame.walk(self._data, start, stop, _seed(self._view, self._words), verify):
+        Nothing comes where something before `start` is damaged, because names of columns may stand there, and nothing
+        where the file was taken for another segment since.
+        """
+        if self._shapes_until < start:
+            for _ in self._scan(self._shapes_until, start):
+                pass
+            if self._shapes_until < start:
+                return
+        yield from self._scan(start, stop)
+
+    def _scan(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        if self._words[_SEED] != self._life:
+            return
+        for at, end, kind, head in frame.walk(self._data, start, stop, _seed(self._view, self._words)):
             if kind == frame.SHAPE:
                 if at >= self._shapes_until:
                     self._shapes.append(frame.shape_names(self._data, at, head))

@@ -82,7 +82,7 @@ class Spool:
             yield descriptor is not None
         finally:
             if descriptor is not None:
-                os.close(descriptor)
+                _unlock(descriptor)
 
     def shipper_lock(self) -> int | None:
         """The descriptor that makes this process the spool's one shipper; None where another process is."""
@@ -117,7 +117,7 @@ class Spool:
         descriptor = self.shipper_lock()
         if descriptor is None:
             return True
-        os.close(descriptor)
+        _unlock(descriptor)
         return False
 
     def segments(self) -> list[Path]:
@@ -241,6 +241,12 @@ class Spool:
             with contextlib.suppress(OSError):
                 self.directory.rmdir()
         return True
+
+
+def _unlock(descriptor: int) -> None:
+    """Lets the lock go, also where a child that was forked meanwhile inherited the descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def touch(mapped: mmap.mmap) -> None:
