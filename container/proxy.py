@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 from importlib import util
 from pathlib import Path
@@ -28,6 +29,8 @@ from container.run_directory import RunDirectory
 
 DRAIN_LIMIT = 16
 """Seconds that requests in flight get after SIGUSR1."""
+
+MOST_CONNECTIONS = 4096
 
 MODEL_NAME = "[A-Za-z0-9._-]{1,256}"
 """What a model of a multi-model endpoint may be called: what needs no escaping anywhere."""
@@ -59,6 +62,13 @@ def error_body(kind: str, message: str) -> str:
     return json.dumps({"type": kind, "message": message, "event_id": None})
 
 
+def most_connections(open_files: int) -> int:
+    """How many connections a limit of open files allows: each takes two, a client's and a server's."""
+    if open_files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(min(MOST_CONNECTIONS, (open_files - 64) // 2), 16)
+
+
 def configuration(
     directory: RunDirectory,
     *,
@@ -82,11 +92,13 @@ def configuration(
     too_large = error_body(
         "PayloadTooLarge", f"the body has more than {max_payload} bytes, which is the endpoint's limit"
     )
+    connections = most_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return f"""\
 global
   noreuseport
   nbthread 1
-  maxconn 4096
+  maxconn {connections}
+  no strict-limits
   hard-stop-after {DRAIN_LIMIT}s
   stats socket {directory.proxy_admin} mode 600 level admin
   stats timeout 1h
