@@ -23,7 +23,7 @@ EXPECTED = (DataNotFound, DemoError, EndpointError, ReplayError, WorkspaceError)
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    console, progress = Console(soft_wrap=True), Console(stderr=True)
+    console, progress = Console(soft_wrap=True, highlight=False), Console(stderr=True)
     signal.signal(signal.SIGTERM, _interrupt)  # so that the endpoint is stopped in order
     try:
         if options.command == "demo":
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             workspace = Workspace.anew(options.directory)
             artefact = train(workspace, console, progress)
-            console.print(f"  model artefact  {artefact.archive}", highlight=False)
+            console.print(f"  model artefact  {artefact.archive}", markup=False)
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

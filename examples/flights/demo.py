@@ -113,4 +113,4 @@ def _tell_paths(workspace: Workspace, artefact: Artefact, console: Console) -> N
         ("training set", artefact.training_set),
         ("endpoint's log", workspace.log),
     ):
-        console.print(f"  {what:<15} {path}", highlight=False)
+        console.print(f"  {what:<15} {path}", markup=False)

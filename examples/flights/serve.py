@@ -33,13 +33,13 @@ def run_serve(directory: Path, port: int, console: Console, progress: Console) -
             ),
             ("what the endpoint says:", f"tail -f {endpoint.log}"),
         ):
-            console.print(f"\n# {comment}\n{line}", highlight=False, markup=False)
+            console.print(f"\n# {comment}\n{line}", markup=False)
         console.print("\nCtrl-C stops the endpoint.")
         try:
             code = endpoint.wait()
         except KeyboardInterrupt:
             code = endpoint.stop()
-            console.print(f"\n[bold]Stopped[/]; captured rows are in {workspace.captured}")
+            console.print(f"\nStopped; captured rows are in {workspace.captured}", markup=False)
         if code != 0:
             raise EndpointError(f"the endpoint ended with exit code {code}: see {endpoint.log}")
 
