@@ -50,12 +50,12 @@ class JavaBudget:
 
     @classmethod
     def of(cls, limits: Limits, max_payload: int) -> JavaBudget:
-        """An eighth of the memory for the heap (96 MiB to 1 GiB); the waiting bodies fill at most half of it.
+        """An eighth of the memory for the heap (96 MiB to 2 GiB); the waiting bodies fill at most three quarters of it.
 
         A body is held twice while it waits: as Netty received it, and as the message for the worker.
         """
-        heap = min(max(limits.memory // 8, 96 * MEBIBYTE, 8 * max_payload), 1024 * MEBIBYTE)
-        return cls(heap, min(100, max(4, heap // 2 // (2 * max_payload))))
+        heap = min(max(limits.memory // 8, 96 * MEBIBYTE, 8 * max_payload), 2048 * MEBIBYTE)
+        return cls(heap, min(100, max(4, heap * 3 // 4 // (2 * max_payload))))
 
 
 def _groups(root: Path, own: Path) -> Iterator[Path]:

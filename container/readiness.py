@@ -25,6 +25,10 @@ GIVE_UP_AFTER = 30.0
 """Seconds without a living worker, or three times what loading took, until the endpoint ends."""
 
 
+CAUSE_WITHIN = 0.5
+"""Seconds in which the end of a parent process would have been noticed."""
+
+
 class Readiness:
     """Follows the workers and sets the proxy's flag."""
 
@@ -67,7 +71,9 @@ class Readiness:
         if self._closed or self._multi_model:
             return
         if self.roster.lost_parents:
-            self._end("the process that starts the workers has ended")
+            # It also ends with Multi Model Server, whose end is then the reason, and is known in a moment.
+            reason = "the process that starts the workers has ended"
+            asyncio.get_running_loop().call_later(CAUSE_WITHIN, self._end, reason)
         elif alive and self._without is not None:
             self._without.cancel()
             self._without = None

@@ -290,7 +290,7 @@ class Supervisor:
             return
         stats = read_stats(self._spool)
         log.error(
-            "capture: the shipper did not finish: %d records of %d wait in %s, %d were shipped, %d dropped",
+            "capture: the shipper could not finish: %d records of %d wait in %s, %d were shipped, %d dropped",
             stats.waiting,
             stats.appended,
             self._spool,

@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], T], seconds: float = PATIENCE) -> T:
+def wait_for(what: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     """The first true value of `what`, asked again and again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
-import os
 import socket
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.container.endpoint import Endpoint, wait_for
 
 
 def error_of(body: bytes) -> dict[str, str | None]:
-    error = json.loads(body)
+    error: dict[str, str | None] = json.loads(body)
     assert set(error) == {"type", "message", "event_id"}
     assert b"Traceback" not in body
     return error
@@ -176,7 +177,7 @@ def test_every_print_is_a_json_line_with_the_event_id_and_breaks_nothing(endpoin
     answer = endpoint.invoke({"print": hard, "stderr": "to stderr", "log": "to logging", "thread": "from a thread"})
     assert answer.status == 200
     for text in [*hard, "to stderr", "to logging", "from a thread"]:
-        line = wait_for(lambda text=text: endpoint.log_with(message=text))
+        line = wait_for(functools.partial(endpoint.log_with, message=text))
         assert line["event_id"] == answer.event_id
         assert line["source"] == "worker"
     assert endpoint.invoke({"print": ["again"]}).status == 200
@@ -237,12 +238,8 @@ def test_the_management_api_is_on_no_port(endpoint: Endpoint):
     inodes = set()
     for pid in endpoint.processes():
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                target = os.readlink(descriptor)
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
+            with contextlib.suppress(OSError):
+                inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
     listening = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
