@@ -5,8 +5,9 @@ stands first in `Kind`). Within a kind nothing is lost: integers of several widt
 them all, numbers that are untyped or of both sorts doubles, decimals the narrowest decimal.
 
 A cell *fits* a type when the type can say the same value: 1.0 fits `int64`, 1.5 does not, no text fits a number, an
-integer fits a double up to 2**53. Two things are none of that: a float column holds the float nearest to a double (out
-of range does not fit), and NaN, which many writers use for a missing value, is null wherever the type knows no NaN.
+integer fits a double up to 2**53, and a float where it is exact. Two things are none of that: a float column holds the
+float nearest to a fraction (out of range does not fit), and NaN, which many writers use for a missing value, is null
+wherever the type knows no NaN.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from capture.encoding.json_text import json_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_EXACT = 1 << 53
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -168,8 +170,10 @@ def _to_floats(values: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> tuple[np.
     with np.errstate(over="ignore"):
         out = values.astype(wanted)
     if values.dtype.kind == "f":
-        return out, np.isinf(out) & ~np.isinf(values)
-    return out, _beyond(values, -(1 << 53), 1 << 53) if wanted.itemsize == 8 else _beyond(values, -(1 << 24), 1 << 24)
+        inexact = (out != values) & (np.trunc(values) == values) & (np.abs(values) <= _EXACT)
+        return out, inexact | (np.isinf(out) & ~np.isinf(values))
+    most = _EXACT if wanted.itemsize == 8 else 1 << 24
+    return out, _beyond(values, -most, most)
 
 
 def _to_integers(

@@ -18,14 +18,15 @@ import numpy as np
 import pyarrow as pa
 
 from capture import dataset
-from capture.encoding.cells import Kind
+from capture.encoding.cells import Kind, Piece
 from capture.encoding.fitting import ColumnType, decided_type, fit, named_type
+from capture.encoding.gathering import Placed
 from capture.encoding.rescue import Rescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from capture.encoding.gathering import Placed, Slots
+    from capture.encoding.gathering import Slots
     from capture.encoding.rows import ObjectRows
     from capture.record import Header
 
@@ -102,13 +103,16 @@ class TableMaking:
         """The features' columns; `by_request` and `by_item` are the names that any event has at that level, null or not."""
         room = self._header.max_columns
         typed = [name for name in self._types if not dataset.is_reserved(name)]
-        for name in dict.fromkeys([*typed, *order]):
-            column = dataset.feature_column(name)
+        names = dict.fromkeys([*typed, *order])
+        for name in names:
+            column = kept_as = dataset.feature_column(name)
+            while column != name and kept_as in names:
+                kept_as = f"feature_{kept_as}"
             hashed = any(fnmatchcase(name, pattern) for pattern in self._header.hashed)
             placed = [*request.get(name, ()), *items.get(name, ())]
             spread = len(request.get(name, ()))
             wanted = _HASHED if hashed else self._types.get(column, self._types.get(name))
-            if not self._section_column(name, column, placed, spread, wanted, room):
+            if not self._section_column(kept_as, column, placed, spread, wanted, room):
                 continue
             room -= 1
             if name in by_request and name not in by_item:
@@ -154,10 +158,16 @@ class TableMaking:
     def _section_column(
         self, name: str, column: str, placed: Sequence[Placed], spread: int, wanted: ColumnType | None, room: int
     ) -> bool:
-        """Adds a column of pieces, the first `spread` of them request-level; False where it gets none."""
+        """Adds a column of pieces, the first `spread` of them request-level; False where it gets none.
+
+        What does not fit is rescued as `name`, which no other column's values are: a feature's own name, or a renamed
+        one's new name, so that a feature called `prediction` is not taken for a prediction.
+        """
         kind = wanted or decided_type(entry.piece for entry in placed)
         if kind is None:
             return False
+        if 0 < spread < len(placed):
+            placed = [*placed[:spread], *map(_with_values, placed[spread:])]
         if not self._admits(column, room):
             self._refuse(name, placed, spread)
             return False
@@ -166,8 +176,7 @@ class TableMaking:
             fitted = fit(entry.piece, kind)
             arrays.append(fitted.array)
             if len(fitted.misfits):
-                misfits = np.array(fitted.misfits, np.int64)
-                self._keep(name, entry.slots[misfits], entry.piece.taken(misfits), position < spread)
+                self._keep(name, placed, spread, position, np.array(fitted.misfits, np.int64))
         if not arrays:
             self.add(column, pa.nulls(self._rows.total, kind.arrow))
         else:
@@ -187,16 +196,37 @@ class TableMaking:
             self._counts.refused_names += 1
         for position, entry in enumerate(placed):
             everything = np.arange(len(entry.piece))
-            self._keep(name, entry.slots, entry.piece.taken(everything), position < spread)
+            self._keep(name, placed, spread, position, everything)
 
-    def _keep(self, name: str, slots: Slots, values: list[Any], request: bool) -> None:
-        """Rescues values that stand at these slots; None is no value."""
-        for slot, value in zip(slots.tolist(), values, strict=True):
+    def _keep(self, name: str, placed: Sequence[Placed], spread: int, position: int, cells: Slots) -> None:
+        """Rescues cells of one piece, by their positions in it; None is no value."""
+        entry = placed[position]
+        slots, values = entry.slots[cells].tolist(), entry.piece.taken(cells)
+        taken: set[int] = set()
+        if position < spread < len(placed):
+            taken.update(*(other.slots.tolist() for other in placed[spread:]))
+        for slot, value in zip(slots, values, strict=True):
             if value is None:
                 continue
-            if request:
-                self._rescue.of_event(slot, name, value)
-                self._counts.rescued_cells += int(self._rows.counts[slot])
-            else:
-                self._rescue.of_row(slot, name, value)
-                self._counts.rescued_cells += 1
+            rows: Sequence[int] = (slot,)
+            if position < spread:
+                first = int(self._rows.starts[slot])
+                rows = range(first, first + int(self._rows.counts[slot]))
+                if not taken:
+                    self._rescue.of_event(slot, name, value)
+                    self._counts.rescued_cells += len(rows)
+                    continue
+            for row in rows:
+                if row not in taken:
+                    self._rescue.of_row(row, name, value)
+                    self._counts.rescued_cells += 1
+
+
+def _with_values(placed: Placed) -> Placed:
+    """The cells that have a value: where an item has none, its request's value of the same name stands."""
+    piece = placed.piece
+    if isinstance(piece.values, list) or not piece.values.null_count:
+        return placed
+    kept = np.flatnonzero(np.asarray(piece.values.is_valid()))
+    values = piece.values.take(pa.array(kept))
+    return Placed(placed.name, Piece(piece.kind, values, untyped=piece.untyped), placed.slots[kept])

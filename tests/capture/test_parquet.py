@@ -1,0 +1,131 @@
+"""Parquet files that every reader takes, small and cheap to look into."""
+
+import io
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from capture.encoding import EncodedObject
+from capture.record import Matrix, Rows
+from tests.capture.samples import encode, event, metadata, rows, table, values
+
+
+def column_chunks(made: EncodedObject) -> dict[str, Any]:
+    """Parquet's own account of each column of the first row group."""
+    group = pq.ParquetFile(io.BytesIO(made.body)).metadata.row_group(0)
+    chunks = [group.column(position) for position in range(group.num_columns)]
+    return {chunk.path_in_schema: chunk for chunk in chunks}
+
+
+@pytest.fixture(scope="module")
+def made() -> EncodedObject:
+    draw = np.random.default_rng(3)
+    texts = ["LGA", "JFK", "EWR"]
+    many = [
+        event(
+            Rows(("x", "f", "n", "carrier", "flag", "l"), [
+                (draw.random(), np.float32(draw.random()), np.int64(i), texts[i % 3], i % 2 == 0, [1.0, 2.0]) for i in range(20)
+            ]),
+            request={"city": texts[number % 3], "wind": 2.5},
+            number=number,
+        )
+        for number in range(30)
+    ]  # fmt: skip
+    return encode(*many)
+
+
+def test_all_is_zstd_in_one_row_group_with_statistics(made: EncodedObject) -> None:
+    file = pq.ParquetFile(io.BytesIO(made.body))
+    assert file.metadata.num_row_groups == 1
+    assert {chunk.compression for chunk in column_chunks(made).values()} == {"ZSTD"}
+    assert all(chunk.is_stats_set for chunk in column_chunks(made).values())
+    times = column_chunks(made)["capture_event_time"].statistics
+    assert times.min.isoformat() == "2026-01-01T12:00:00+00:00"
+
+
+def test_text_stands_in_dictionaries_and_floats_in_split_bytes(made: EncodedObject) -> None:
+    chunks = column_chunks(made)
+    for name in ("carrier", "city", "capture_event_id", "capture_model_name", "capture_endpoint_name"):
+        assert "RLE_DICTIONARY" in chunks[name].encodings, name
+    for name in ("x", "f", "wind", "prediction", "l.list.element"):
+        assert "BYTE_STREAM_SPLIT" in chunks[name].encodings, name
+    for name in ("n", "flag", "capture_event_time"):
+        assert {"RLE_DICTIONARY", "BYTE_STREAM_SPLIT"}.isdisjoint(chunks[name].encodings), name
+
+
+def test_the_metadata_names_what_a_reader_must_know(made: EncodedObject) -> None:
+    assert metadata(made) == {
+        "capture.dataset_version": "1",
+        "capture.writer_version": "0.1.0",
+        "capture.request_columns": ["city", "wind"],
+        "capture.prediction_columns": ["prediction"],
+        "capture.json_columns": [],
+        "capture.hashed_columns": [],
+        "capture.renamed_features": {},
+        "capture.events": "30",
+    }
+    nested = encode(event({"tags": ["a"], "x": 1}))
+    assert metadata(nested)["capture.json_columns"] == ["tags"]
+
+
+def test_a_long_text_of_a_request_is_stored_once_and_not_once_a_row() -> None:
+    draw = np.random.default_rng(5)
+    many = []
+    for number in range(10):
+        text = draw.integers(33, 126, 300_000, dtype=np.uint8).tobytes().decode()
+        items = Matrix(("x",), draw.random((500, 1)))
+        many.append(event(items, request={"prompt": text, "odd": number if number % 2 else text[:1000]}, number=number))
+    made = encode(*many)
+    assert len(made.body) < 4_000_000
+    found = values(made, "prompt")
+    assert len(found) == 5000
+    assert found[499] == many[0].request.rows[0][0]  # type: ignore[union-attr]
+    assert found[500] == many[1].request.rows[0][0]  # type: ignore[union-attr]
+    assert str(table(made).schema.field("prompt").type) == "string"
+
+
+def test_a_batch_beyond_all_measure_has_several_row_groups() -> None:
+    names = tuple(f"f{number}" for number in range(400))
+    many = [event(Matrix(names, np.zeros((10_000, 400), np.int8)), number=number) for number in range(5)]
+    file = pq.ParquetFile(io.BytesIO(encode(*many).body))
+    assert file.metadata.num_rows == 50_000
+    assert file.metadata.num_row_groups == 2
+
+
+def test_duckdb_pandas_polars_and_pyarrow_read_the_same(made: EncodedObject, tmp_path: Any) -> None:
+    path = tmp_path / "captured.parquet"
+    path.write_bytes(made.body)
+    expected = table(made)
+    plain = [name for name in expected.schema.names if name != "capture_event_time"]
+    rows_ = expected.select(plain).to_pylist()
+    assert pl.read_parquet(path).select(plain).to_dicts() == rows_
+    with duckdb.connect() as connection:
+        found = connection.sql(f"SELECT * EXCLUDE capture_event_time FROM '{path}'").to_arrow_table()
+        assert found.to_pylist() == rows_
+        types = dict(connection.sql(f"SELECT column_name, column_type FROM (DESCRIBE FROM '{path}')").fetchall())
+    assert types["capture_event_time"] == "TIMESTAMP WITH TIME ZONE"
+    assert types["l"] == "DOUBLE[]"
+    frame = pd.read_parquet(path)
+    assert frame["capture_event_time"].iloc[0] == pd.Timestamp(expected["capture_event_time"][0].as_py())
+    assert frame["carrier"].tolist() == expected["carrier"].to_pylist()
+    assert frame["x"].tolist() == expected["x"].to_pylist()
+    assert frame["flag"].dtype == np.dtype(bool)
+
+
+def test_objects_of_one_endpoint_are_one_arrow_dataset(tmp_path: Any) -> None:
+    import pyarrow.dataset as ds
+
+    for number, item in enumerate([{"a": 1, "b": "x"}, {"a": 1.5, "c": True}]):
+        made = encode(event(rows(item), number=number), batch=f"batch-{number}")
+        path = tmp_path / made.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(made.body)
+    whole = ds.dataset(tmp_path, format="parquet").to_table()
+    assert whole["a"].to_pylist() == [1.0, 1.5]
+    assert pa.types.is_timestamp(whole.schema.field("capture_event_time").type)
