@@ -33,6 +33,7 @@ venv: .venv/ready ## install what is needed into .venv; does nothing while the l
 lock: venv ## write requirements/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) --group dev --extra serving --extra monitoring -o requirements/dev.txt
 	$(COMPILE) --extra serving -c requirements/dev.txt -o requirements/serving.txt
+	$(COMPILE) --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(COMPILE) --extra monitoring -c requirements/dev.txt -o requirements/monitoring.txt
 	$(COMPILE:pyproject.toml=) --group build -c requirements/dev.txt -o requirements/build.txt
 
@@ -49,8 +50,14 @@ test: venv ## the test suite
 	$(PYTHON) -m pytest -n auto --ignore tests/system tests
 
 .PHONY: test-system
-test-system: venv ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN)
+test-system: .venv/spark ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
+	@java -version >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; }
 	$(PYTHON) -m pytest tests/system
+
+# Half a gigabyte that nothing else needs.
+.venv/spark: .venv/ready requirements/spark.txt
+	$(INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/spark.txt
+	@touch $@
 
 .PHONY: test-long
 test-long: venv ## the tests that take minutes

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,13 +30,13 @@ class Launcher:
         self._config = config
         self._started = 0.0
         self._pause = _FIRST_PAUSE
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
 
     def ensure(self) -> float:
         """Starts a shipper where none holds the spool; returns how many seconds to wait before asking again."""
-        if self._child is not None and self._child.poll() is not None:
-            if self._child.returncode:
-                log.warning("capture: the shipper ended with code %s", self._child.returncode)
+        if self._child is not None and (ended := _ended(self._child)) is not None:
+            if ended:
+                log.warning("capture: the shipper ended with code %s", ended)
             self._child = None
         if self._child is not None or self._spool.has_shipper():
             return _FIRST_PAUSE
@@ -47,11 +46,23 @@ class Launcher:
         self._child = self._start()
         return self._pause
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).resolve().parent.parent)
+    def _start(self) -> int:
+        """The process's id. It is no `subprocess.Popen`: it outlives us, and that would complain at the end."""
+        root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         env = os.environ | self._config.to_env() | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
         command = [sys.executable, "-m", "capture", "ship", "--spool", str(self._spool.directory), "--until-idle"]
-        return subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        quiet = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        ]
+        return os.posix_spawn(sys.executable, command, env, file_actions=quiet, setsid=True)
+
+
+def _ended(child: int) -> int | None:
+    """A child's exit code, None while it runs; 0 where somebody else reaped it."""
+    try:
+        pid, status = os.waitpid(child, os.WNOHANG)
+    except ChildProcessError:
+        return 0
+    return os.waitstatus_to_exitcode(status) if pid else None
