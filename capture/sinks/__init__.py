@@ -51,10 +51,10 @@ class Source(Protocol):
     uri: str
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Keys that begin with `prefix`, ascending, and the bytes of each object."""
+        """Keys that begin with `prefix`, and the bytes of each object."""
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """The names that follow `prefix` up to the next `/`, ascending; `prefix` is empty or ends with `/`."""
+        """The names that follow `prefix` up to the next `/`; `prefix` is empty or ends with `/`."""
 
     def get(self, key: str, last: int | None = None) -> bytes:
         """An object's bytes, or its `last` ones; `MissingObject` where there is none."""

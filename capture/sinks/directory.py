@@ -46,7 +46,7 @@ class Directory:
         return self._path(key).is_file()
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Keys that begin with `prefix`, ascending, and their sizes."""
+        """Keys that begin with `prefix`, and their sizes."""
         folder, _, start = prefix.rpartition("/")
         self._must_exist()
         try:

@@ -73,13 +73,13 @@ class Bucket:
         return True
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Keys that begin with `prefix`, ascending, and their sizes."""
+        """Keys that begin with `prefix`, and their sizes."""
         for page in self._pages(prefix, {}):
             for entry in page.get("Contents", ()):
                 yield entry["Key"][len(self._prefix) :], entry["Size"]
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """The names that follow `prefix` up to the next slash, ascending."""
+        """The names that follow `prefix` up to the next slash."""
         for page in self._pages(prefix, {"Delimiter": "/"}):
             for entry in page.get("CommonPrefixes", ()):
                 yield entry["Prefix"][len(self._prefix) + len(prefix) : -1]

@@ -9,8 +9,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from capture import dataset, ledger
 from capture.encoding import EncodedObject, encode_objects
+from capture.ledger import Ledger, ObjectEntry, WriterEntry
 from capture.record import Block, Event, Header, Rows
+from capture.sinks import Sink
 
 NOON = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC in microseconds."""
@@ -110,3 +113,53 @@ def metadata(made: EncodedObject) -> dict[str, Any]:
 def one_by_one(items: Iterable[Mapping[str, Any]], **more: Any) -> list[Event]:
     """An event of one row for each mapping."""
     return [event(item, number=number, **more) for number, item in enumerate(items, 1)]
+
+
+def entry(kept: int, shipped: int | None = None, **more: Any) -> WriterEntry:
+    """A writer's account: `kept` records, of which the first `shipped` (else all) are shipped."""
+    done = kept if shipped is None else shipped
+    given: dict[str, Any] = {
+        "appended": kept + sum(more.get("refused", {}).values()),
+        "kept": kept,
+        "sampled_out": 0,
+        "refused": {},
+        "shipped": [(1, done)] if done else [],
+        "lost": [],
+        "open": True,
+    }
+    return WriterEntry(**{**given, **more})
+
+
+def write_ledger(
+    place: Sink,
+    objects: Iterable[EncodedObject] = (),
+    day: int = NOON,
+    *,
+    until: int,
+    spool: str = "spool-1",
+    **more: Any,
+) -> Ledger:
+    """Puts a spool's ledger of one day, as of `until`."""
+    made = list(objects)
+    given: dict[str, Any] = {
+        "spool": spool,
+        "endpoint_name": "flights",
+        "variant_name": "AllTraffic",
+        "as_of": until,
+        "complete_until": until,
+        "closed": False,
+        "objects": {one.key: ObjectEntry(one.rows, one.events, one.event_times) for one in made},
+        "writers": {"writer-1": entry(sum(one.events for one in made))},
+    }
+    written = Ledger(**{**given, **more})
+    key = dataset.LedgerKey(written.endpoint_name, written.variant_name, day // dataset.DAY * dataset.DAY, spool)
+    place.put(str(key), ledger.encode(written), "application/json")
+    return written
+
+
+def write_objects(place: Sink, events: Iterable[Event], batch: str = "batch-1", **changes: Any) -> list[EncodedObject]:
+    """Encodes a batch and puts its objects."""
+    made = encode_objects(header(**changes), batch, events)
+    for one in made:
+        place.put(one.key, one.body, one.content_type)
+    return made
