@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+READ_ATTEMPTS = 4
+"""How often a read is tried; a write is tried once, and again by the shipper."""
+
+
 class SinkError(CaptureError):
     """A place cannot be written to or read from.
 
@@ -75,7 +79,7 @@ def open_sink(destination: str, kms_key_id: str | None = None) -> Place:
 
 def open_source(uri: str) -> Place:
     """The place to read from; beside what `open_sink` takes, `uri` may be a directory's path. Retries on its own."""
-    return _open(uri if "://" in uri else f"file://{uri}", None, attempts=4)
+    return _open(uri if "://" in uri else f"file://{uri}", None, attempts=READ_ATTEMPTS)
 
 
 def _open(destination: str, kms_key_id: str | None, attempts: int) -> Place:
