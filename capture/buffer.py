@@ -203,15 +203,18 @@ class CaptureBuffer:
         if self._account is None or self._attendant is None:
             self._closed = True
             return True
-        self._closed = True
+        with self._tally:
+            self._closed = True
+            made, sealed = list(self._made), 0
         end = time.monotonic() + timeout
-        made, sealed = list(self._made), 0
         while sealed < len(made) and time.monotonic() < end:
             try:
                 self._lanes.pop().seal()
                 sealed += 1
             except IndexError:
                 time.sleep(_POLL)
+        if sealed < len(made):
+            return False  # a thread still writes: its segment is the shipper's when it is through, or the process dead
         self._attendant.stop()
         self._account.close_for_writing()
         settled = self._settled(made)
@@ -245,7 +248,8 @@ class CaptureBuffer:
                 return self._lane()
             self._refuse_without_lane(accounts.SPOOL_UNAVAILABLE)
             return None
-        lane = self._make_lane()
+        with self._tally:
+            lane = self._make_lane()
         for _ in range(_TRIES_FOR_A_LANE):
             if lane is not None:
                 return lane
@@ -274,10 +278,10 @@ class CaptureBuffer:
 
     def _make_lane(self) -> Lane | None:
         account, attendant, index = self._account, self._attendant, next(self._numbers)
-        if account is None or attendant is None or index >= accounts.NOBODYS_LANE:
+        if self._closed or account is None or attendant is None or index >= accounts.NOBODYS_LANE:
             return None
         drafter = Drafter(self._shapes, self._config.feature_names)
-        lane = Lane(account.process, index, account.lane(index), drafter, attendant)
+        lane = Lane(account.process, index, account.make_lane(index), drafter, attendant)
         self._made.append(lane)
         return lane
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from capture.journal import segment
-from capture.journal.account import MOST_LANES, Account, Latency
+from capture.journal.account import Account, Latency
 from capture.shipping import state
 
 if TYPE_CHECKING:
@@ -71,21 +71,21 @@ def read_stats(spool_dir: Path) -> Stats:
                     lost = _lost(stats, entry.lost)
                     entries[writer] = (entry.kept, shipped + lost)
                     stats.shipped += shipped
-    told = {} if now is None else {w for book in now.books for w, entry in book.writers.items() if entry.told}
+    ended = () if now is None else now.ended
     seen: set[str] = set()
     for path in _listed(spool_dir / "writers"):
         account = Account.read(path)
         if account is None:
             continue
         stats.writers += account.alive()
-        for index in range(MOST_LANES):
-            writer = f"{path.name}{index:08x}"
-            if account.lane(index).used and writer not in told:
-                _from_lane(stats, account.lane(index).reading(), latency, entries.get(writer, (0, 0)))
+        if path.name not in ended:
+            for index, lane in account.lanes():
+                writer = f"{path.name}{index:08x}"
+                _from_lane(stats, lane.reading(), latency, entries.get(writer, (0, 0)))
                 seen.add(writer)
-        segments, size = account.drops
-        stats.dropped_segments += segments
-        stats.dropped_bytes += size
+            segments, size = account.drops
+            stats.dropped_segments += segments
+            stats.dropped_bytes += size
         account.let_go()
     for writer in set(entries) - seen:
         kept, done = entries[writer]

@@ -7,7 +7,7 @@ Layout, 64-bit words, little-endian:
 
     page 0       word 0 magic b"EACCOUNT"; 1 version; 2 closed; 3 when it began, microseconds since 1970 UTC;
                  4 where the header's text stands; 5 its length; 6 dropped segments; 7 dropped bytes;
-                 8 fits: 1 while the spool can be written
+                 8 lanes: how many were made, so that nobody looks at the pages of the others
     page 1 … 64  a lane each: the words of `Lane` below
     then         the header (`record.Header`) as JSON
 
@@ -198,10 +198,11 @@ class Account:
             os.pwrite(descriptor, header, at)
             account = cls(path, descriptor, held=True)
         except BaseException:
+            path.unlink(missing_ok=True)
             os.close(descriptor)
             raise
         words = account._words
-        words[1], words[3], words[4], words[5], words[8] = VERSION, now, at, len(header), 1
+        words[1], words[3], words[4], words[5] = VERSION, now, at, len(header)
         words[0] = MAGIC
         return account
 
@@ -215,11 +216,26 @@ class Account:
         if os.fstat(descriptor).st_size < (MOST_LANES + 1) * PAGE:
             os.close(descriptor)
             return None
-        account = cls(path, descriptor, held=False)
+        try:
+            account = cls(path, descriptor, held=False)
+        except (OSError, ValueError):
+            os.close(descriptor)
+            return None
         if account._words[0] != MAGIC or account._words[1] != VERSION:
             account.let_go()
             return None
         return account
+
+    def make_lane(self, index: int) -> Lane:
+        """The counters of a lane that is made now; for the writing process, lane after lane."""
+        self._words[8] = max(self._words[8], index + 1)
+        return self.lane(index)
+
+    def lanes(self) -> list[tuple[int, Lane]]:
+        """Number and counters of every lane that counted anything."""
+        made = (*range(min(self._words[8], NOBODYS_LANE)), NOBODYS_LANE)
+        found = ((index, self.lane(index)) for index in made)
+        return [(index, lane) for index, lane in found if lane.used]
 
     def lane(self, index: int) -> Lane:
         """The counters of one lane, of `MOST_LANES`."""
@@ -271,3 +287,18 @@ class Account:
             os.close(self._descriptor)
             self._descriptor = -1
             self._held = False
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether no process holds the account in this file, of whatever version it is."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

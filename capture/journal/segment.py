@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -213,7 +214,8 @@ class SegmentReader:
         self._words = view.cast("Q")
         words = self._words
         if words[_MAGIC] != MAGIC or words[_VERSION] != VERSION:
-            raise SegmentDamaged(f"{path.name} is no segment of version {VERSION}")
+            found = f"is of format version {words[_VERSION]}" if words[_MAGIC] == MAGIC else "begins with no magic word"
+            raise SegmentDamaged(f"{path.name} {found}; version {VERSION} can be read")
         length, checksum = words[_HEADER] >> 32, words[_HEADER] & _LOW
         text = bytes(view[_HEADER_AT : _HEADER_AT + length])
         if crc32c(text) != checksum or words[_OFFSET] != _data_offset(length) or words[_OFFSET] > size:
@@ -228,6 +230,8 @@ class SegmentReader:
         self._life = words[_SEED]
         self._shapes: list[tuple[str, ...]] = []
         self._shapes_until = 0
+        self._last_shape = -1
+        self._learning = threading.Lock()  # the thread that encodes and the one that looks read the same segment
 
     @property
     def state(self) -> int:
@@ -286,8 +290,10 @@ class SegmentReader:
             return
         for at, end, kind, head in frame.walk(self._data, start, stop, _seed(self._view, self._words)):
             if kind == frame.SHAPE:
-                if at >= self._shapes_until:
-                    self._shapes.append(frame.shape_names(self._data, at, head))
+                with self._learning:
+                    if at > self._last_shape:
+                        self._shapes.append(frame.shape_names(self._data, at, head))
+                        self._last_shape = at
             else:
                 yield at, end, head
             self._shapes_until = max(self._shapes_until, end)

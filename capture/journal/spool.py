@@ -200,7 +200,7 @@ class Spool:
             taken, done = reader.taken
             if records > taken:
                 first, last = reader.first_number + taken, reader.first_number + records - 1
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, ValueError):  # a damaged writer's id may be no name of a file
                     (self.path("lost") / f"{reader.writer}.{first}.{last}.{reader.opened_at}").touch(mode=0o600)
                 account.dropped(length - done)
             return path
@@ -226,6 +226,28 @@ class Spool:
             else:
                 path.unlink()
 
+    def set_aside(self, name: str, data: bytes) -> None:
+        """Keeps bytes for a person to look at; raises OSError."""
+        (self.path("set-aside") / name).write_bytes(data)
+        self._trim_aside()
+
+    def move_aside(self, path: Path) -> None:
+        """Keeps a file of the spool, out of everybody's way; one that is gone already is none of its business."""
+        with self.locked(), contextlib.suppress(FileNotFoundError):
+            path.rename(self.path("set-aside") / path.name)
+        self._trim_aside()
+
+    def _trim_aside(self) -> None:
+        """Keeps what is set aside within its share of the spool; the oldest goes, the newest stays whatever its size."""
+        found = [(entry.stat(), entry) for entry in self._files("set-aside")]
+        found.sort(key=lambda pair: (pair[0].st_mtime_ns, pair[1].name))
+        size = sum(about.st_size for about, _ in found)
+        for about, path in found[:-1]:
+            if size <= self.aside_bytes:
+                return
+            size -= about.st_size
+            path.unlink(missing_ok=True)
+
     def remove_if_done(self) -> bool:
         """Removes everything in a spool in which nothing waits and nobody writes; the caller is its shipper."""
         with self.locked():
@@ -236,7 +258,7 @@ class Spool:
                     path.unlink()
             for name in _DIRECTORIES:
                 self.path(name).rmdir()
-            for name in ("state", "shipper.lock", "lock"):
+            for name in ("state", ".state.tmp", "shipper.lock", "lock"):
                 self.path(name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.directory.rmdir()

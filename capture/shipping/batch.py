@@ -3,11 +3,16 @@
 The manifest pins ranges of committed records of segments with equal headers. Everything that is uploaded follows from
 it and from the segments' bytes, so a batch that is begun again after a crash writes the same keys and the same bytes.
 A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and set aside.
+
+A record that kills its encoder is found by halving the manifest itself. A half is another batch, with keys of its own:
+so a batch is halved only as long as nothing of it was uploaded, which is what `encoded` says, and a half counts only
+once the manifest that it came from is gone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -35,13 +40,15 @@ class Part(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct):
     """A batch in flight. `aside` names records, by writer and number, that cannot be encoded; `tries` counts how often
-    encoding was begun and not finished."""
+    encoding was begun; `encoded` says that it was finished once; `parent` is the batch of which this is a half."""
 
     batch: str
     header: Header
     parts: list[Part]
     aside: list[tuple[str, int]] = []
     tries: int = 0
+    encoded: bool = False
+    parent: str = ""
 
     @property
     def records(self) -> int:
@@ -90,7 +97,7 @@ def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Seque
             if own:
                 start = part.start if own[0].number == part.first else own[0].at
                 parts.append(Part(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
-        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside)))
+        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), parent=manifest.batch))
     return halves[0], halves[1]
 
 
@@ -103,8 +110,17 @@ class Spoiled(msgspec.Struct, frozen=True):
     why: str
 
 
-def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> tuple[list[EncodedObject], list[Spoiled]]:
-    """The batch's objects, and the records that no object can hold.
+class Encoded(NamedTuple):
+    """A batch's objects; the records that no object can hold; and those that were pinned and are damaged since, as
+    inclusive ranges of a writer's numbers."""
+
+    objects: list[EncodedObject]
+    spoiled: list[Spoiled]
+    damaged: list[tuple[str, int, int]]
+
+
+def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> Encoded:
+    """Makes the batch's objects.
 
     Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
     """
@@ -114,7 +130,7 @@ def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> tu
     except EncodingError as error:
         source.find_spoiled(source.refs, error)
         objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
-    return objects, list(source.spoiled.values())
+    return Encoded(objects, list(source.spoiled.values()), source.damaged)
 
 
 class _Source:
@@ -125,6 +141,12 @@ class _Source:
         self._readers = [readers[part.segment] for part in manifest.parts]
         aside = set(manifest.aside)
         refs = frames(self._readers, manifest.parts)
+        whole = Counter(ref.reader for ref in refs)
+        self.damaged = [
+            (part.writer, part.first + whole[index], part.first + part.records - 1)
+            for index, part in enumerate(manifest.parts)
+            if whole[index] < part.records
+        ]
         self.refs = [ref for ref in refs if (manifest.parts[ref.reader].writer, ref.number) not in aside]
         self.spoiled: dict[FrameRef, Spoiled] = {}
 

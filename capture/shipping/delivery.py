@@ -2,37 +2,36 @@
 
 It is a small state machine that the shipper advances, so that an outage of an hour leaves the shipper free to look after
 everything else: *encoding* (in a thread of its own, low in priority), then *uploading* object by object, each again and
-again with a pause that grows, until all are there. Errors of the sink are never final: credentials are mended, buckets
-are made, and then it goes on.
+again with a pause that grows, until all are there, then *entered* in the books.
+
+Between encoding and the first upload the manifest is written once more: it then names the records that no object can
+hold, and says that the batch can be encoded, after which it is never split, because a part of it may be at its
+destination already.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from capture.shipping import batch as batches
+from capture.shipping.dispatch import Parcel
+from capture.shipping.jobs import JobThread
 from capture.shipping.state import write_whole
-from capture.sinks import SinkError, open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
-    from capture.encoding import EncodedObject
     from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
-    from capture.shipping.batch import Manifest, Spoiled
-    from capture.sinks import Sink
+    from capture.shipping.batch import Encoded, Manifest
+    from capture.shipping.dispatch import Dispatch
 
 log = logging.getLogger("capture.shipper")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
-_SAY_AGAIN = 60.0
-_LOWEST_PRIORITY = 19
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_IN_A_HURRY = 0.25, 30.0, 1.0
 
 
 class Kitchen:
@@ -43,56 +42,21 @@ class Kitchen:
     """
 
     def __init__(self) -> None:
-        self._calm = ThreadPoolExecutor(1, "capture-encode-calm", initializer=_lower_priority)
-        self._urgent = ThreadPoolExecutor(1, "capture-encode-urgent")
+        self._calm = JobThread("capture-encode-calm", calm=True)
+        self._urgent = JobThread("capture-encode-urgent")
 
-    def cook(
-        self, manifest: Manifest, readers: Mapping[str, SegmentReader], urgent: bool
-    ) -> Future[tuple[list[EncodedObject], list[Spoiled]]]:
+    def cook(self, manifest: Manifest, readers: Mapping[str, SegmentReader], urgent: bool) -> Future[Encoded]:
         """Encodes a batch in one of the threads."""
         return (self._urgent if urgent else self._calm).submit(batches.encode_batch, manifest, readers)
 
     def close(self) -> None:
         """Ends the threads."""
-        self._calm.shutdown(wait=False, cancel_futures=True)
-        self._urgent.shutdown(wait=False, cancel_futures=True)
-
-
-def _lower_priority() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-
-
-class Sinks:
-    """The sinks in use, opened once, and what they last said."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._open: dict[tuple[str, str | None], Sink] = {}
-        self._monotonic = monotonic
-        self._said: dict[str, float] = {}
-
-    def put(self, destination: str, kms_key_id: str | None, key: str, body: bytes, content_type: str) -> bool:
-        """Stores one object; False, said at most once a minute for a cause, where that fails."""
-        try:
-            sink = self._open.get((destination, kms_key_id))
-            if sink is None:
-                sink = self._open[destination, kms_key_id] = open_sink(destination, kms_key_id)
-            sink.put(key, body, content_type)
-        except SinkError as error:
-            self._say(f"{destination}: {error}")
-            return False
-        return True
-
-    def _say(self, what: str) -> None:
-        now = self._monotonic()
-        if now - self._said.get(what, -_SAY_AGAIN) >= _SAY_AGAIN:
-            if len(self._said) > 100:
-                self._said = {}
-            self._said[what] = now
-            log.warning("capture: not delivered, tried again: %s", what)
+        self._calm.close()
+        self._urgent.close()
 
 
 class Delivery:
-    """One batch in flight. `objects` are None while they are encoded."""
+    """One batch in flight. `encoded` is None while it is encoded; `entered` is the shipper's note that the books have it."""
 
     def __init__(
         self,
@@ -100,68 +64,92 @@ class Delivery:
         readers: Mapping[str, SegmentReader],
         spool: Spool,
         kitchen: Kitchen,
-        sinks: Sinks,
+        dispatch: Dispatch,
         monotonic: Callable[[], float],
         urgent: bool,
     ) -> None:
+        """Writes down that encoding begins, and begins it; raises OSError, with nothing begun."""
         self.manifest = manifest
-        self.objects: list[EncodedObject] | None = None
+        self.encoded: Encoded | None = None
+        self.entered = False
         self.failures = 0
         self._spool = spool
-        self._sinks = sinks
+        self._dispatch = dispatch
         self._monotonic = monotonic
-        self._next = 0
+        self._done = 0
+        self._longest_pause = _LONGEST_PAUSE
         self._not_before = 0.0
+        self._sent: Future[int] | None = None
         self.path = spool.path("batches") / f"{manifest.batch}.json"
         manifest.tries += 1
-        self.write_manifest()
-        self._future = kitchen.cook(manifest, readers, urgent)
-
-    def write_manifest(self) -> None:
-        """Writes the manifest whole; raises OSError."""
-        write_whole(self.path, batches.encode(self.manifest))
+        try:
+            self._write_manifest()
+        except OSError:
+            manifest.tries -= 1
+            raise
+        self._cooked = kitchen.cook(manifest, readers, urgent)
 
     def advance(self) -> bool:
         """Goes on as far as it can without waiting; whether every object is there. Raises OSError of the spool's disk."""
-        if self.objects is None:
-            self.objects = self._encoded()
-        if self.objects is None:
+        if self.encoded is None and self._cooked.done():
+            self._note(self._cooked.result())
+            self.encoded = self._cooked.result()
+        if self.encoded is None or not self._received():
             return False
-        while self._next < len(self.objects):
-            if self._monotonic() < self._not_before or not self._upload(self.objects[self._next]):
-                return False
-            self._next += 1
-        return True
+        if self._done == len(self.encoded.objects):
+            return True
+        if self._monotonic() >= self._not_before:
+            header = self.manifest.header
+            item = self.encoded.objects[self._done]
+            parcel = Parcel(header.destination, header.kms_key_id, item.key, item.body, item.content_type)
+            self._sent = self._dispatch.send([parcel])
+        return False
 
-    def wait_encoded(self, seconds: float) -> None:
-        """Waits, at most so long, for the thread that encodes."""
-        if self.objects is None:
-            wait([self._future], timeout=seconds)
+    def hurry(self) -> None:
+        """Little time is left: tries again at once, and then with short pauses."""
+        if self._longest_pause != _LONGEST_IN_A_HURRY:
+            self._longest_pause = _LONGEST_IN_A_HURRY
+            self._not_before = 0.0
 
-    def _encoded(self) -> list[EncodedObject] | None:
-        """The objects, once they are made and what spoiled is noted in the manifest; raises OSError."""
-        if not self._future.done():
-            return None
-        objects, spoiled = self._future.result()
-        known = set(self.manifest.aside)
-        for record in spoiled:
+    @property
+    def under_way(self) -> Future[Encoded] | Future[int] | None:
+        """What a thread does for this batch just now."""
+        return self._cooked if self.encoded is None else self._sent
+
+    def _write_manifest(self) -> None:
+        write_whole(self.path, batches.encode(self.manifest))
+
+    def _note(self, encoded: Encoded) -> None:
+        """Writes down, before anything is uploaded, what is left out of the objects."""
+        manifest = self.manifest
+        known = set(manifest.aside)
+        for record in encoded.spoiled:
             if (record.writer, record.number) in known:
                 continue
             log.error("capture: record %s of writer %s is set aside: %s", record.number, record.writer, record.why)
             with contextlib.suppress(OSError):  # the record is told in the ledger, whether a copy fits the disk or not
-                path = self._spool.path("set-aside") / f"{record.writer}.{record.number}.frame"
-                path.write_bytes(record.frame)
-            self.manifest.aside.append((record.writer, record.number))
-        if spoiled:
-            self.write_manifest()
-        return objects
+                self._spool.set_aside(f"{record.writer}.{record.number}.frame", record.frame)
+            manifest.aside.append((record.writer, record.number))
+        if encoded.spoiled or not manifest.encoded:
+            before, manifest.encoded = manifest.encoded, True
+            try:
+                self._write_manifest()
+            except OSError:
+                manifest.encoded = before
+                raise
 
-    def _upload(self, item: EncodedObject) -> bool:
-        header = self.manifest.header
-        if self._sinks.put(header.destination, header.kms_key_id, item.key, item.body, item.content_type):
-            self.failures = 0
+    def _received(self) -> bool:
+        """Whether no object is on its way; one that was is there, or is tried again after a pause."""
+        if self._sent is None:
             return True
-        self.failures += 1
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self.failures - 1, 10), _LONGEST_PAUSE)
-        self._not_before = self._monotonic() + pause * random.uniform(0.5, 1.0)
-        return False
+        if not self._sent.done():
+            return False
+        arrived, self._sent = self._sent.result(), None
+        self._done += arrived
+        if arrived:
+            self.failures = 0
+        else:
+            pause = min(_FIRST_PAUSE * 2.0 ** min(self.failures, 10), self._longest_pause)
+            self._not_before = self._monotonic() + pause * random.uniform(0.5, 1.0)
+            self.failures += 1
+        return True

@@ -1,14 +1,17 @@
 """The shipper: takes what is committed in a spool, makes objects of it, delivers them, and accounts for every record.
 
-One process for a spool. `step` looks once and does what is due; `run` steps until it is told to stop. The knobs are the
-spool's: a batch is begun when the waiting records of equal headers reach `max_bytes`, `max_records` or `max_age_seconds`,
-when their process has closed its buffer, or when the shipper is to stop.
+One process for a spool. `step` looks once and does what is due, and never waits for an encoder or a sink; `wait` does.
+A batch is begun when a knob calls for it (`knobs.py`), when the records' process has closed its buffer, or when the
+shipper is to stop.
 
 Order of a batch, and what a crash at each point leaves
 1. The manifest is written, under the spool's lock: from now on the segments are pinned. (Before: nothing happened.)
-2. The batch is encoded whole, its objects are uploaded. (A crash: the next shipper finds the manifest and does it again.)
-3. The state that says "done" replaces the old one. (A crash before: again, to the same keys with the same bytes.)
+2. The batch is encoded whole, the manifest says so, its objects are uploaded. (A crash: the next shipper finds the
+   manifest and does it again, to the same keys with the same bytes.)
+3. The state that says "done" replaces the old one. (A crash before: again, as in 2.)
 4. The manifest goes, segments are recycled, the ledgers are written. (A crash: the next shipper sees that it is done.)
+
+What fails for want of disk stays where it is and is tried at the next step: no step leaves half of another done.
 """
 
 from __future__ import annotations
@@ -18,35 +21,39 @@ import gc
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from capture.errors import SpoolError
 from capture.ids import event_id_bytes, event_id_text
-from capture.journal import segment
 from capture.shipping import batch as batches
 from capture.shipping import state
 from capture.shipping.bookkeeper import Bookkeeper
-from capture.shipping.delivery import Delivery, Kitchen, Sinks
-from capture.shipping.scene import Scene, Watched
+from capture.shipping.delivery import Delivery, Kitchen
+from capture.shipping.dispatch import Dispatch
+from capture.shipping.knobs import Knobs
+from capture.shipping.pending import Pending
+from capture.shipping.scene import Scene
+from capture.sinks import open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from concurrent.futures import Future
 
     from capture.config import CaptureConfig
     from capture.journal.spool import Spool
-    from capture.shipping.batch import Manifest
+    from capture.sinks import Sink
 
 log = logging.getLogger("capture.shipper")
 _URGENT_SHARE = 0.25
-_TRIES_BEFORE_HALVING = 3
 
 
 class Shipper:
     """Ships one spool. The caller holds `shipper.lock`.
 
-    `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds; tests drive both.
+    `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds, `opener` the sink of a destination; tests bring their
+    own. `ending` says that the ledgers may call the spool closed once nothing waits and nobody can write; `disk_fails`
+    that the last step could not do what it should.
     """
 
     def __init__(
@@ -55,37 +62,57 @@ class Shipper:
         config: CaptureConfig,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
+        opener: Callable[[str, str | None], Sink] = open_sink,
     ) -> None:
-        self.draining = False
+        """Looks at the spool; raises OSError or SpoolError where that cannot be done."""
+        self.ending = False
+        self.disk_fails = False
         self._spool = spool
-        self._config = config
+        self._heartbeat = config.max_age_seconds
         self._clock = clock
         self._monotonic = monotonic
         self._state = state.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
         self._scene = Scene(spool, self._state, clock, monotonic)
+        self._knobs = Knobs(config, spool, self._scene, monotonic)
         self._kitchen = Kitchen()
-        self._sinks = Sinks(monotonic)
-        self._books = Bookkeeper(self._state, self._scene, self._sinks, clock, monotonic)
+        self._dispatch = Dispatch(monotonic, opener)
+        self._books = Bookkeeper(self._state, self._scene, self._dispatch, clock, monotonic)
         self._delivery: Delivery | None = None
         self._scene.look()
         self._scene.find_lost()
-        self._recover = self._unfinished()
+        self._pending = Pending(spool, self._state.last_batch, self._scene.watched, self._new_batch)
 
     def step(self) -> bool:
-        """Looks once and does what is due; whether there is more to do at once."""
+        """Looks once and does what is due; whether there is more to do at once. Raises SpoolError where the spool is gone."""
+        try:
+            self.disk_fails = False
+            return self._step()
+        except (OSError, SpoolError) as error:
+            if not self._spool.path("segments").is_dir():
+                where = self._spool.directory
+                raise SpoolError(f"the spool directory {where} was removed under the shipper") from error
+            self.disk_fails = True
+            self._books.say(f"the spool's disk fails, tried again: {error}")
+            return False
+
+    def _step(self) -> bool:
         self._scene.look()
         self._give_up_damaged()
         if self._scene.used_notes:
             self._save()
         if self._delivery is None:
             self._begin()
-        if self._delivery is not None and self._advance(self._delivery):
-            self._finish(self._delivery)
-            self._books.touch()
+        finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
         self._books.end_writers(self._save)
-        self._books.write_due(self._config.max_age_seconds, closed=False)
-        return self._delivery is None and bool(self._due())
+        self._books.write_due(self._heartbeat, closed=self.ending and self.idle())
+        return finished and bool(self._pending or self._knobs.due())
+
+    def drain(self) -> None:
+        """From now on everything that is committed is taken at once, and a sink that fails is asked again soon."""
+        self._knobs.draining = True
+        if self._delivery is not None:
+            self._delivery.hurry()
 
     def waiting(self) -> int:
         """Records that are committed and neither shipped nor given up."""
@@ -93,227 +120,123 @@ class Shipper:
 
     def idle(self) -> bool:
         """Whether nothing waits and no process can write into the spool."""
-        return self._delivery is None and not self.waiting() and not self._scene.accounts
+        busy = self._delivery is not None or self._pending or self._scene.accounts or self._scene.strangers
+        return not busy and not self.waiting()
 
-    def wait(self, seconds: float) -> None:
-        """Waits for the thread that encodes, at most so long."""
-        if self._delivery is not None:
-            self._delivery.wait_encoded(seconds)
+    def ended(self) -> bool:
+        """Whether it is idle, and the ledgers say that the spool is closed."""
+        return self.idle() and self._books.told_closed
 
     @property
-    def delivering(self) -> bool:
-        """Whether a batch is being encoded."""
-        return self._delivery is not None and self._delivery.objects is None
+    def failing(self) -> bool:
+        """Whether a sink refuses what is to be delivered."""
+        return self._delivery is not None and self._delivery.failures > 0
 
-    def stop(self) -> str:
-        """Writes the last ledgers and returns a line that says what was shipped."""
-        self._scene.look()
-        self._books.end_writers(self._save)
-        self._books.write_all(closed=self.idle())
-        with contextlib.suppress(OSError):
+    def wait(self, seconds: float) -> bool:
+        """Waits for what a thread does just now, at most so long; False, at once, where none does anything."""
+        delivered = None if self._delivery is None else self._delivery.under_way
+        futures: list[Future[Any]] = [one for one in (delivered, self._books.under_way) if one is not None]
+        if futures:
+            wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
+        return bool(futures)
+
+    def stop(self, seconds: float = 3.0) -> str:
+        """Writes the last ledgers, waiting for them at most so long; returns a line that says what was shipped."""
+        try:
+            self._scene.look()
+            self._books.end_writers(self._save)
+            if not self.ended():
+                self._books.write_last(self.idle(), seconds)
             self._save()
-        self._kitchen.close()
+        except (OSError, SpoolError) as error:
+            self._books.say(f"the spool's disk fails: {error}")
+        self.close()
         told = f"shipped {self._state.totals.records} records in {self._state.totals.objects} objects"
         return f"{told}, {self.waiting()} not shipped, {self._books.lost()} lost"
 
-    def _unfinished(self) -> list[Path]:
-        found: list[Path] = []
-        for path in sorted(self._spool.path("batches").glob("*.json")):
-            if path.stem == self._state.last_batch:
-                path.unlink()
-            else:
-                found.append(path)
-        for path in self._spool.path("batches").glob(".*.tmp"):
-            path.unlink()
-        return found
+    def close(self) -> None:
+        """Ends the threads, whatever they do."""
+        self._kitchen.close()
+        self._dispatch.close()
 
     def _begin(self) -> None:
-        try:
-            manifest = self._resume() or self._take()
-            if manifest is None:
-                return
-            readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
-            backlog = sum(watched.waiting[1] for watched in self._scene.watched.values())
-            limit = self._spool.most_segments * self._spool.segment_bytes
-            urgent = self.draining or backlog > _URGENT_SHARE * limit
-            self._delivery = Delivery(
-                manifest, readers, self._spool, self._kitchen, self._sinks, self._monotonic, urgent
-            )
-        except OSError as error:
-            self._books.say(f"a batch cannot be begun: {error}")
+        if not self._pending:
+            self._take()
+        manifest = self._pending.next()
+        if manifest is None:
+            return
+        readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
+        backlog = sum(watched.waiting[1] for watched in self._scene.watched.values())
+        limit = self._spool.most_segments * self._spool.segment_bytes
+        urgent = self._knobs.draining or backlog > _URGENT_SHARE * limit
+        self._delivery = Delivery(
+            manifest, readers, self._spool, self._kitchen, self._dispatch, self._monotonic, urgent
+        )
+        self._pending.delivered_now()
+        if self._knobs.draining:
+            self._delivery.hurry()
 
-    def _advance(self, delivery: Delivery) -> bool:
-        try:
-            return delivery.advance()
-        except OSError as error:
-            self._books.say(f"batch {delivery.manifest.batch} waits for the spool's disk: {error}")
-            return False
-
-    def _resume(self) -> Manifest | None:
-        """A batch that an earlier shipper began; what is gone or damaged of it since is left out."""
-        while self._recover:
-            path = self._recover.pop(0)
-            try:
-                manifest = batches.decode(path.read_bytes())
-            except (OSError, msgspec.DecodeError) as error:
-                log.error("capture: the manifest %s is set aside: %s", path.name, error)
-                path.rename(self._spool.path("set-aside") / path.name)
-                continue
-            manifest.parts = [part for part in manifest.parts if part.segment in self._scene.watched]
-            if manifest.tries >= _TRIES_BEFORE_HALVING and manifest.records - len(manifest.aside) > 1:
-                self._halve(manifest, path)
-                continue
-            if manifest.parts and manifest.tries >= _TRIES_BEFORE_HALVING:
-                self._set_aside_killer(manifest)
-            if manifest.parts:
-                return manifest
-            path.unlink()
-        return None
-
-    def _halve(self, manifest: Manifest, path: Path) -> None:
-        """Makes two batches of one during which shippers died, until the record that kills them stands alone."""
-        reader_of = {name: watched.reader for name, watched in self._scene.watched.items()}
-        halves = batches.halve(manifest, reader_of, [self._new_batch(), self._new_batch()])
-        for half in halves:
-            target = self._spool.path("batches") / f"{half.batch}.json"
-            state.write_whole(target, batches.encode(half))
-            self._recover.append(target)
-        path.unlink()
-
-    def _set_aside_killer(self, manifest: Manifest) -> None:
-        for part in manifest.parts:
-            reader = self._scene.watched[part.segment].reader
-            for number, (at, end, _) in enumerate(reader.frames(part.start, part.stop), part.first):
-                if (part.writer, number) not in manifest.aside:
-                    data = reader.frame_bytes(at, end)
-                    (self._spool.path("set-aside") / f"{part.writer}.{number}.frame").write_bytes(data)
-                    manifest.aside.append((part.writer, number))
-
-    def _due(self) -> list[Watched]:
-        """The waiting segments of the headers that have waited longest among those that a knob calls for."""
-        groups: dict[bytes, list[Watched]] = {}
-        for identity in sorted(self._scene.watched):
-            watched = self._scene.watched[identity]
-            if watched.waiting[0]:
-                groups.setdefault(watched.reader.header_text, []).append(watched)
-        due = [group for group in groups.values() if self._is_due(group)]
-        return min(due, key=lambda group: min(watched.since or 0.0 for watched in group), default=[])
-
-    def _is_due(self, group: list[Watched]) -> bool:
-        config = self._config
-        if self.draining or sum(watched.waiting[1] for watched in group) >= config.max_bytes:
-            return True
-        if sum(watched.waiting[0] for watched in group) >= config.max_records:
-            return True
-        oldest = min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
-        if self._monotonic() - oldest >= config.max_age_seconds:
-            return True
-        accounts = self._scene.accounts
-        return any(watched.process in accounts and accounts[watched.process].closed for watched in group)
-
-    def _take(self) -> Manifest | None:
+    def _take(self) -> None:
         """Writes down what is due of one header, up to the size of a batch, and so pins it."""
-        group = self._due()
-        if not group:
-            return None
-        parts: list[batches.Part] = []
-        size = records = 0
+        due = self._knobs.due()
+        if not due:
+            return
         with self._spool.locked():
             there = {path.stem for path in self._spool.segments()}
-            for watched in group:
-                if watched.reader.identity not in there:
-                    continue
-                part = self._part(watched)
-                if part is not None:
-                    parts.append(part)
-                    size += part.stop - part.start
-                    records += part.records
-                if size >= self._config.max_bytes or records >= self._config.max_records:
-                    break
-            if not parts:
-                return None
-            manifest = batches.Manifest(self._new_batch(), group[0].reader.header, parts)
-            path = self._spool.path("batches") / f"{manifest.batch}.json"
-            state.write_whole(path, batches.encode(manifest))
-        return manifest
-
-    @staticmethod
-    def _part(watched: Watched) -> batches.Part | None:
-        """The whole records that wait in a segment: none where its first is damaged or not yet seen whole."""
-        reader, (done, start) = watched.reader, watched.done
-        committed, stop = reader.committed
-        end, records = start, 0
-        for _, frame_end, _ in reader.frames(start, stop):
-            end, records = frame_end, records + 1
-            if done + records == committed:
-                break
-        if not records:
-            return None
-        return batches.Part(reader.identity, reader.writer, start, end, reader.first_number + done, records)
+            for group in due:
+                parts = self._knobs.parts(group, there)
+                if parts:
+                    self._pending.write(batches.Manifest(self._new_batch(), group[0].reader.header, parts))
+                    return
 
     def _new_batch(self) -> str:
         return event_id_text(event_id_bytes(self._clock() // 1000))
 
-    def _finish(self, delivery: Delivery) -> None:
-        """Everything is uploaded: says so in the state, then lets go of what was pinned."""
-        self._books.enter(delivery)
-        for part in delivery.manifest.parts:
-            watched = self._scene.watched[part.segment]
-            watched.done = (part.first - watched.reader.first_number + part.records, part.stop)
-            self._state.progress[part.segment] = watched.done
-            watched.since = None
-        self._state.last_batch = delivery.manifest.batch
-        while not self._save():
-            time.sleep(0.2)
+    def _finish(self, delivery: Delivery) -> bool:
+        """Everything is uploaded: says so in the state, then lets go of what was pinned. False where the disk does not
+        take it; the books have it by then, and it is tried again."""
+        parts = delivery.manifest.parts
+        if not delivery.entered:
+            self._books.enter(delivery)
+            for part in parts:
+                watched = self._scene.watched.get(part.segment)
+                if watched is not None:
+                    done = part.first - watched.reader.first_number + part.records
+                    watched.done = self._state.progress[part.segment] = (done, part.stop)
+                    watched.since = None
+            self._state.last_batch = delivery.manifest.batch
+            delivery.entered = True
+        if not self._save():
+            return False
         delivery.path.unlink(missing_ok=True)
-        for part in delivery.manifest.parts:
-            watched = self._scene.watched[part.segment]
-            watched.reader.set_taken(*watched.done)
+        for part in parts:
+            watched = self._scene.watched.get(part.segment)
+            if watched is not None:
+                watched.reader.set_taken(*watched.done)
         self._delivery = None
         self._scene.count_in()
+        self._books.touch()
         gc.collect()
+        return True
+
+    def _pinned(self) -> set[str]:
+        pinned = set(self._pending.pins())
+        if self._delivery is not None:
+            pinned.update(part.segment for part in self._delivery.manifest.parts)
+        return pinned
 
     def _give_up_damaged(self) -> None:
         """What stands behind the first damage of a segment that nobody writes any more is set aside and counted."""
+        pinned = self._pinned()
         for identity, watched in list(self._scene.watched.items()):
-            if watched.reader.state != segment.SEALED or not watched.waiting[1] or self._pinned(identity):
-                continue
-            if next(iter(watched.reader.frames(watched.done[1], watched.reader.committed[1])), None) is not None:
-                continue
-            reader = watched.reader
-            records, length = reader.committed
-            most = watched.done[0] + (len_left := length - watched.done[1]) // 64 + 1
-            records = min(max(records, watched.done[0]), most)
-            log.error("capture: %d bytes of segment %s are damaged and set aside", len_left, identity)
-            data = reader.frame_bytes(watched.done[1], length)
-            with contextlib.suppress(OSError):
-                (self._spool.path("set-aside") / f"{identity}.{watched.done[1]}.data").write_bytes(data)
-                self._scene.trim_aside()
-            found = self._scene.entry(reader.writer)
-            first = reader.first_number
-            if found is not None and records > watched.done[0]:
-                times = (reader.opened_at, self._clock() // 1000)
-                state.lose(found[1], "corrupt", first + watched.done[0], first + records - 1, times)
-            watched.done = (max(records, reader.committed[0]), length)
-            self._state.progress[identity] = watched.done
-            self._state.totals.damaged_segments += 1
-            if self._save():
-                reader.set_taken(*watched.done)
-
-    def _pinned(self, identity: str) -> bool:
-        if self._delivery is not None and any(part.segment == identity for part in self._delivery.manifest.parts):
-            return True
-        return bool(self._recover)
+            behind = watched.sealed and watched.waiting[1] and identity not in pinned
+            if behind and self._scene.give_up(watched) and self._save():
+                watched.reader.set_taken(*watched.done)
 
     def _recycle_done(self) -> None:
-        done = [
-            identity
-            for identity, watched in self._scene.watched.items()
-            if watched.reader.state == segment.SEALED
-            and watched.done[0] >= watched.reader.committed[0]
-            and not self._pinned(identity)
-        ]
-        self._scene.recycle(done)
+        pinned = self._pinned()
+        watched = self._scene.watched.items()
+        self._scene.recycle([name for name, one in watched if one.sealed and not one.waiting[1] and name not in pinned])
 
     def _save(self) -> bool:
         """Saves the state; False, said in the log, where the disk does not take it."""
@@ -330,6 +253,6 @@ class Shipper:
 
     def _make_room(self) -> None:
         """On a full disk, the file of a free segment is worth less than the state."""
-        with self._spool.locked():
+        with self._spool.locked(), contextlib.suppress(OSError):
             for path in sorted(self._spool.path("free").iterdir())[:1]:
                 path.unlink()

@@ -12,11 +12,13 @@ every writer that is not wholly told in a ledger yet.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from capture.dataset import HOUR
 from capture.ledger import Ledger, Lost, ObjectEntry, WriterEntry
 from capture.shipping import ranges
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from capture.journal.account import LaneCounts
     from capture.record import Header
 
+log = logging.getLogger("capture.shipper")
 VERSION = 1
 
 
@@ -43,13 +46,17 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct):
-    """The ledgers of one place: objects by day (microseconds since 1970 UTC of its midnight) and key; writers by id."""
+    """The ledgers of one place: objects by day (microseconds since 1970 UTC of its midnight) and key; writers by id.
+
+    Of days before `forgotten` the objects are known no more: their ledgers stand as they were last delivered.
+    """
 
     place: Place
     kms_key_id: str | None
     began: int
     days: dict[int, dict[str, ObjectEntry]] = {}
     writers: dict[str, WriterEntry] = {}
+    forgotten: int = -(2**62)
 
 
 class Totals(msgspec.Struct):
@@ -78,11 +85,18 @@ class Totals(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """The whole state. `progress` has records and bytes that are shipped or given up of each segment there is."""
+    """The whole state. `progress` has records and bytes that are shipped or given up of each segment there is; `ended`
+    are processes of which the totals tell, though their account may still stand there.
+
+    `fresh` says that an older state could not be read: of records that are not in the spool any more nobody knows then
+    whether they were shipped.
+    """
 
     spool: str
     began: int
     version: int = VERSION
+    fresh: bool = False
+    ended: list[str] = []
     last_batch: str = ""
     progress: dict[str, tuple[int, int]] = {}
     books: list[Book] = []
@@ -127,9 +141,33 @@ def lose(entry: WriterEntry, reason: str, first: int, last: int, event_times: tu
     """Records first..last will not arrive; returns how many of them were not shipped or lost already."""
     known = [*entry.shipped, *((item.first, item.last) for item in entry.lost)]
     new = ranges.subtract((first, last), known)
-    entry.lost = sorted([*entry.lost, *(Lost(reason, *part, event_times) for part in new)], key=lambda item: item.first)
+    if new:
+        entry.lost = _joined([*entry.lost, *(Lost(reason, *part, event_times) for part in new)])
     entry.kept = max(entry.kept, last)
     return ranges.count(new)
+
+
+def _joined(lost: list[Lost]) -> list[Lost]:
+    """Losses in the order of their numbers; neighbours of one reason and within one hour as one, so that the segments
+    that a long outage costs do not fill the state."""
+    joined: list[Lost] = []
+    for item in sorted(lost, key=lambda item: item.first):
+        before = joined[-1] if joined else None
+        if before is not None and before.reason == item.reason and before.last + 1 == item.first:
+            times = _span(before.event_times, item.event_times)
+            if times is not None or before.event_times is None is item.event_times:
+                joined[-1] = Lost(item.reason, before.first, item.last, times)
+                continue
+        joined.append(item)
+    return joined
+
+
+def _span(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Both, where both are known and lie within an hour."""
+    if one is None or other is None:
+        return None
+    first, last = min(one[0], other[0]), max(one[1], other[1])
+    return (first, last) if last - first <= HOUR else None
 
 
 def settled(entry: WriterEntry) -> int:
@@ -140,7 +178,7 @@ def settled(entry: WriterEntry) -> int:
 def load(path: Path, spool: str, now: int) -> State:
     """The state of a spool; a new one, named `spool`, where there is none or none of this version.
 
-    A state that cannot be read is kept beside the new one for a person to look at.
+    A state that cannot be read is kept in `set-aside/` for a person to look at.
     """
     try:
         data = path.read_bytes()
@@ -150,11 +188,13 @@ def load(path: Path, spool: str, now: int) -> State:
         state = msgspec.msgpack.decode(data, type=State)
         if state.version == VERSION:
             return state
-    except msgspec.DecodeError:
-        pass
+        why = f"its version is {state.version}, this shipper's is {VERSION}"
+    except msgspec.DecodeError as error:
+        why = str(error)
+    log.error("capture: the spool's state cannot be read and is set aside: %s", why)
     with contextlib.suppress(OSError):
-        path.replace(path.with_name(f"set-aside/state.{now}"))
-    return State(spool, now)
+        path.replace(path.parent / "set-aside" / f"state.{now}")
+    return State(spool, now, fresh=True)
 
 
 def load_or_none(path: Path) -> State | None:

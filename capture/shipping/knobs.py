@@ -1,0 +1,83 @@
+"""The knobs: when waiting records are taken, and which of them make one batch.
+
+The knobs are the spool's: bytes, records and age count over all writers, for equal headers, since only those share a
+batch. They call for a batch earlier than set where the spool could not hold as much: half of what its segments hold is
+as long as a batch waits, and as large as it gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from capture.shipping.batch import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from capture.config import CaptureConfig
+    from capture.journal.spool import Spool
+    from capture.shipping.scene import Scene, Watched
+
+_LARGEST_BATCH = 64 << 20
+"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's memory."""
+
+
+class Knobs:
+    """The settings of one spool's flushes. `draining` takes everything at once."""
+
+    def __init__(self, config: CaptureConfig, spool: Spool, scene: Scene, monotonic: Callable[[], float]) -> None:
+        self.draining = False
+        self._scene = scene
+        self._monotonic = monotonic
+        self._max_bytes = min(config.max_bytes, spool.most_segments * spool.segment_bytes // 2, _LARGEST_BATCH)
+        self._max_records = config.max_records
+        self._max_age = config.max_age_seconds
+
+    def due(self) -> list[list[Watched]]:
+        """The waiting segments, by header, of the headers for which a knob calls; those that wait longest first."""
+        groups: dict[bytes, list[Watched]] = {}
+        for identity in sorted(self._scene.watched):
+            watched = self._scene.watched[identity]
+            if watched.waiting[0]:
+                groups.setdefault(watched.reader.header_text, []).append(watched)
+        due = [group for group in groups.values() if self._is_due(group)]
+        return sorted(due, key=self._oldest)
+
+    def parts(self, group: list[Watched], there: set[str]) -> list[Part]:
+        """What one batch takes of a group: whole records, up to the size of a batch; `there` are the segments whose
+        file has its name still."""
+        parts: list[Part] = []
+        size = records = 0
+        for watched in group:
+            part = _part(watched) if watched.reader.identity in there else None
+            if part is not None:
+                parts.append(part)
+                size += part.stop - part.start
+                records += part.records
+            if size >= self._max_bytes or records >= self._max_records:
+                break
+        return parts
+
+    def _oldest(self, group: list[Watched]) -> float:
+        return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
+
+    def _is_due(self, group: list[Watched]) -> bool:
+        if self.draining or sum(watched.waiting[1] for watched in group) >= self._max_bytes:
+            return True
+        if sum(watched.waiting[0] for watched in group) >= self._max_records:
+            return True
+        if self._monotonic() - self._oldest(group) >= self._max_age:
+            return True
+        accounts = self._scene.accounts
+        return any(watched.process in accounts and accounts[watched.process].closed for watched in group)
+
+
+def _part(watched: Watched) -> Part | None:
+    """The whole records that wait in a segment: none where its first is damaged or not yet seen whole."""
+    reader, (done, start) = watched.reader, watched.done
+    end, records = start, 0
+    for _, frame_end, _ in reader.frames(start, reader.committed[1]):
+        end, records = frame_end, records + 1
+    if not records:
+        return None
+    return Part(reader.identity, reader.writer, start, end, reader.first_number + done, records)
