@@ -50,11 +50,13 @@ class JavaBudget:
 
     @classmethod
     def of(cls, limits: Limits, max_payload: int) -> JavaBudget:
-        """An eighth of the memory for the heap (96 MiB to 2 GiB); the waiting bodies fill at most three quarters of it.
+        """An eighth of the memory for the heap (96 MiB to 2 GiB), more where a few bodies would not fit, at most half.
 
-        A body is held twice while it waits: as Netty received it, and as the message for the worker.
+        The waiting bodies fill at most three quarters of it. A body is held twice while it waits: as Netty received
+        it, and as the message for the worker.
         """
-        heap = min(max(limits.memory // 8, 96 * MEBIBYTE, 8 * max_payload), 2048 * MEBIBYTE)
+        usual = min(max(limits.memory // 8, 96 * MEBIBYTE), 2048 * MEBIBYTE)
+        heap = max(usual, min(8 * max_payload, limits.memory // 2))
         return cls(heap, min(100, max(4, heap * 3 // 4 // (2 * max_payload))))
 
 
