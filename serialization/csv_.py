@@ -16,13 +16,14 @@ from collections.abc import Sequence
 import numpy
 
 from .charset import from_text, to_text
-from .errors import DecodeError, UnsupportedMediaType
+from .errors import DecodeError, EncodeError, UnsupportedMediaType
 from .limits import Limits
 from .media import MediaType
 from .payload import Payload
 from .tables import tabulate
 
 _EXACT = 2.0**53
+_QUOTED = re.compile(r'[,"\r\n]')
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -54,16 +55,14 @@ class CsvCodec:
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """A line for each row; names first where `header=present` is accepted. Missing values are empty cells."""
         table = tabulate(prediction)
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        lines = [_line(row) for row in table.rows]
         parameters = {}
         if _header(media):
             width = len(table.rows[0]) if table.rows else 0
-            names = table.names or (("prediction",) if width == 1 else tuple(f"prediction_{at}" for at in range(width)))
-            writer.writerow(names)
+            numbered = ("prediction",) if width == 1 else tuple(f"prediction_{at}" for at in range(width))
+            lines.insert(0, _line(table.names or numbered))
             parameters["header"] = "present"
-        writer.writerows([_cell(cell) for cell in row] for row in table.rows)
-        body, charset = from_text(out.getvalue(), media)
+        body, charset = from_text("".join(lines), media)
         return body, media.with_parameters(**parameters, **charset)
 
     def _refuse_too_many(self, text: str) -> None:
@@ -163,13 +162,25 @@ def _number(cell: str) -> float:
     return value
 
 
-def _cell(cell: object) -> object:
-    if cell is None or cell != cell:
-        return ""
-    if cell is True or cell is False:
-        return "true" if cell else "false"
-    if isinstance(cell, (list, dict)):
-        import msgspec
+def _line(cells: Sequence[object]) -> str:
+    line = ",".join(map(_cell, cells))
+    return line + "\n" if line or not cells else '""\n'  # an empty line would be no row
 
-        return msgspec.json.encode(cell).decode("utf-8")
-    return cell
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, float):
+        return repr(cell) if cell == cell else ""
+    if isinstance(cell, str):
+        return '"' + cell.replace('"', '""') + '"' if _QUOTED.search(cell) else cell
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int):
+        return str(cell)
+    import msgspec
+
+    try:
+        return _cell(msgspec.json.encode(cell).decode("utf-8"))
+    except UnicodeError as error:
+        raise EncodeError(f"the prediction has text that is not Unicode: {error}") from None

@@ -25,7 +25,7 @@ from .plain import to_plain
 _ENVELOPE = "instances"
 _RESPONSE_ENVELOPE = "predictions"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NOT_JSON = re.compile(rb"-?(?:NaN|nan|Infinity|inf|Inf)")
+_NOT_JSON = re.compile(rb"(?:^|[\s\[:,])(-?(?:NaN|nan|Infinity|inf))")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _LARGEST = 2**64 - 1
 _SMALLEST = -(2**63)
@@ -163,11 +163,12 @@ def explain(error: Exception, raw: bytes, limits: Limits) -> str:
     text = str(error)
     at = re.search(r"byte (\d+)", text)
     if at is not None:
-        start = max(int(at[1]) - 1, 0)
-        literal = _NOT_JSON.search(raw[start : start + 12])
+        start = max(int(at[1]) - 5, 0)  # the parser may have read on, taking nan for null
+        literal = _NOT_JSON.search(raw[start : start + 16])
         if literal is not None:
+            place = start + literal.start(1)
             return (
-                f"the body has {literal[0].decode()} at byte {at[1]}, which is not JSON; send null for a missing value"
+                f"the body has {literal[1].decode()} at byte {place}, which is not JSON; send null for a missing value"
             )
     if text == "Input data was truncated":
         return "the body is not JSON: it ends before its value does; send the whole document"

@@ -27,7 +27,8 @@ _PAGE_TYPE, _PAGE_UNCOMPRESSED, _PAGE_COMPRESSED, _PAGE_DATA, _PAGE_DATA_V2 = 1,
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _DATA_VALUES, _DATA_ENCODING, _DATA_ENCODING_V2 = 1, 2, 4
 _BYTE_ARRAY, _FIXED_LEN_BYTE_ARRAY = 6, 7
-_DELTA_BYTE_ARRAY = 7
+_DELTA_LENGTH_BYTE_ARRAY, _DELTA_BYTE_ARRAY = 6, 7
+_DICTIONARIES = frozenset({2, 8})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Part:
 
     values: int
     size: int
+    encoding: int | None = None
 
 
 class Footer:
@@ -62,6 +64,18 @@ class Footer:
         self.columns = _columns(root.structs(_FILE_SCHEMA))
         self._groups = root.structs(_FILE_GROUPS)
         self.groups = len(self._groups)
+        self._encodings: dict[str, set[int | None]] = {column.path: set() for column in self.columns}
+
+    def texts(self) -> list[str]:
+        """The paths of columns of text that are to be read as dictionaries; known when all parts have been read.
+
+        Not those in DELTA_LENGTH_BYTE_ARRAY, which no reader gives as a dictionary and which cannot repeat a value.
+        """
+        return [
+            column.path
+            for column in self.columns
+            if column.text and _DELTA_LENGTH_BYTE_ARRAY not in self._encodings[column.path]
+        ]
 
     def parts(self) -> Iterator[Part]:
         """All that the file would become. A chunk that two columns share is counted for each."""
@@ -78,8 +92,17 @@ class Footer:
                     if pages > _MAX_PAGES:
                         raise ValueError(f"the file has more than {_MAX_PAGES} pages")
                     seen += part.values
+                    self._note(column, part.encoding)
                     yield part
                 yield Part(rows, column.width * max(seen, rows))
+
+    def _note(self, column: Column, encoding: int | None) -> None:
+        encodings = self._encodings[column.path]
+        encodings.add(encoding)
+        mixed = _DELTA_LENGTH_BYTE_ARRAY in encodings and not _DICTIONARIES.isdisjoint(encodings)
+        if encoding == _DELTA_BYTE_ARRAY or mixed:
+            kind = "DELTA_BYTE_ARRAY" if encoding == _DELTA_BYTE_ARRAY else "a mixture with DELTA_LENGTH_BYTE_ARRAY"
+            raise ValueError(f"column {column.path[:60]!r} is encoded as {kind}; write it plain or with a dictionary")
 
     def _pages(self, chunk: Struct) -> Iterator[Part]:
         column = chunk.struct(_CHUNK_METADATA)
@@ -99,21 +122,21 @@ class Footer:
             at = reader.at + _known(header.i32(_PAGE_COMPRESSED), "the size of a page")
             if at > end:
                 raise ValueError("a page is larger than its column")
-            in_page = _values(header)
-            seen += in_page
-            yield Part(in_page, _known(header.i32(_PAGE_UNCOMPRESSED), "the size of a page"))
+            part = _part(header)
+            seen += part.values
+            yield part
 
 
-def _values(header: Struct) -> int:
+def _part(header: Struct) -> Part:
+    size = _known(header.i32(_PAGE_UNCOMPRESSED), "the size of a page")
     kind = header.i32(_PAGE_TYPE)
     if kind not in (_DATA_PAGE, _DATA_PAGE_V2):
-        return 0
+        return Part(0, size)
     data = header.struct(_PAGE_DATA if kind == _DATA_PAGE else _PAGE_DATA_V2)
     if data is None:
         raise ValueError("a page has no header for its data")
-    if data.i32(_DATA_ENCODING if kind == _DATA_PAGE else _DATA_ENCODING_V2) == _DELTA_BYTE_ARRAY:
-        raise ValueError("encoding DELTA_BYTE_ARRAY is not read")
-    return _known(data.i32(_DATA_VALUES), "the number of a page's values")
+    encoding = data.i32(_DATA_ENCODING if kind == _DATA_PAGE else _DATA_ENCODING_V2)
+    return Part(_known(data.i32(_DATA_VALUES), "the number of a page's values"), size, encoding)
 
 
 def _columns(elements: list[Struct]) -> tuple[Column, ...]:

@@ -38,8 +38,7 @@ class ParquetCodec:
             self._measure(footer)
             plain = pyarrow.parquet.ParquetFile(source).schema_arrow
             check_schema(plain, self._limits)
-            texts = [column.path for column in footer.columns if column.text]
-            file = pyarrow.parquet.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+            file = pyarrow.parquet.ParquetFile(source, read_dictionary=footer.texts(), pre_buffer=False)
             groups = [file.read_row_group(at, use_threads=False) for at in range(footer.groups)]
             table = pyarrow.concat_tables(groups) if groups else plain.empty_table()
             check_size(table, self._limits)

@@ -110,23 +110,31 @@ def _plain_column(column: Any, limits: Limits) -> Any:
         column = pyarrow.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     if not (types.is_string_view(column.type) or types.is_binary_view(column.type)):
         return column
-    size = sum(_bytes_of_views(chunk) for chunk in column.chunks)
+    chunks = [_without_nulls_views(chunk) for chunk in column.chunks]
+    size = sum(int(lengths.sum(dtype=numpy.int64)) for _, lengths in chunks)
     if size > limits.max_expanded_bytes:
-        raise DecodeError(
-            f"a column unfolds to {size} bytes; the limit is {limits.max_expanded_bytes}; send fewer rows"
-        )
-    return column.cast(_without_view(column.type))
+        raise DecodeError(f"a column unfolds to {size} bytes; the limit is {limits.max_expanded_bytes}; send fewer rows")
+    kind = _without_view(column.type)
+    return pyarrow.chunked_array([chunk.cast(kind) for chunk, _ in chunks], kind)
 
 
-def _bytes_of_views(array: Any) -> int:
-    """The length of all texts: a view is 16 bytes, of which the first 4 are its length."""
-    views = array.buffers()[1]
-    if views is None or not len(array):
-        return 0
-    lengths = numpy.frombuffer(views, dtype=numpy.int32)[4 * array.offset : 4 * (array.offset + len(array)) : 4]
-    if array.null_count:
-        lengths = lengths[array.is_valid().to_numpy(zero_copy_only=False)]
-    return int(lengths.sum(dtype=numpy.int64))
+def _without_nulls_views(array: Any) -> tuple[Any, Any]:
+    """An array of views that is safe to cast, and the lengths of its values.
+
+    A view is 16 bytes, the first 4 of which are the length. Those of nulls mean nothing, and validation does not look
+    at them, but a cast does, and ends the process where they are out of range (pyarrow 26). So they are cleared.
+    """
+    validity, views, *data = array.buffers()
+    if not len(array) or views is None:
+        return pyarrow.array([], array.type), numpy.zeros(0, numpy.int32)
+    words = numpy.frombuffer(views, numpy.int32).reshape(-1, 4)[array.offset : array.offset + len(array)].copy()
+    if validity is not None:
+        valid = array.is_valid().to_numpy(zero_copy_only=False)
+        words[~valid] = 0
+        validity = pyarrow.py_buffer(numpy.packbits(valid, bitorder="little"))
+    safe = pyarrow.Array.from_buffers(array.type, len(array), [validity, pyarrow.py_buffer(words), *data])
+    safe.validate(full=True)
+    return safe, words[:, 0]
 
 
 def _unfolded(array: Any) -> Any:

@@ -1,0 +1,151 @@
+"""CSV: numbers, text, headers, and what is neither."""
+
+import math
+
+import numpy
+import pandas
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serialization import Codecs, DecodeError, EncodeError, Limits, UnsupportedMediaType
+from tests.serialization.bodies import CSV
+
+CODECS = Codecs()
+HEADER = f"{CSV}; header=present"
+#: A cell of text: no number, not empty, and not of spaces, which a reader takes for a number or for missing.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).map(lambda text: "t" + text)
+
+
+@given(st.integers(1, 5).flatmap(lambda k: st.lists(st.lists(st.floats(), min_size=k, max_size=k), min_size=1)))
+def test_numbers_without_a_header_are_a_matrix_and_read_back_exactly(rows):
+    matrix = numpy.array(rows)
+    decoded = CODECS.decode(CODECS.encode(matrix, CSV)[0], CSV)
+    assert decoded.dtype == numpy.float64
+    assert decoded.shape == matrix.shape
+    assert numpy.array_equal(decoded, matrix, equal_nan=True)
+
+
+@given(st.integers(1, 4).flatmap(lambda k: st.lists(st.lists(TEXT, min_size=k, max_size=k), min_size=1)))
+def test_text_is_read_back_whatever_it_holds(rows):
+    decoded = CODECS.decode(CODECS.encode(rows, CSV)[0], CSV)
+    assert [list(row) for row in zip(*decoded.values(), strict=True)] == rows
+
+
+@given(st.lists(st.fixed_dictionaries({"a": st.none() | TEXT, "b,\n": st.floats(allow_nan=False)}), min_size=1))
+def test_a_table_with_a_header_is_read_back(records):
+    body, content_type = CODECS.encode(records, HEADER)
+    assert content_type == HEADER
+    decoded = CODECS.decode(body, content_type)
+    assert sorted(decoded) == ["a", "b,\n"]
+    assert decoded["b,\n"].tolist() == [record["b,\n"] for record in records]
+    if any(record["a"] for record in records):
+        assert decoded["a"] == [record["a"] for record in records]
+
+
+@pytest.mark.parametrize(
+    ("body", "matrix"),
+    [
+        (b"1,2\n3,4", [[1, 2], [3, 4]]),
+        (b"1,2\r\n3,4\r\n\r\n", [[1, 2], [3, 4]]),
+        (b"1\n2\n", [[1], [2]]),
+        (b"7", [[7]]),
+        (b"1,,3\n", [[1, math.nan, 3]]),
+        (b" 1 , -2e3,inf\n", [[1, -2000, math.inf]]),
+        (b'"1","2"\n', [[1, 2]]),
+        (b"\xef\xbb\xbf1,2\n", [[1, 2]]),
+        (b"1\r2\r", [[1], [2]]),
+        (b"9007199254740992,1e300\n", [[2**53, 1e300]]),
+    ],
+)
+def test_numbers_are_read_in_every_notation(body, matrix):
+    decoded = CODECS.decode(body, CSV)
+    assert numpy.array_equal(decoded, numpy.array(matrix, dtype=float), equal_nan=True)
+
+
+@pytest.mark.parametrize("cell", ["abc", "1_000", "١", "0x10", "1,5", "true", "12345678901234567891"])
+def test_what_no_double_holds_exactly_stays_text(cell):
+    decoded = CODECS.decode(f'1,"{cell}"\n2,\n'.encode(), CSV)
+    assert decoded["feature_1"] == [cell, None]
+    assert decoded["feature_0"].tolist() == [1.0, 2.0]
+
+
+def test_columns_are_named_by_the_header_else_by_the_model_else_by_number():
+    assert list(CODECS.decode(b"a,b\n1,2\n", HEADER)) == ["a", "b"]
+    assert list(Codecs(feature_names=("x", "y")).decode(b"1,text\n", CSV)) == ["x", "y"]
+    assert list(Codecs(feature_names=("x", "y")).decode(b"a,b\n1,2\n", HEADER)) == ["a", "b"]
+    assert list(CODECS.decode(b"1,text\n", CSV)) == ["feature_0", "feature_1"]
+
+
+def test_a_header_alone_is_no_rows():
+    assert {name: column.tolist() for name, column in CODECS.decode(b"a,b\n", HEADER).items()} == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "says"),
+    [
+        (CSV, b"1,2\n3\n", "line 2 of the CSV body has 1 cells, the first row has 2"),
+        (CSV, b"1,2\n\n3,4\n", "line 2 of the CSV body has 1 cells"),
+        (CSV, b'1,"2\n', "line 1 of the CSV body is malformed"),
+        (CSV, b'a"b\n"c"d\n', "malformed"),
+        (CSV, b"\n\n", "no rows"),
+        (CSV, b"\xff\xfe", "not valid utf-8"),
+        (f"{CSV}; charset=utf-16", b"\x00", "not valid utf-16"),
+        (HEADER, b"a,a\n1,2\n", "names 'a' twice"),
+        (HEADER, b"a,\n1,2\n", "column 2 of the CSV header has no name"),
+        (CSV, b"x" * 140_000, "malformed: field larger"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_line(content_type, body, says):
+    with pytest.raises(DecodeError, match=says):
+        CODECS.decode(body, content_type)
+
+
+def test_a_width_that_is_not_the_models_is_refused_with_its_columns():
+    with pytest.raises(DecodeError, match=r"has 3 columns; the model takes 2, in the order x, y"):
+        Codecs(feature_names=("x", "y")).decode(b"1,2,text\n", CSV)
+
+
+@pytest.mark.parametrize("body", [b",".join([b"1"] * 20), b"1\n" * 20, b"1\r" * 20])
+def test_more_cells_than_the_limit_are_refused(body):
+    with pytest.raises(DecodeError, match="more than 10 cells"):
+        Codecs(limits=Limits(max_items=10)).decode(body, CSV)
+
+
+def test_a_header_that_is_neither_present_nor_absent_is_not_supported():
+    with pytest.raises(UnsupportedMediaType, match="header=present"):
+        CODECS.decode(b"1", f"{CSV}; header=maybe")
+
+
+@pytest.mark.parametrize(
+    ("prediction", "plain", "with_header"),
+    [
+        (0.5, "0.5\n", "prediction\n0.5\n"),
+        ([0.5, 1], "0.5\n1\n", "prediction\n0.5\n1\n"),
+        (numpy.array([[1, 2], [3, 4]]), "1,2\n3,4\n", "prediction_0,prediction_1\n1,2\n3,4\n"),
+        ({"a": 1, "b": "x"}, "1,x\n", "a,b\n1,x\n"),
+        ({"a": [1, 2], "b": ["x", None]}, "1,x\n2,\n", "a,b\n1,x\n2,\n"),
+        ([{"a": 1}, {"b": 2}], "1,\n,2\n", "a,b\n1,\n,2\n"),
+        ({"a": [1, 2], "b": "x"}, '"[1,2]",x\n', 'a,b\n"[1,2]",x\n'),
+        ([True, False, None], 'true\nfalse\n""\n', 'prediction\ntrue\nfalse\n""\n'),
+        ([math.nan, math.inf], '""\ninf\n', 'prediction\n""\ninf\n'),
+        (["a,b", 'say "x"'], '"a,b"\n"say ""x"""\n', 'prediction\n"a,b"\n"say ""x"""\n'),
+        (pandas.DataFrame({"a": [1, 2]}), "1\n2\n", "a\n1\n2\n"),
+        ([], "", "\n"),
+    ],
+)
+def test_a_prediction_is_a_line_for_each_row(prediction, plain, with_header):
+    assert CODECS.encode(prediction, CSV) == (plain.encode(), CSV)
+    assert CODECS.encode(prediction, HEADER) == (with_header.encode(), HEADER)
+
+
+def test_rows_of_different_lengths_are_no_table():
+    with pytest.raises(EncodeError, match=r"prediction\[1\] has 1 values and prediction\[0\] has 2"):
+        CODECS.encode([[1, 2], [3]], CSV)
+
+
+def test_charsets_go_both_ways():
+    body, content_type = CODECS.encode(["ü"], f"{CSV}; charset=utf-16le")
+    assert (body, content_type) == ("ü\n".encode("utf-16-le"), f"{CSV}; charset=utf-16le")
+    assert CODECS.decode(body, content_type) == {"feature_0": ["ü"]}
+    assert CODECS.decode("ü\n".encode("utf-16"), f"{CSV}; charset=UTF-16") == {"feature_0": ["ü"]}
