@@ -6,6 +6,7 @@ An artefact is SageMaker's: the model's files, and `code/` with `inference.py` (
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,4 +90,6 @@ class Artefact:
     def make_importable(self) -> None:
         """Put the artefact's modules first on Python's path, `code/` before the artefact's own directory."""
         places = [str(self.code), str(self.directory)]
+        # Programs that the user's code starts find them too, as under the toolkit.
+        os.environ["PYTHONPATH"] = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])
         sys.path[:] = [*places, *(entry for entry in sys.path if entry and entry not in places)]

@@ -32,6 +32,9 @@ DRAIN_LIMIT = 16
 
 MOST_CONNECTIONS = 4096
 
+SERVING = "yes"
+"""What stands in the list `serving` while the endpoint can answer; HAProxy's lists can be changed while it runs."""
+
 MODEL_NAME = "[A-Za-z0-9._-]{1,256}"
 """What a model of a multi-model endpoint may be called: what needs no escaping anywhere."""
 
@@ -116,7 +119,7 @@ defaults
 {_own_errors()}
 frontend endpoint
   bind {host}:{port}
-  acl serving srv_is_up(flag/serving)
+  acl serving str({SERVING}) -m str -f {directory.serving}
   http-after-response del-header {HANDLER_HEADER}
   http-after-response set-header connection close if !serving
 
@@ -128,9 +131,6 @@ frontend endpoint
 
 backend nothing
   http-request return status 404 {_body("NotFound", "this endpoint has POST /invocations, GET /ping and GET /metrics")}
-
-backend flag
-  server serving 127.0.0.1:1 disabled
 
 backend supervisor
   timeout server 1h
@@ -255,7 +255,9 @@ class Admin:
 
     async def set_serving(self, serving: bool) -> None:
         """Let `/ping` answer 200 (and connections be kept) or 503 (and connections be closed after an answer)."""
-        await self.command(f"set server flag/serving state {'ready' if serving else 'maint'}")
+        await self.command(f"del acl {self._directory.serving} {SERVING}")
+        if serving:
+            await self.command(f"add acl {self._directory.serving} {SERVING}")
 
     async def refuse(self, model: str) -> None:
         """From now on a model's invocations get 404; those that were taken go on."""

@@ -8,7 +8,9 @@ and for ever. So a worker sends one datagram to the supervisor when its model is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -77,6 +79,9 @@ class Roster(asyncio.DatagramProtocol):
 
     def _worker_ended(self, pid: int) -> None:
         self._unwatch(pid)
+        # A worker leads a group of its own: what it had started and not made independent goes with it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
         del self.alive[pid]
         self.ended += 1
         self._changed()

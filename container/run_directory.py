@@ -47,6 +47,7 @@ class RunDirectory:
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
         directory.metrics.mkdir()
         directory.busy.mkdir()
+        directory.serving.touch()
         directory.unloading.touch()
         return directory
 
@@ -83,6 +84,11 @@ class RunDirectory:
     def proxy_configuration(self) -> Path:
         """HAProxy's configuration file."""
         return self.path / "haproxy.cfg"
+
+    @property
+    def serving(self) -> Path:
+        """HAProxy's list that says whether the endpoint can answer."""
+        return self.path / "serving"
 
     @property
     def unloading(self) -> Path:

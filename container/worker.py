@@ -4,7 +4,7 @@
 
 It is Multi Model Server's own worker class with five of its habits changed, each of which loses a request, a process
 or a reason (the notes say how they were found):
-- parent and workers die with whoever started them;
+- parent and workers die with whoever started them, and what a worker has started goes with it;
 - what a worker prints goes to the log pump, not through Java, whose reader one printed line can stop;
 - a model that cannot be loaded is answered with its reason, and reported to the supervisor;
 - SIGTERM ends an idle worker in order; it is what the supervisor sends when every request is answered;
@@ -38,6 +38,7 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
     def start_worker(self, cl_socket: socket.socket) -> None:
         """In the forked worker: serve one connection of Java's, then end."""
         die_with_parent(signal.SIGKILL, self.parent)
+        os.setpgid(0, 0)
         logs.take_over(RunDirectory.of_this_process().log, "worker", Settings.from_env().log_level)
         logging.getLogger("mms").setLevel(logging.WARNING)
         for handler_of_root in logging.getLogger().handlers:

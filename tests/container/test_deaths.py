@@ -75,6 +75,19 @@ def test_a_handler_that_hangs_is_ended_at_its_limit_and_leaks_no_process(served:
     assert wait_for(lambda: served.log_with(source="worker", message="in predict_fn"))
 
 
+def test_what_a_handler_had_started_ends_with_its_worker(served: Endpoint):
+    answer = served.invoke({"run": "sleep 600"})
+    assert (answer.status, answer.json["type"]) == (500, "WorkerDied")
+    wait_for(lambda: not served.pids("sleep 600"))
+
+
+def test_what_a_handler_made_independent_ends_with_the_endpoint(served: Endpoint):
+    assert served.invoke({"run": "setsid sleep 601 >/dev/null 2>&1 &"}).status == 200
+    wait_for(lambda: served.pids("sleep 601"))
+    assert served.terminate() == 0
+    assert not served.processes()
+
+
 def test_a_request_within_the_limit_is_not_ended(served: Endpoint):
     before = served.workers
     assert served.invoke({"sleep": 1.2}).status == 200

@@ -16,6 +16,7 @@ from container.run_directory import RunDirectory, RunDirectoryError
 def test_haproxy_takes_the_configuration_without_a_warning(tmp_path: Path, multi_model: bool, time_limit: float):
     directory = RunDirectory(tmp_path)
     directory.unloading.touch()
+    directory.serving.touch()
     text = proxy.configuration(
         directory,
         host="127.0.0.1",
