@@ -19,6 +19,9 @@ KEY = "X-Test-Key"
 RECORDINGS = "TEST_RECORDINGS"
 """The variable that names the directory of the recordings."""
 
+SECRET = "the password is swordfish"
+"""What a `predict_fn` raises that is told to: nobody but the log may hear it."""
+
 RECORDER = '''
 """Writes down what predict_fn was given, in types that JSON keeps: a file for each request."""
 

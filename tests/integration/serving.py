@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.flights.build import Artefact
 from tests.container.endpoint import Endpoint
 from tests.integration.captured import CapturedObject, captured_objects
 from tests.integration.models import RECORDINGS
@@ -48,6 +49,11 @@ class Chain:
     def stop(self) -> int:
         """Stop it as SageMaker does; the exit code."""
         return self.endpoint.terminate()
+
+
+def settings_of(artefact: Artefact) -> dict[str, str]:
+    """What the environment must say to serve a copy of an artefact."""
+    return {name: value for name, value in artefact.environment.items() if name != "SAGEMAKER_BASE_DIR"}
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from tests.integration.captured import CapturedObject, Row, rows_by_event
 from tests.integration.conversation import Answer, Request, converse
 from tests.integration.flights_requests import UNKNOWN_HOUR, flights_requests, sizes
 from tests.integration.models import record_flights, recording
-from tests.integration.serving import NAME, PREFIX, Chain, chain
+from tests.integration.serving import NAME, PREFIX, Chain, chain, settings_of
 from tests.s3_server import S3Server
 
 pytestmark = pytest.mark.xdist_group("flights chain")
@@ -68,8 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server, flights: 
     _date_planes(code / "store.db")
     before = files(base / "model")
     # Several batches while requests are answered, the last one at the end.
-    settings = {name: value for name, value in flights.environment.items() if name != "SAGEMAKER_BASE_DIR"}
-    with chain(base, s3_server, settings | {"CAPTURE_MAX_RECORDS": "80"}) as started:
+    with chain(base, s3_server, settings_of(flights) | {"CAPTURE_MAX_RECORDS": "80"}) as started:
         answers = converse(started.port, flights_requests(sizes(COUNT)))
         late, exit_code = _ask_until_it_is_gone(started)
         objects = started.objects()
@@ -332,9 +331,8 @@ def test_without_a_destination_nothing_is_written_and_the_answers_are_the_same(
     base = tmp_path_factory.mktemp("off")
     record_flights(flights, base)
     before = files(base / "model")
-    settings = {name: value for name, value in flights.environment.items() if name != "SAGEMAKER_BASE_DIR"}
     asked = {answer.request.key: answer for answer in run.answers[:: COUNT // 25]}
-    with chain(base, s3_server, settings | {"CAPTURE_DESTINATION": ""}) as silent:
+    with chain(base, s3_server, settings_of(flights) | {"CAPTURE_DESTINATION": ""}) as silent:
         answers = converse(silent.port, [answer.request for answer in asked.values()])
         metrics = silent.endpoint.get("/metrics").body.decode()
         assert silent.stop() == 0
