@@ -207,11 +207,13 @@ class CaptureBuffer:
             self._closed = True
             made, sealed = list(self._made), 0
         end = time.monotonic() + timeout
-        while sealed < len(made) and time.monotonic() < end:
+        while sealed < len(made):
             try:
                 self._lanes.pop().seal()
                 sealed += 1
             except IndexError:
+                if time.monotonic() >= end:
+                    break
                 time.sleep(_POLL)
         if sealed < len(made):
             return False  # a thread still writes: its segment is the shipper's when it is through, or the process dead

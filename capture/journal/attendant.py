@@ -85,8 +85,9 @@ class Attendant:
             self._thread.join(timeout=5.0)
 
     def _claim(self, wait: bool) -> mmap.mmap | None:
-        now = self._clock() // 1000
-        return self._spool.claim(self._account.process, self._header, now, self._account, wait)
+        """A segment; where one is ready already, it is only a reserve."""
+        now, reserve = self._clock() // 1000, bool(self._ready)
+        return self._spool.claim(self._account.process, self._header, now, self._account, wait, reserve)
 
     def _stock(self) -> None:
         """Claims until as many are ready as are wanted, or as this spool can give."""
