@@ -1,7 +1,8 @@
 """What `CaptureBuffer.append` costs the thread that serves, while the shipper ships.
 
 Each round runs every workload once, in a process of its own, paced; an append and its floor alternate in one loop, so
-that a noisy neighbour meets both. Beside them stands a fixed microsecond of Python: what its maximum is, the machine
+that a noisy neighbour meets both, and each goes first every other time, so that neither always finds the caches warmed
+by the other. Beside them stands a fixed microsecond of Python: what its maximum is, the machine
 did. A call counts as *not preempted* when the kernel did not switch the thread out against its will meanwhile
 (`ru_nivcsw`).
 
@@ -79,11 +80,15 @@ def paced(workload: Workload, buffer: CaptureBuffer, calls: int) -> dict[str, An
     next_tick = time.perf_counter()
     while len(append) < calls:
         for _ in range(each):
+            floor_first = len(append) % 2
+            if floor_first:
+                floor.append(_timed(workload.floor)[0])
             taken, preempted = _timed(workload.append, buffer)
             append.append(taken)
             if not preempted:
                 calm.append(taken)
-            floor.append(_timed(workload.floor)[0])
+            if not floor_first:
+                floor.append(_timed(workload.floor)[0])
             fixed.append(_timed(_microsecond)[0])
         next_tick = max(next_tick + tick, time.perf_counter() - 10 * tick)
         time.sleep(max(next_tick - time.perf_counter(), 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,15 @@ _random = random.Random()
 _bits = _random.getrandbits
 os.register_at_fork(after_in_child=_random.seed)
 
-_VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
+_pack = struct.Struct(">QQ").pack
+_VERSION, _VARIANT = 7 << 12, 2 << 62
 _YEAR_10000 = 253_402_300_800_000
 
 
 def event_id_bytes(microseconds: int) -> bytes:
     """A new id as 16 bytes, for an event at `microseconds` since 1970 UTC."""
     milliseconds, rest = divmod(microseconds, 1000)
-    number = (milliseconds << 80) | (((rest << 12) // 1000 + 1) << 64) | _VERSION_AND_VARIANT | _bits(62)
-    return number.to_bytes(16, "big")
+    return _pack(milliseconds << 16 | _VERSION | (rest << 12) // 1000 + 1, _VARIANT | _bits(62))
 
 
 def event_id_text(raw: bytes) -> str:

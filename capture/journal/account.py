@@ -40,6 +40,7 @@ REFUSALS = ("too_large", "unencodable", "spool_full", "spool_unavailable", "busy
 _KEPT, _SAMPLED_OUT, _ROWS, _BYTES, _MISMATCHES, _SETTLED, _COUNT, _SUM, _MAX = range(9)
 _REFUSED, _BUCKETS = 16, 64
 _MOST_BUCKET = _WORDS - _BUCKETS - 1
+_LAST_BUCKET = _WORDS - 1
 
 
 class Lane:
@@ -75,8 +76,8 @@ class Lane:
         if nanoseconds > words[_MAX]:
             words[_MAX] = nanoseconds
         power = nanoseconds.bit_length()
-        bucket = (power << 3) + ((nanoseconds >> power - 4) & 7) if power > 3 else nanoseconds
-        words[_BUCKETS + min(bucket, _MOST_BUCKET)] += 1
+        bucket = (power << 3) + (nanoseconds >> power - 4 & 7) if power > 3 else nanoseconds
+        words[_BUCKETS + bucket if bucket < _MOST_BUCKET else _LAST_BUCKET] += 1
 
     @property
     def used(self) -> bool:
@@ -213,7 +214,8 @@ class Account:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
-        if os.fstat(descriptor).st_size < (MOST_LANES + 1) * PAGE:
+        size = os.fstat(descriptor).st_size
+        if size < (MOST_LANES + 1) * PAGE or size % 8:
             os.close(descriptor)
             return None
         try:
