@@ -46,7 +46,8 @@ class _Source:
         for model, count in vitals.workers.items():
             workers.add_metric([model], count)
         yield workers
-        yield _counter("endpoint_workers_ended", "Workers that have ended, for whatever reason.", vitals.workers_ended)
+        ended = vitals.workers_ended
+        yield CounterMetricFamily("endpoint_workers_ended", "Workers that have ended, for whatever reason.", ended)
         responses = CounterMetricFamily(
             "endpoint_responses", "Answers to invocations, those of the proxy included.", labels=["class"]
         )
@@ -54,40 +55,51 @@ class _Source:
             responses.add_metric([name], count)
         yield responses
         if self._spool is not None:
-            yield _counter("capture_shipper_restarts", "Shippers that had to be replaced.", vitals.shipper_restarts)
+            restarts = vitals.shipper_restarts
+            yield CounterMetricFamily("capture_shipper_restarts", "Shippers that had to be replaced.", restarts)
             yield from capture_families(read_stats(self._spool))
+
+
+COUNTERS = {
+    "appended": ("capture_records_appended", "Records handed to the buffer."),
+    "shipped": ("capture_records_shipped", "Records at their destination."),
+    "sampled_out": ("capture_records_sampled_out", "Records left out by sampling."),
+    "rows": ("capture_rows", "Rows of all records."),
+    "bytes": ("capture_bytes", "Bytes of all records."),
+    "row_mismatches": ("capture_row_mismatches", "Records with another number of predictions than of rows."),
+    "rescued_cells": ("capture_rescued_cells", "Cells whose value does not fit their column's type."),
+    "renamed_features": ("capture_renamed_features", "Features whose name is one of capture's own."),
+    "objects": ("capture_objects", "Objects written."),
+    "object_bytes": ("capture_object_bytes", "Bytes of all objects."),
+    "dropped_segments": ("capture_dropped_segments", "Segments that gave way at the spool's limit."),
+    "dropped_bytes": ("capture_dropped_bytes", "Bytes of those segments."),
+    "damaged_segments": ("capture_damaged_segments", "Segments with a bad checksum."),
+    "append_count": ("capture_appends", "Calls of append that were timed."),
+}
+GAUGES = {
+    "waiting": ("capture_records_waiting", "Records in the spool, not shipped yet."),
+    "backlog_bytes": ("capture_backlog_bytes", "Committed bytes that wait."),
+    "spool_bytes": ("capture_spool_bytes", "Bytes of all segments in the spool."),
+    "oldest_seconds": ("capture_oldest_waiting_seconds", "Age of the oldest segment that waits."),
+    "writers": ("capture_writers", "Living writers."),
+}
+APPEND_MICROSECONDS = {"mean": "append_mean_us", "0.99": "append_p99_us", "max": "append_max_us"}
 
 
 def capture_families(stats: Stats) -> Iterable[Metric]:
     """Capture's counters: appended = shipped + waiting + dropped + sampled out."""
-    yield _counter("capture_records_appended", "Records handed to the buffer.", stats.appended)
-    yield _counter("capture_records_shipped", "Records at their destination.", stats.shipped)
-    yield _counter("capture_records_sampled_out", "Records left out by sampling.", stats.sampled_out)
-    yield _counter("capture_rows", "Rows of all records.", stats.rows)
-    yield _counter("capture_bytes", "Bytes of all records.", stats.bytes)
-    yield GaugeMetricFamily("capture_records_waiting", "Records in the spool, not shipped yet.", stats.waiting)
-    yield GaugeMetricFamily("capture_backlog_bytes", "Committed bytes that wait.", stats.backlog_bytes)
-    yield GaugeMetricFamily("capture_spool_bytes", "Bytes of all segments in the spool.", stats.spool_bytes)
-    yield GaugeMetricFamily(
-        "capture_oldest_waiting_seconds", "Age of the oldest segment that waits.", stats.oldest_seconds
-    )
+    for field, (name, documentation) in COUNTERS.items():
+        yield CounterMetricFamily(name, documentation, getattr(stats, field))
+    for field, (name, documentation) in GAUGES.items():
+        yield GaugeMetricFamily(name, documentation, getattr(stats, field))
     dropped = CounterMetricFamily("capture_records_dropped", "Records lost, by reason.", labels=["reason"])
     for reason, count in sorted(stats.dropped.items()):
         dropped.add_metric([reason], count)
     yield dropped
-    yield _counter(
-        "capture_row_mismatches", "Events whose predictions were not one for each row.", stats.row_mismatches
-    )
-    yield _counter(
-        "capture_append_seconds_total",
-        "Time that capture took from requests.",
-        stats.append_count * stats.append_mean_us / 1e6,
-    )
-    yield _counter("capture_appends", "Calls of append that were timed.", stats.append_count)
-
-
-def _counter(name: str, documentation: str, value: float) -> CounterMetricFamily:
-    return CounterMetricFamily(name.removesuffix("_total"), documentation, value)
+    append = GaugeMetricFamily("capture_append_seconds", "What append added to a request.", labels=["quantile"])
+    for quantile, field in APPEND_MICROSECONDS.items():
+        append.add_metric([quantile], getattr(stats, field) / 1e6)
+    yield append
 
 
 def exposition(directory: Path, vitals: Vitals, spool: Path | None) -> bytes:

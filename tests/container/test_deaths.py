@@ -75,6 +75,18 @@ def test_a_handler_that_hangs_is_ended_at_its_limit_and_leaks_no_process(served:
     assert wait_for(lambda: served.log_with(source="worker", message="in predict_fn"))
 
 
+def test_an_endpoint_that_was_frozen_between_requests_answers_the_next_one(served: Endpoint):
+    before = served.workers
+    pids = served.processes()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: all(_state(pid) == "T" for pid in pids))
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    assert served.invoke([[1]]).status == 200
+    assert served.workers == before
+
+
 def test_what_a_handler_had_started_ends_with_its_worker(served: Endpoint):
     answer = served.invoke({"run": "sleep 600"})
     assert (answer.status, answer.json["type"]) == (500, "WorkerDied")
@@ -179,6 +191,10 @@ def test_a_full_queue_refuses_with_503_and_answers_all_that_it_took(tmp_path: Pa
         assert {answer.status for answer in answers} == {200, 503}
         refused = [answer for answer in answers if answer.status == 503]
         assert {answer.json["type"] for answer in refused} == {"Overloaded"}
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _answered(endpoint: Endpoint) -> Answer | None:

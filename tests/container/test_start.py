@@ -166,6 +166,15 @@ def test_without_a_destination_nothing_is_captured_and_nothing_is_written(tmp_pa
     assert {name.partition("-")[0] for name in written} == {"model", "stdout", "stderr"}
 
 
+def test_a_larger_payload_passes_both_ways_where_the_setting_allows_it(tmp_path: Path):
+    code = "def model_fn(d): return 1\ndef predict_fn(f, m): return f['text']\n"
+    with running(tmp_path, code, {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "20"}) as endpoint:
+        text = "x" * 19_000_000
+        answer = endpoint.invoke({"text": text})
+        assert (answer.status, answer.json) == (200, text)
+        assert endpoint.get("/execution-parameters").json["MaxPayloadInMB"] == 20
+
+
 def test_a_program_and_an_accept_of_one_s_own(tmp_path: Path):
     env = {"SAGEMAKER_PROGRAM": "serving.py", "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
     with running(tmp_path, "raise AssertionError", env, serving__py=TINY) as endpoint:
