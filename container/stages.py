@@ -24,7 +24,7 @@ from container.headers import CUSTOM_ATTRIBUTES, INFERENCE_ID, TARGET_MODEL, Req
 from container.stores.protocol import FeatureStore
 from container.stores.recording import FailurePolicy, NoStore, RecordingStore
 from container.user_module import Function, Functions
-from serialization import Codecs, DecodeError, EncodeError
+from serialization import Codecs, DecodeError, EncodeError, Message
 
 if TYPE_CHECKING:
     from capture import CaptureBuffer
@@ -142,7 +142,7 @@ class Pipeline:
         if self.buffer is not None:
             clock.enter("capture")
             prepared = self.buffer.prepare(
-                features, event_id=request.event_id, inference_id=request.headers.get(INFERENCE_ID)
+                _for_capture(features), event_id=request.event_id, inference_id=request.headers.get(INFERENCE_ID)
             )
 
         clock.enter("predict")
@@ -192,6 +192,19 @@ class Pipeline:
         problem = problem_of(error, stage, multi_model=self.multi_model)
         _log_problem(problem, stage, error)
         return Response(problem.status, problem.body(request.event_id), "application/json")
+
+
+def _for_capture(features: Any) -> Any:
+    """What is captured of the features: protobuf's numbers in their types, which the model's plain ones do not show.
+
+    Nothing of capture fails a request, so what cannot be typed is captured as it is.
+    """
+    if isinstance(features, Message):
+        try:
+            return features.typed()
+        except Exception:
+            return features
+    return features
 
 
 def _log_problem(problem: Problem, stage: str, error: BaseException) -> None:

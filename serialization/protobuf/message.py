@@ -37,5 +37,11 @@ class Message(dict[str, object]):
 
         return column_types(self)
 
+    def typed(self) -> dict[str, object]:
+        """The fields with their numbers as NumPy values of the schema's types; see `typed.typed`."""
+        from .typed import typed
+
+        return typed(self)
+
     def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
         return dict, (dict(self),)
