@@ -10,7 +10,8 @@
 
 `data` is flat JSON under the dataset's column names: what is nested is JSON text in a string, NaN and the infinities
 are null, since a reader of the format knows no other number. Where an event has several items, both ids carry the
-item's number. What the managed format has no place for stands in `capture`, which its readers do not look at.
+item's number. An event whose request-level values alone would fill 256 MiB of lines is refused, since a text of a
+megabyte in each of a thousand lines would take all memory. What the managed format has no place for stands in `capture`, which its readers do not look at.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from capture.encoding.unfolding import by_output, items_of, unfold
 if TYPE_CHECKING:
     from capture.record import Event, Header
 
+_LARGEST_EVENT = 256 << 20
 _FLAT = {int, float, str, bool, type(None)}
 _Line = Callable[[int, bytes, bytes | None], bytes]
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +64,7 @@ class LinesBuilder:
             return
         request = next(unfold(event.request), ((), ())) if event.request is not None else ((), ())
         shared = dict(zip(self._inputs.columns(request[0]), map(_flat, request[1]), strict=True))
-        inputs = self._data(unfold(items), shared) if count else iter([_escaped(_encode(shared))])
+        inputs = self._data(unfold(items), shared, count) if count else iter([_escaped(_encode(shared))])
         if predicted == count:
             outputs: Iterator[bytes | None] = self._predictions(event)
             mismatch = None
@@ -79,9 +81,13 @@ class LinesBuilder:
         counts = Counts(renamed=tuple(self._inputs.renamed), row_mismatches=self._mismatches)
         return self._body.getvalue(), self._rows, counts
 
-    def _data(self, rows: Iterator[tuple[tuple[str, ...], tuple[Any, ...]]], shared: dict[str, Any]) -> Iterator[bytes]:
+    def _data(
+        self, rows: Iterator[tuple[tuple[str, ...], tuple[Any, ...]]], shared: dict[str, Any], items: int
+    ) -> Iterator[bytes]:
         """The escaped input of each item: what the request's items share, then its own."""
         common = _escaped(_encode(shared))[:-1]
+        if len(common) * items > _LARGEST_EVENT:
+            raise ValueError(f"{items} lines would each repeat {len(common)} bytes of the request's features")
         for names, values in rows:
             columns = self._inputs.columns(names)
             own: dict[str, Any] = dict(

@@ -71,7 +71,9 @@ def test_the_projections_paths_are_the_writers_keys(captured: Path, capsys: pyte
             "capture_variant": properties["projection.capture_variant.values"],
             "capture_hour": f"{dataset.to_datetime(key.hour):%Y/%m/%d/%H}",
         }
-        path = re.sub(r"\$\{(\w+)\}", lambda found, at=partition: at[found[1]], properties["storage.location.template"])
+        path = properties["storage.location.template"]
+        for name, value in partition.items():
+            path = path.replace(f"${{{name}}}", value)
         assert f"s3://bucket/captured/{text}" == f"{path}{key.batch}.parquet"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from capture.encoding import EncodingError, encode_objects
 from capture.errors import CaptureError
-from capture.record import Columns, Event, Matrix, Ragged
+from capture.record import Block, Columns, Event, Matrix, Ragged
 from capture.sinks import SinkError
 from tests.capture.samples import HOUR, NOON, encode, event, header, rows, table, values
 
@@ -23,13 +23,17 @@ def mixed_events() -> list[Event]:
     draw = np.random.default_rng(7)
     made = []
     for number in range(60):
-        items = [
+        blocks: list[Block] = [
             rows({"a": number, "b": f"text {number % 7}", "n": {"k": [number]}}),
             Ragged([{f"key-{number}": number, "a": "seven"}, {"b": None}]),
             Columns(("a", "b"), [draw.random(3), ["x", None, "y"]], 3),
             Matrix(("m", "a"), draw.random((4, 2))),
-        ][number % 4]
-        made.append(event(items, request={"city": f"c{number % 5}"}, number=number, time=NOON + number * HOUR // 20))
+        ]
+        made.append(
+            event(
+                blocks[number % 4], request={"city": f"c{number % 5}"}, number=number, time=NOON + number * HOUR // 20
+            )
+        )
     return made
 
 

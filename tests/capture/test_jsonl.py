@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from capture import dataset
 from capture.captured_object import CapturedObject
-from capture.encoding import EncodedObject
+from capture.encoding import EncodedObject, EncodingError
 from capture.lines import LineError, count_lines
 from capture.record import Batch, Columns, Event, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event, predictions, rows, table
@@ -139,7 +139,14 @@ def test_predictions_without_rows_are_kept_and_counted() -> None:
     assert read(made).table()["capture_rescued_data"].to_pylist() == ['{"prediction":[7]}', None]
 
 
-def test_polars_and_pandas_read_the_lines(tmp_path: Any) -> None:
+def test_a_request_that_would_fill_all_memory_is_refused_and_not_written() -> None:
+    huge = event(Matrix(("a",), np.zeros((3000, 1))), request={"prompt": "x" * 100_000})
+    with pytest.raises(EncodingError, match="3000 lines would each repeat 1000"):
+        encode(huge, format="jsonl")
+    assert encode(huge).rows == 3000
+
+
+def test_polars_reads_the_lines(tmp_path: Any) -> None:
     made = encode(*[event(rows({"a": n}, {"a": n}), number=n) for n in range(50)], format="jsonl")
     path = tmp_path / "captured.jsonl"
     path.write_bytes(made.body)

@@ -125,7 +125,9 @@ def test_an_event_is_found_by_its_id(uri: str, place: Place, form: str) -> None:
     table = Dataset(uri).event(events[7].event_id)
     assert table is not None
     assert table["a"].to_pylist() == [7.0, 7.5]
-    assert Dataset(uri).event(f"{events[7].event_id}#1")["a"].to_pylist() == [7.5]
+    item = Dataset(uri).event(f"{events[7].event_id}#1")
+    assert item is not None
+    assert item["a"].to_pylist() == [7.5]
     assert Dataset(uri).event(uuid7(NOON)) is None
 
 
@@ -144,8 +146,10 @@ def test_an_event_is_found_by_the_callers_id(uri: str, place: Place, form: str) 
     table = Dataset(uri).event("call#1")
     assert table is not None
     assert table["a"].to_pylist() == [2.0, 3.0]
-    assert Dataset(uri).event("event-1")["a"].to_pylist() == [1.0]
-    assert Dataset(uri).event("event-2#1")["a"].to_pylist() == [3.0]
+    for name, value in (("event-1", 1.0), ("event-2#1", 3.0)):
+        one = Dataset(uri).event(name)
+        assert one is not None
+        assert one["a"].to_pylist() == [value]
     assert Dataset(uri).event("nobody") is None
 
 
@@ -237,6 +241,16 @@ def test_parquet_of_somebody_else_is_not_taken_for_captured_data(tmp_path: Path)
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(ReadError, match="is no captured object"):
+        list(Dataset(str(tmp_path)).read())
+
+
+def test_an_object_of_a_later_version_is_not_read_as_if_it_were_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capture.dataset.DATASET_VERSION", 2)
+    write_objects(open_sink(f"file://{tmp_path}"), [event({"a": 1})])
+    monkeypatch.undo()
+    with pytest.raises(ReadError, match="is of version 2 of the dataset, and this reads 1: upgrade"):
         list(Dataset(str(tmp_path)).read())
 
 
