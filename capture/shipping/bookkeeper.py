@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from capture.shipping.delivery import Delivery
     from capture.shipping.dispatch import Dispatch
+    from capture.shipping.losses import Losses
     from capture.shipping.scene import Scene
     from capture.shipping.state import Book, State
 
@@ -61,6 +62,7 @@ class Bookkeeper:
         self,
         now_state: State,
         scene: Scene,
+        losses: Losses,
         dispatch: Dispatch,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
@@ -68,6 +70,7 @@ class Bookkeeper:
         self.told_closed = False
         self._state = now_state
         self._scene = scene
+        self._losses = losses
         self._dispatch = dispatch
         self._clock = clock
         self._monotonic = monotonic
@@ -155,7 +158,7 @@ class Bookkeeper:
         busy = {watched.process for watched in scene.watched.values()}
         for process in dead - busy:
             if process not in self._state.ended and not self._end(process):
-                scene.find_lost()
+                self._losses.find()
             elif save():
                 scene.accounts[process].path.unlink(missing_ok=True)
                 scene.accounts.pop(process).let_go()

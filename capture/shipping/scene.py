@@ -1,8 +1,6 @@
 """The scene: what the shipper sees when it looks at the spool, and what it concludes.
 
-A look maps new segments and accounts, forgets those that are gone, seals segments whose writer is dead, and finds the
-records that can no longer arrive: a writer's numbers that are neither shipped nor lost nor in any segment were dropped
-at the spool's limit (a note says so) or were in a segment that is damaged or gone.
+A look maps new segments and accounts, forgets those that are gone, and seals segments whose writer is dead.
 
 Invariants
 - Segments are looked at first and accounts second, so that a segment's process has its account in the scene; and a
@@ -22,10 +20,10 @@ from typing import TYPE_CHECKING
 from capture.journal import segment
 from capture.journal.account import MOST_LANES, Account, is_abandoned
 from capture.journal.segment import SegmentDamaged, SegmentReader
-from capture.shipping import ranges, state
+from capture.shipping import state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from capture.journal.account import Lane
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from capture.shipping.state import Book, State
 
 log = logging.getLogger("capture.shipper")
-_LEAST_FRAME = 32
 
 
 @dataclass(slots=True)
@@ -57,7 +54,7 @@ class Watched:
         count as one record: somebody must look at them."""
         records, length = self.reader.committed
         size = max(length - self.done[1], 0)
-        return max(records - self.done[0], int(size > 0)) if size else 0, size
+        return max(records - self.done[0], int(size > 0)), size
 
     @property
     def process(self) -> str:
@@ -68,8 +65,7 @@ class Watched:
 class Scene:
     """What is in a spool. `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds.
 
-    `used_notes` are the notes in `lost/` that the state has taken over and that may go once it is saved; `strangers`
-    says that a process writes here whose account this version cannot read.
+    `strangers` says that a process writes here whose account this version cannot read.
     """
 
     def __init__(
@@ -77,7 +73,6 @@ class Scene:
     ) -> None:
         self.watched: dict[str, Watched] = {}
         self.accounts: dict[str, Account] = {}
-        self.used_notes: list[str] = []
         self.strangers = False
         self._spool = spool
         self._state = now_state
@@ -88,13 +83,11 @@ class Scene:
         accounts = {path.name for path in spool.accounts()}
         now_state.ended = [process for process in now_state.ended if process in accounts]
 
-    def look(self) -> None:
-        """Looks at the spool anew."""
+    def look(self) -> bool:
+        """Looks at the spool anew; whether records may have been lost since (`losses.py`)."""
         gone = self.look_at_segments()
         self._look_at_accounts()
         self._take_over_from_the_dead()
-        if gone or self._notes():
-            self.find_lost()
         now = self._monotonic()
         for watched in self.watched.values():
             watched.sealed = watched.reader.state == segment.SEALED
@@ -102,6 +95,7 @@ class Scene:
                 watched.since = None
             elif watched.since is None:
                 watched.since = now - self._age(watched)
+        return gone or bool(self.notes())
 
     def look_at_segments(self) -> bool:
         """Whether segments vanished since the last look."""
@@ -195,12 +189,12 @@ class Scene:
         self.recycle(unused)
 
     def _correct(self, watched: Watched) -> None:
-        """A dead writer's counter learns of the record that was committed and not counted."""
-        lane = self._lane_of(watched.reader.writer)
-        if lane is not None:
-            last = watched.reader.first_number - 1 + watched.reader.committed[0]
-            if last <= lane.records + 1:
-                lane.correct(last)
+        """A dead writer's counter learns of the record that was committed and not counted, if it is really there."""
+        lane, reader = self._lane_of(watched.reader.writer), watched.reader
+        records, length = reader.committed
+        one_more = lane is not None and reader.first_number + records == lane.records + 2
+        if lane is not None and one_more and sum(1 for _ in reader.frames(0, length)) == records:
+            lane.correct(lane.records + 1)
 
     def _lane_of(self, writer: str) -> Lane | None:
         account = self.accounts.get(writer[:24])
@@ -224,36 +218,9 @@ class Scene:
         del self.watched[identity]
         self._state.progress.pop(identity, None)
 
-    def give_up(self, watched: Watched) -> bool:
-        """Sets aside and counts what stands behind the first damage of a segment that nobody writes any more; False
-        where there is no damage, or the file is not that segment's any more."""
-        reader, (done, start) = watched.reader, watched.done
-        with self._spool.locked():
-            records, length = reader.committed
-            if not reader.path.exists() or next(iter(reader.frames(start, length)), None) is not None:
-                return False
-            data = reader.frame_bytes(start, length)
-            writer, first, opened = reader.writer, reader.first_number, reader.opened_at
-        log.error("capture: %d bytes of segment %s are damaged and set aside", len(data), reader.identity)
-        with contextlib.suppress(OSError):
-            self._spool.set_aside(f"{reader.identity}.{start}.data", data)
-        watched.done = (max(records, done), length)
-        watched.given_up = True
-        self._state.progress[reader.identity] = watched.done
-        self._state.totals.damaged_segments += 1
-        times = (opened, self._clock() // 1000)
-        account = self.accounts.get(writer[:24])
-        if (
-            account is None
-        ):  # nobody counted: the segment itself is all that there is to go by, as far as it can be true
-            found = self.entry(writer)
-            last = first + min(records, done + len(data) // _LEAST_FRAME) - 1
-            if found is not None and first > 0 and last < 2**48:
-                state.lose(found[1], "corrupt", first + done, last, times)
-        elif not account.began_at <= opened <= times[1]:
-            times = (account.began_at, times[1])
-        self.find_lost({writer: times})
-        return True
+    def notes(self) -> list[Path]:
+        """The notes of segments that were dropped."""
+        return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]
 
     def lanes(self) -> Iterator[tuple[str, Account, Lane]]:
         """Writer, account and counters of every lane that was used."""
@@ -284,46 +251,3 @@ class Scene:
                 state.count_in(found[1], lane.reading(), lane.records)
                 found[1].open = not account.closed and account.alive()
                 lane.settle(state.settled(found[1]))
-
-    def _notes(self) -> list[Path]:
-        return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]
-
-    def find_lost(self, times: Mapping[str, tuple[int, int]] | None = None) -> None:
-        """Enters into the books the records that can no longer arrive; `times` are those of a writer's, where known.
-
-        The counters are read before the directory: whatever they count is in a segment that stands there, or is lost.
-        """
-        kept = {writer: lane.records for writer, _, lane in self.lanes()}
-        self.look_at_segments()
-        present: dict[str, list[ranges.Range]] = {}
-        for watched in self.watched.values():
-            if not watched.given_up:
-                first, records = watched.reader.first_number, watched.reader.committed[0]
-                present.setdefault(watched.reader.writer, []).append((first, first + records - 1))
-        notes = self._notes()
-        now = self._clock() // 1000
-        for note in notes:
-            writer, *texts = note.name.split(".")
-            found = self.entry(writer)
-            if found is not None and all(text.isdigit() for text in texts):
-                begin, end, opened = map(int, texts)
-                state.lose(found[1], "spool_limit", begin, end, (opened, now))
-        for writer, records in kept.items():
-            found = self.entry(writer)
-            if found is None:
-                continue
-            known = [*found[1].shipped, *((item.first, item.last) for item in found[1].lost), *present.get(writer, [])]
-            for first, last in ranges.subtract((1, records), known):
-                state.lose(found[1], self._reason(), first, last, times.get(writer) if times else None)
-        self.used_notes = [note.name for note in notes]
-
-    def _reason(self) -> str:
-        if self._state.fresh:
-            return "unknown"
-        return "corrupt" if self._state.totals.damaged_segments else "missing"
-
-    def drop_notes(self) -> None:
-        """Removes the notes that a saved state has taken over."""
-        for name in self.used_notes:
-            (self._spool.path("lost") / name).unlink(missing_ok=True)
-        self.used_notes = []

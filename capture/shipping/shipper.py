@@ -32,6 +32,7 @@ from capture.shipping.bookkeeper import Bookkeeper
 from capture.shipping.delivery import Delivery, Kitchen
 from capture.shipping.dispatch import Dispatch
 from capture.shipping.knobs import Knobs
+from capture.shipping.losses import Losses
 from capture.shipping.pending import Pending
 from capture.shipping.scene import Scene
 from capture.sinks import open_sink
@@ -76,11 +77,13 @@ class Shipper:
         self._knobs = Knobs(config, spool, self._scene, monotonic)
         self._kitchen = Kitchen()
         self._dispatch = Dispatch(monotonic, opener)
-        self._books = Bookkeeper(self._state, self._scene, self._dispatch, clock, monotonic)
+        self._losses = Losses(spool, self._state, self._scene, clock)
+        self._books = Bookkeeper(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
         self._delivery: Delivery | None = None
         self._scene.look()
-        self._scene.find_lost()
         self._pending = Pending(spool, self._state.last_batch, self._scene.watched, self._new_batch)
+        self._give_up_damaged()
+        self._losses.find()
 
     def step(self) -> bool:
         """Looks once and does what is due; whether there is more to do at once. Raises SpoolError where the spool is gone."""
@@ -96,9 +99,11 @@ class Shipper:
             return False
 
     def _step(self) -> bool:
-        self._scene.look()
+        vanished = self._scene.look()
         self._give_up_damaged()
-        if self._scene.used_notes:
+        if vanished:
+            self._losses.find()
+        if self._losses.used_notes:
             self._save()
         if self._delivery is None:
             self._begin()
@@ -229,18 +234,18 @@ class Shipper:
         """What stands behind the first damage of a segment that nobody writes any more is set aside and counted."""
         pinned = self._pinned()
         for identity, watched in list(self._scene.watched.items()):
-            behind = watched.sealed and watched.waiting[1] and identity not in pinned
-            if behind and self._scene.give_up(watched) and self._save():
+            behind = watched.sealed and watched.waiting[0] and identity not in pinned
+            if behind and self._losses.give_up(watched) and self._save():
                 watched.reader.set_taken(*watched.done)
 
     def _recycle_done(self) -> None:
         pinned = self._pinned()
         watched = self._scene.watched.items()
-        self._scene.recycle([name for name, one in watched if one.sealed and not one.waiting[1] and name not in pinned])
+        self._scene.recycle([name for name, one in watched if one.sealed and not one.waiting[0] and name not in pinned])
 
     def _save(self) -> bool:
         """Saves the state; False, said in the log, where the disk does not take it."""
-        notes = list(self._scene.used_notes)
+        notes = list(self._losses.used_notes)
         try:
             state.save(self._spool.path("state"), self._state)
         except OSError as error:
@@ -248,7 +253,7 @@ class Shipper:
             self._make_room()
             return False
         if notes:
-            self._scene.drop_notes()
+            self._losses.drop_notes()
         return True
 
     def _make_room(self) -> None:

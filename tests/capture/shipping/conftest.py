@@ -9,6 +9,12 @@ import pytest
 from tests.capture.shipping.stage import Stage
 
 
+@pytest.fixture(autouse=True)
+def no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipper collects garbage after each batch; of the tests' own heap that would be most of their time."""
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+
+
 @pytest.fixture
 def make_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     """Makes stages with settings of their own."""
