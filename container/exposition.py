@@ -1,19 +1,24 @@
 """`/metrics`: what the workers counted, what the supervisor knows, and what capture's spool says, in Prometheus text.
 
-Workers' counters are added up over all processes, dead ones too. The rest is read when Prometheus asks.
+Workers' counts are added up over all processes, dead ones too. Everything is read when Prometheus asks. What a user's
+module counts with `prometheus_client` itself is there too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from capture.stats import Stats, read_stats
+from container.metrics import FAMILIES
+from container.run_directory import RunDirectory
+from container.tally import Family, Series, TallyReader
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,14 +37,16 @@ class Vitals:
 
 
 class _Source:
-    """Vitals and capture's counters as metric families."""
+    """All of ours as metric families."""
 
-    def __init__(self, vitals: Vitals, spool: Path | None) -> None:
+    def __init__(self, vitals: Vitals, total: Mapping[Series, Sequence[float]], spool: Path | None) -> None:
         self._vitals = vitals
+        self._total = total
         self._spool = spool
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry."""
+        yield from worker_families(self._total)
         vitals = self._vitals
         yield GaugeMetricFamily("endpoint_ready", "1 while /ping answers 200.", float(vitals.ready))
         workers = GaugeMetricFamily("endpoint_workers", "Living workers with a loaded model.", labels=["model"])
@@ -102,14 +109,40 @@ def capture_families(stats: Stats) -> Iterable[Metric]:
     yield append
 
 
-def exposition(directory: Path, vitals: Vitals, spool: Path | None) -> bytes:
-    """The text.
+def worker_families(total: Mapping[Series, Sequence[float]]) -> Iterable[Metric]:
+    """What the workers counted."""
+    for family in FAMILIES:
+        series = [(labels, counts) for (name, labels), counts in sorted(total.items()) if name == family.name]
+        if family.bounds:
+            yield _histogram(family, series)
+            continue
+        counter = CounterMetricFamily(family.name, family.documentation, labels=family.labels)
+        for labels, counts in series:
+            counter.add_metric(labels, counts[0])
+        yield counter
 
-    Args:
-        directory: where the workers' counters are.
-        spool: capture's spool directory; None: capture is off.
-    """
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
-    registry.register(_Source(vitals, spool))
-    return generate_latest(registry)
+
+def _histogram(family: Family, series: Sequence[tuple[Sequence[str], Sequence[float]]]) -> Metric:
+    histogram = HistogramMetricFamily(family.name, family.documentation, labels=family.labels)
+    names = [*(str(float(bound)) for bound in family.bounds), "+Inf"]
+    for labels, counts in series:
+        buckets = list(zip(names, accumulate(counts[:-1]), strict=True))
+        histogram.add_metric(labels, buckets, counts[-1])
+    return histogram
+
+
+class Scrape:
+    """Makes the text, again and again."""
+
+    def __init__(self, directory: RunDirectory, spool: Path | None) -> None:
+        """Args: spool: capture's spool directory; None: capture is off."""
+        self._spool = spool
+        self._tallies = TallyReader(directory.tallies, FAMILIES)
+        self._users = CollectorRegistry()
+        MultiProcessCollector(self._users, path=str(directory.users_metrics))  # type: ignore[no-untyped-call]
+
+    def text(self, vitals: Vitals) -> bytes:
+        """The metrics as they are now."""
+        registry = CollectorRegistry()
+        registry.register(_Source(vitals, self._tallies.total(), self._spool))
+        return generate_latest(registry) + generate_latest(self._users)

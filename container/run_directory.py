@@ -45,7 +45,8 @@ class RunDirectory:
         if len(os.fsencode(directory.path / LONGEST_SOCKET)) > MAX_SOCKET_PATH:
             directory.remove()
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
-        directory.metrics.mkdir()
+        directory.tallies.mkdir()
+        directory.users_metrics.mkdir()
         directory.busy.mkdir()
         directory.serving.touch()
         directory.unloading.touch()
@@ -106,9 +107,14 @@ class RunDirectory:
         return self.path / "log.sock"
 
     @property
-    def metrics(self) -> Path:
-        """Directory of the workers' counters."""
-        return self.path / "metrics"
+    def tallies(self) -> Path:
+        """Directory of the workers' counts."""
+        return self.path / "tallies"
+
+    @property
+    def users_metrics(self) -> Path:
+        """Directory of what users' modules count with `prometheus_client`."""
+        return self.path / "prometheus"
 
     @property
     def busy(self) -> Path:

@@ -75,6 +75,7 @@ class Supervisor:
         self._models = Models(self._server, self._readiness.roster, self._admin, self._directory, plan)
         self._spool: Path | None = plan.capture.spool().directory if plan.capture.enabled else None
         self._env = self._environment()
+        self._scrape = exposition.Scrape(self._directory, self._spool)
         self._pump: Pump | None = None
         self._proxy: Child | None = None
         self._java: Child | None = None
@@ -230,7 +231,7 @@ class Supervisor:
         roster = self._readiness.roster
         restarts = self._shipper.restarts if self._shipper else 0
         vitals = exposition.Vitals(self._readiness.ready, roster.count(), roster.ended, restarts, responses)
-        return exposition.exposition(self._directory.metrics, vitals, self._spool)
+        return self._scrape.text(vitals)
 
     # -- stop ------------------------------------------------------------------------------------------------------
 
@@ -316,7 +317,7 @@ class Supervisor:
         """What every process below gets beside our own environment."""
         env = dict(os.environ)
         env[VARIABLE] = str(self._directory.path)
-        env["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory.metrics)
+        env["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory.users_metrics)
         env["PYTHONUNBUFFERED"] = "1"
         # Where we run from a checkout, those that are started in another directory must find us too.
         home = str(Path(__file__).resolve().parents[1])

@@ -3,6 +3,9 @@
 OBEDIENT = '''
 """Does what the request says."""
 import json, logging, os, sys, threading, time
+import prometheus_client
+
+WIDGETS = prometheus_client.Counter("users_widgets", "A metric of the user's.")
 
 def model_fn(model_dir):
     print("loading", model_dir)
@@ -12,6 +15,8 @@ def predict_fn(features, model, context):
     order = features if isinstance(features, dict) else {}
     for text in order.get("print", []):
         print(text)
+    if "count" in order:
+        WIDGETS.inc(order["count"])
     if "stderr" in order:
         print(order["stderr"], file=sys.stderr)
     if "log" in order:
@@ -40,9 +45,6 @@ def predict_fn(features, model, context):
         return "x" * order["bytes"]
     if "pid" in order:
         return os.getpid()
-    if "pause" in order:
-        import signal
-        signal.pthread_sigmask(signal.SIG_BLOCK, [])
     return [model["factor"]] if order else [model["factor"] for _ in features]
 '''
 

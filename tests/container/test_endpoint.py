@@ -211,6 +211,12 @@ def test_metrics_are_valid_and_added_up_over_the_workers(endpoint: Endpoint):
     assert {"decode", "features", "predict", "encode", "capture"} <= stages
 
 
+def test_a_user_s_own_metrics_are_there_too(endpoint: Endpoint):
+    before = endpoint.metric("users_widgets_total").get("users_widgets_total", 0)
+    endpoint.invoke({"count": 3})
+    assert endpoint.metric("users_widgets_total") == {"users_widgets_total": before + 3}
+
+
 def test_answers_that_no_handler_made_are_counted_too(endpoint: Endpoint):
     before = endpoint.metric("endpoint_responses_total")['endpoint_responses_total{class="4xx"}']
     endpoint.request("POST", "/invocations", "a=1", {"Content-Type": "application/x-www-form-urlencoded"})

@@ -1,0 +1,113 @@
+"""Counts of many processes: added up, kept when a process is killed, and true under threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.tally import SLOTS, Family, Tally, TallyReader
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNTER = Family("counter", "Counts.", ("kind",))
+HISTOGRAM = Family("histogram", "Observes.", ("kind",), (1.0, 2.5, 10.0))
+FAMILIES = (COUNTER, HISTOGRAM)
+
+
+COUNT = """
+import os, signal, sys
+from pathlib import Path
+from container.tally import Tally
+from tests.container.test_tally import COUNTER, HISTOGRAM
+
+tally = Tally(Path(sys.argv[1]))
+tally.add(COUNTER, ("a",), 5)
+tally.observe(HISTOGRAM, 2.0, ("b",))
+os.kill(os.getpid(), int(sys.argv[2]))
+"""
+
+
+def count_in_a_process(directory: Path, number: int = 0) -> None:
+    """Let another process count, and end by this signal (0: by itself)."""
+    ended = subprocess.run([sys.executable, "-c", COUNT, str(directory), str(number)], cwd=ROOT, check=False)
+    assert ended.returncode == -number
+
+
+def test_a_counter_and_a_histogram_hold_what_was_added():
+    tally = Tally(None)
+    tally.add(COUNTER, ("a",))
+    tally.add(COUNTER, ("a",), 2)
+    for value in (0.5, 1.0, 1.1, 10.0, 11.0):
+        tally.observe(HISTOGRAM, value, ("a",))
+    assert tally.read() == {("counter", ("a",)): [3], ("histogram", ("a",)): [2, 1, 1, 1, 23.6]}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 100)), max_size=50))
+def test_buckets_are_those_of_prometheus(values: list[tuple[str, float]]):
+    tally = Tally(None)
+    for kind, value in values:
+        tally.observe(HISTOGRAM, value, (kind,))
+    for kind in {kind for kind, _ in values}:
+        *buckets, total = tally.read()["histogram", (kind,)]
+        own = [value for of, value in values if of == kind]
+        for index, bound in enumerate(HISTOGRAM.bounds):
+            assert sum(buckets[: index + 1]) == sum(value <= bound for value in own)
+        assert sum(buckets) == len(own)
+        assert abs(total - sum(own)) < 1e-6
+
+
+def test_processes_are_added_up_also_those_that_were_killed(tmp_path: Path):
+    reader = TallyReader(tmp_path, FAMILIES)
+    count_in_a_process(tmp_path)
+    count_in_a_process(tmp_path, signal.SIGKILL)
+    own = Tally(tmp_path)
+    own.add(COUNTER, ("a",), 1)
+    own.add(COUNTER, ("c",), 1)
+    expected = {
+        ("counter", ("a",)): [11.0],
+        ("counter", ("c",)): [1.0],
+        ("histogram", ("b",)): [0.0, 2.0, 0.0, 0.0, 4.0],
+    }
+    assert reader.total() == expected
+    assert reader.total() == expected
+    # The files of those that have ended are gone, their counts are not.
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {str(os.getpid())}
+
+
+def test_threads_lose_no_count():
+    tally = Tally(None)
+
+    def count() -> None:
+        for _ in range(2000):
+            tally.add(COUNTER, ("a",))
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tally.read() == {("counter", ("a",)): [16_000]}
+
+
+def test_a_series_line_that_is_being_written_is_left_for_the_next_time(tmp_path: Path):
+    Tally(tmp_path).add(COUNTER, ("a",))
+    (index,) = tmp_path.glob("*.series")
+    with index.open("ab") as file:
+        file.write(b'[1, "counter", ["b"')
+    assert TallyReader(tmp_path, FAMILIES).total() == {("counter", ("a",)): [1.0]}
+
+
+def test_series_that_find_no_slot_are_not_counted_and_hurt_no_other():
+    tally = Tally(None)
+    for number in range(SLOTS + 10):
+        tally.add(COUNTER, (str(number),))
+    tally.add(COUNTER, ("0",))
+    counts = tally.read()
+    assert len(counts) == SLOTS
+    assert counts["counter", ("0",)] == [2]
