@@ -88,7 +88,17 @@ def pieces_of_cells(cells: Sequence[Any]) -> Pieces:
         return [Piece(Kind.STRING, pa.array(cells, pa.string()))]
     if types == {bool}:
         return [Piece(Kind.BOOLEAN, pa.array(cells, pa.bool_()))]
+    if len(types) == 1 and issubclass(kind := next(iter(types)), np.generic) and np.dtype(kind).kind in "iufc":
+        return _scalars_of_one_type(cells, np.dtype(kind))
     return _split(cells)
+
+
+def _scalars_of_one_type(cells: Sequence[Any], dtype: np.dtype[Any]) -> Pieces:
+    """NumPy numbers of one type, and None."""
+    if all(cell is not None for cell in cells):
+        return pieces_of_numpy(np.array(cells, dtype))
+    positions = np.array([position for position, cell in enumerate(cells) if cell is not None], np.int64)
+    return _at(pieces_of_numpy(np.array([cells[position] for position in positions], dtype)), positions)
 
 
 def pieces_of_numpy(array: np.ndarray[Any, Any]) -> Pieces:

@@ -139,6 +139,10 @@ def test_ages_and_missing_ids_are_request_level_and_null_where_nothing_was_looke
         ([np.datetime64("2026-03-01T09:00:00.000001")], "timestamp[us]", [dt.datetime(2026, 3, 1, 9, 0, 0, 1)]),  # noqa: DTZ001
         ([np.datetime64("2026-03-01")], "date32[day]", [dt.date(2026, 3, 1)]),
         ([np.timedelta64(5, "s")], "duration[us]", [dt.timedelta(seconds=5)]),
+        ([np.timedelta64(5, "s"), np.timedelta64(5, "ms"), None], "duration[us]",
+         [dt.timedelta(seconds=5), dt.timedelta(milliseconds=5), None]),
+        ([np.float32(0.5)] * 20 + [None], "float", [0.5] * 20 + [None]),
+        ([np.complex128(1 + 2j)], "string", ["(1+2j)"]),
         ([np.array([1, 2], np.int32)], "list<element: int32>", [[1, 2]]),
         ([np.array([0.5], np.float32), None], "list<element: float>", [[0.5], None]),
         ([np.array([[1.0], [2.0]])], "string", ["[[1.0],[2.0]]"]),
