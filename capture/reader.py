@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from capture import dataset, ledger
 from capture.captured_object import CapturedObject, ReadError
-from capture.completeness import Completeness, Evidence, judge
+from capture.completeness import Completeness, Evidence, Gap, GapKind, judge
 from capture.lines import count_lines
 from capture.sinks import MissingObject, open_source
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from capture.ledger import Ledger
     from capture.sinks import Source
 
-__all__ = ["CapturedObject", "Dataset", "Found", "ReadError"]
+__all__ = ["CapturedObject", "Completeness", "Dataset", "Found", "Gap", "GapKind", "ReadError"]
 
 AHEAD = 4
 """Objects that are fetched while one is read."""
