@@ -29,7 +29,7 @@ from capture import dataset, ledger
 from capture.captured_object import CapturedObject, ReadError
 from capture.completeness import Completeness, Evidence, Gap, GapKind, judge
 from capture.lines import count_lines
-from capture.sinks import MissingObject, open_source
+from capture.sinks import MissingObject, SinkError, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from capture.ledger import Ledger
     from capture.sinks import Source
 
-__all__ = ["CapturedObject", "Completeness", "Dataset", "Found", "Gap", "GapKind", "ReadError"]
+__all__ = ["CapturedObject", "Completeness", "Dataset", "Found", "Gap", "GapKind", "ReadError", "SinkError"]
 
 AHEAD = 4
 """Objects that are fetched while one is read."""
