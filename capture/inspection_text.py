@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from capture.summary import ColumnSummary, Summary
 
 _PIPE_WIDTH = 200
-_LONGEST = 28
+_LONGEST = 36
 _MOST_ITEMS = 200
 
 
