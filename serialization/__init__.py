@@ -24,6 +24,7 @@ from .limits import Limits
 from .media import MediaType
 from .payload import Payload
 from .protobuf.descriptors import ProtobufSchema
+from .protobuf.flatten import flatten, split
 from .protobuf.message import Message
 from .registry import Codec, Codecs
 
@@ -42,4 +43,6 @@ __all__ = [
     "SchemaError",
     "SerializationError",
     "UnsupportedMediaType",
+    "flatten",
+    "split",
 ]

@@ -113,7 +113,9 @@ def _plain_column(column: Any, limits: Limits) -> Any:
     chunks = [_without_nulls_views(chunk) for chunk in column.chunks]
     size = sum(int(lengths.sum(dtype=numpy.int64)) for _, lengths in chunks)
     if size > limits.max_expanded_bytes:
-        raise DecodeError(f"a column unfolds to {size} bytes; the limit is {limits.max_expanded_bytes}; send fewer rows")
+        raise DecodeError(
+            f"a column unfolds to {size} bytes; the limit is {limits.max_expanded_bytes}; send fewer rows"
+        )
     kind = _without_view(column.type)
     return pyarrow.chunked_array([chunk.cast(kind) for chunk, _ in chunks], kind)
 

@@ -97,6 +97,8 @@ class Reader:
         raise ValueError("the metadata holds a kind that Parquet does not use")
 
     def _list(self, depth: int) -> list[Any]:
+        if depth > _MAX_DEPTH:
+            raise ValueError("the metadata is nested too deeply")
         head = self._byte()
         length, kind = head >> 4, head & 15
         if length == 15:

@@ -151,12 +151,12 @@ def _load(content: bytes) -> tuple[DescriptorPool, frozenset[str]]:
             )
         for imported in file.dependency:
             add(imported, name, (*trail, name))
+        _collect(file.package, file.message_type, messages)
         try:
             pool.AddSerializedFile(file.SerializeToString())
         except (TypeError, ValueError) as error:
             raise SchemaError(f"file {name!r} of the descriptor set is not valid: {error}") from None
         added.add(name)
-        _collect(file.package, file.message_type, messages)
 
     for name in by_name:
         add(name, "the set", ())
@@ -184,4 +184,25 @@ def _collect(prefix: str, messages: Any, into: set[str]) -> None:
             continue
         name = f"{prefix}.{message.name}" if prefix else message.name
         into.add(name)
+        _refuse_shared_json_names(name, message)
         _collect(name, message.nested_type, into)
+
+
+def _refuse_shared_json_names(name: str, message: Any) -> None:
+    """Refuse a message field whose name in JSON is that of another field, as `a_b` and `a__b` are both `aB`.
+
+    proto2 allows it, and protobuf's runtime (upb, 7.36) then takes one field for the other and ends the process.
+    """
+    by_json_name: dict[str, Any] = {}
+    for field in message.field:
+        other = by_json_name.setdefault(field.json_name or _json_name(field.name), field)
+        if other is not field and (other.type_name or field.type_name):
+            raise SchemaError(
+                f"fields {other.name!r} and {field.name!r} of {name} have one name in JSON, which protobuf's runtime "
+                "mixes up; rename one, or give it a json_name"
+            )
+
+
+def _json_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)

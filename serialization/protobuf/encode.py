@@ -20,7 +20,7 @@ from serialization.errors import EncodeError
 from serialization.plain import to_plain
 
 from .fields import is_map, is_repeated
-from .wellknown import WRITERS, as_bytes
+from .wellknown import WRITERS, as_bytes, as_integer
 
 _INTEGERS = frozenset(
     {
@@ -168,7 +168,7 @@ class Slot:
             at = f"{path}[{text!r}]"
             key = self._map_key(text, at)
             if self.child is not None:
-                self.child.fill(entries[key], item, at)
+                self.child.fill(_entry(entries, key, at), item, at)
             else:
                 self._store(partial(entries.__setitem__, key), item, at)
 
@@ -192,21 +192,24 @@ def _converter(field: Any) -> Callable[[object], object] | None:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return as_bytes
     if field.cpp_type in _INTEGERS:
-        return _as_integer
+        return as_integer
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         numbers = {name: value.number for name, value in field.enum_type.values_by_name.items()}
 
         def number(value: object) -> object:
             if isinstance(value, str) and value not in numbers:
                 raise ValueError(f"its values are {', '.join(numbers)}")
-            return numbers[value] if isinstance(value, str) else value
+            return numbers[value] if isinstance(value, str) else as_integer(value)
 
         return number
     return None
 
 
-def _as_integer(value: object) -> object:
-    return int(value) if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()) else value
+def _entry(entries: Any, key: object, path: str) -> Any:
+    try:
+        return entries[key]
+    except (TypeError, ValueError) as error:
+        raise EncodeError(f"{path} has a key that its map cannot hold: {error}") from None
 
 
 def _attempt(store: Callable[[Any, object], None], message: Any, value: object, path: str, kind: str) -> None:

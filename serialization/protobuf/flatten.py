@@ -10,7 +10,7 @@ themselves; Google's well-known types, which are values. An absent message gives
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .message import Message
@@ -43,8 +43,7 @@ def split(message: Mapping[str, object], items: str | None = None) -> tuple[dict
     if name is None:
         return {}, [flatten(message)]
     request = _flat(plan, {key: value for key, value in message.items() if key != name}, leave_out=name)
-    child = None if plan is None else plan.field(name).child
-    rows = [_flat(child, row) for row in _rows(message[name])]
+    rows = _rows(None if plan is None else plan.field(name).child, message[name])
     renamed = {column: join(name, column, request) for row in rows for column in row if column in request}
     if renamed:
         rows = [{renamed.get(column, column): value for column, value in row.items()} for row in rows]
@@ -135,10 +134,11 @@ def _columns(plan: Plan | None, value: object) -> dict[str, object]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _rows(value: object) -> Sequence[Mapping[str, object]]:
+def _rows(plan: Plan | None, value: object) -> list[dict[str, object]]:
+    """A repeated message as flat dicts; columns are flat already."""
     if isinstance(value, Mapping):
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
-    return value if isinstance(value, list) else []
+    return [_flat(plan, row) for row in value] if isinstance(value, list) else []
 
 
 def _candidates(plan: Plan) -> Iterator[Field]:

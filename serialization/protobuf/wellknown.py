@@ -12,6 +12,7 @@
 """
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ _PREFIX = "google.protobuf."
 _MIN_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
 _MAX_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 _MAX_DURATION = 315_576_000_000
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,33 +107,31 @@ ARROW_TYPES: dict[str, str] = {
 
 
 def _write_timestamp(message: Any, value: object) -> None:
+    seconds, nanos = _instant(value)
+    if not _MIN_SECONDS <= seconds <= _MAX_SECONDS:
+        raise ValueError("it is outside the years 1 to 9999")
+    message.seconds, message.nanos = seconds, nanos
+
+
+def _instant(value: object) -> tuple[int, int]:
+    """Seconds since 1970 and nanoseconds of a time in any of its forms."""
     if isinstance(value, str):
-        message.seconds, message.nanos = _parse_rfc3339(value)
-        return
+        return _parse_rfc3339(value)
     if isinstance(value, datetime):
-        moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        span = moment - _EPOCH
-        nanos = getattr(value, "nanosecond", 0)  # pandas.Timestamp
-        message.seconds = span.days * 86_400 + span.seconds
-        message.nanos = span.microseconds * 1_000 + nanos
-        return
+        span = (value if value.tzinfo is not None else value.replace(tzinfo=UTC)) - _EPOCH
+        return span.days * 86_400 + span.seconds, span.microseconds * 1_000
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        message.seconds, message.nanos = _split(value)
-        return
+        return _split(value)
     raise ValueError(f"{type(value).__name__} is no time; give RFC 3339 text, a datetime or seconds since 1970")
 
 
 def _parse_rfc3339(text: str) -> tuple[int, int]:
-    import re
-
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", text)
+    found = _RFC3339.fullmatch(text)
     if found is None:
         raise ValueError(f"{text[:40]!r} is no RFC 3339 time, like 2013-07-01T05:00:00Z")
-    moment = datetime.fromisoformat(
-        found[1].upper().replace(" ", "T") + (found[3] or "Z").upper().replace("Z", "+00:00")
-    )
-    span = moment - _EPOCH
-    return span.days * 86_400 + span.seconds, int((found[2] or "").ljust(9, "0"))
+    zone = (found[4] or "Z").upper().replace("Z", "+00:00")
+    span = datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00:00'}{zone}") - _EPOCH
+    return span.days * 86_400 + span.seconds, int((found[3] or "").ljust(9, "0"))
 
 
 def _split(seconds: float) -> tuple[int, int]:
@@ -192,6 +192,10 @@ def _write_wrapped(message: Any, value: object) -> None:
     message.value = value
 
 
+def _write_wrapped_integer(message: Any, value: object) -> None:
+    message.value = as_integer(value)
+
+
 def _write_wrapped_bytes(message: Any, value: object) -> None:
     message.value = as_bytes(value)
 
@@ -211,6 +215,11 @@ def as_bytes(value: object) -> bytes:
     raise ValueError(f"{type(value).__name__} is neither bytes nor base64 text")
 
 
+def as_integer(value: object) -> object:
+    """What an integer field takes: an integral float or a bool as an integer, anything else as it is."""
+    return int(value) if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()) else value
+
+
 WRITERS: dict[str, Callable[[Any, object], None]] = {
     _PREFIX + "Timestamp": _write_timestamp,
     _PREFIX + "Duration": _write_duration,
@@ -219,8 +228,6 @@ WRITERS: dict[str, Callable[[Any, object], None]] = {
     _PREFIX + "ListValue": _write_list,
     _PREFIX + "FieldMask": _write_paths,
     _PREFIX + "BytesValue": _write_wrapped_bytes,
-    **{
-        f"{_PREFIX}{kind}Value": _write_wrapped
-        for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String")
-    },
+    **{f"{_PREFIX}{kind}Value": _write_wrapped for kind in ("Double", "Float", "Bool", "String")},
+    **{f"{_PREFIX}{kind}Value": _write_wrapped_integer for kind in ("Int64", "UInt64", "Int32", "UInt32")},
 }

@@ -24,7 +24,9 @@ PROTOBUF = "application/x-protobuf"
 ALL = (JSON, JSON_LINES, CSV, NPY, ARROW, PARQUET, RECORDIO, PROTOBUF)
 
 
-def field(message, name, number, kind, label=FIELD.LABEL_OPTIONAL, *, optional=False, of=None, oneof=None, default=None):
+def field(
+    message, name, number, kind, label=FIELD.LABEL_OPTIONAL, *, optional=False, of=None, oneof=None, default=None
+):
     """Add a field; `optional` gives a proto3 scalar presence, `of` is a message's or enum's full name."""
     added = message.field.add(name=name, number=number, type=kind, label=label)
     if of is not None:
@@ -209,7 +211,7 @@ def valid() -> tuple[tuple[str, bytes], ...]:
     """(content type, body) of valid bodies, small, several of each format."""
     made = codecs()
     both = [
-        {"a": 1, "b": [1.5, None, "text: \\ \" {}"], "c": {"d": {"e": []}}},
+        {"a": 1, "b": [1.5, None, 'text: \\ " {}'], "c": {"d": {"e": []}}},
         [[1.0, 2.0], [3.0, 4.0]],
         [{"x": 1, "y": "z"}, {"x": None, "y": ""}],
     ]

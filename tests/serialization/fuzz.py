@@ -19,12 +19,28 @@ from pathlib import Path
 
 from serialization import Limits, SerializationError
 from serialization.registry import Codecs
-
 from tests.serialization import bodies
 
 MEMORY = 2 * 1024**3
 LIMITS = Limits(max_bytes=1_000_000, max_items=200_000, max_expanded_bytes=8_000_000)
-NUMBERS = (0, 1, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**40, 2**63 - 1, 2**63, 2**64 - 1)
+NUMBERS = (
+    0,
+    1,
+    7,
+    8,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    2**40,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 TEXTS = (
     b"NaN", b"Infinity", b"1e999", b"9" * 40, b"-", b"[" * 200, b"{\"a\":" * 100, b"\"", b"\\", b"\\u0000", b"\\ud800",
     b"\xff", b"\xed\xa0\x80", b",", b":", b"\n", b"\r", b"\x00", b"null", b"{}", b"[]", b"\"a\":1,", b"'descr'", b"|O8",

@@ -49,7 +49,12 @@ def test_a_stream_is_read_back(table, compression):
 
 @given(TABLES, st.sampled_from(["none", "snappy", "zstd", "gzip"]), st.sampled_from(["1.0", "2.0"]), st.booleans())
 def test_a_parquet_file_is_read_back(table, compression, version, dictionary):
-    options = {"compression": compression, "data_page_version": version, "use_dictionary": dictionary, "row_group_size": 2}
+    options = {
+        "compression": compression,
+        "data_page_version": version,
+        "use_dictionary": dictionary,
+        "row_group_size": 2,
+    }
     batch = CODECS.decode(parquet(table, **options), PARQUET)
     assert batch.schema == table.schema
     assert batch.to_pylist() == table.to_pylist()
@@ -89,19 +94,25 @@ def test_a_table_without_rows_keeps_its_columns(write):
 
 
 def test_what_polars_writes_is_read():
-    frame = polars.DataFrame({"a": ["x", None], "b": [1, 2], "c": [[1.5], None], "d": [datetime.date(2013, 7, 1), None]})
+    frame = polars.DataFrame(
+        {"a": ["x", None], "b": [1, 2], "c": [[1.5], None], "d": [datetime.date(2013, 7, 1), None]}
+    )
     for write, kind in ((frame.write_ipc_stream, ARROW), (frame.write_parquet, PARQUET)):
         out = io.BytesIO()
         write(out)
         if kind == ARROW:
             frame.drop("c").write_ipc_stream(out := io.BytesIO())
-        assert CODECS.decode(out.getvalue(), kind).to_pylist() == (frame.drop("c") if kind == ARROW else frame).to_dicts()
+        assert (
+            CODECS.decode(out.getvalue(), kind).to_pylist() == (frame.drop("c") if kind == ARROW else frame).to_dicts()
+        )
 
 
 @pytest.mark.parametrize("version", ["V1", "V2"])
 def test_what_duckdb_writes_is_read(tmp_path, version):
     path = tmp_path / "rows.parquet"
-    rows = duckdb.sql("select i, 'text ' || i as s, [i] as l, {'k': i} as st, i::decimal(10, 2) as d from range(1000) t(i)")
+    rows = duckdb.sql(
+        "select i, 'text ' || i as s, [i] as l, {'k': i} as st, i::decimal(10, 2) as d from range(1000) t(i)"
+    )
     duckdb.sql(f"copy (from rows) to '{path}' (format parquet, parquet_version {version})")
     assert CODECS.decode(path.read_bytes(), PARQUET).to_pylist() == rows.to_arrow_table().to_pylist()
 
@@ -140,7 +151,10 @@ def one_long_view_often(rows=5000, length=1000):
         (PARQUET, parquet(pyarrow.table({"a": numpy.zeros(1_000_000)}), compression="zstd", use_dictionary=False)),
         (PARQUET, parquet(pyarrow.table({"a": pyarrow.nulls(10_000_000, pyarrow.int8())}))),
         (PARQUET, parquet(pyarrow.table({"a": one_long_text_often()}), compression="zstd")),
-        (PARQUET, parquet(pyarrow.table({"a": pyarrow.array([[b"x" * 999] * 99] * 99, pyarrow.list_(pyarrow.binary()))}))),
+        (
+            PARQUET,
+            parquet(pyarrow.table({"a": pyarrow.array([[b"x" * 999] * 99] * 99, pyarrow.list_(pyarrow.binary()))})),
+        ),
         (PARQUET, parquet(pyarrow.table({"a": pyarrow.array([b"x" * 9999] * 999, pyarrow.binary(9999))}))),
         (PARQUET, parquet(pyarrow.table({"a": [[1] * 200_000]}))),
     ],
@@ -196,9 +210,17 @@ def test_what_is_another_format_is_told_so():
     ("table", "says"),
     [
         (pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"]), "two columns 'a'"),
-        (pyarrow.table({"a": pyarrow.UnionArray.from_sparse(pyarrow.array([0], pyarrow.int8()), [pyarrow.array([1])])}), "not read"),
+        (
+            pyarrow.table(
+                {"a": pyarrow.UnionArray.from_sparse(pyarrow.array([0], pyarrow.int8()), [pyarrow.array([1])])}
+            ),
+            "not read",
+        ),
         (pyarrow.table({"a": pyarrow.array([[1]], pyarrow.list_view(pyarrow.int64()))}), "not read"),
-        (pyarrow.table({"a": pyarrow.array([[["x"]]], pyarrow.list_(pyarrow.list_(pyarrow.string_view())))}), "not read"),
+        (
+            pyarrow.table({"a": pyarrow.array([[["x"]]], pyarrow.list_(pyarrow.list_(pyarrow.string_view())))}),
+            "not read",
+        ),
         (pyarrow.table({"a": pyarrow.array([(1, 2, 3)], pyarrow.month_day_nano_interval())}), "not read"),
     ],
 )
@@ -216,14 +238,18 @@ def test_nesting_beyond_the_limit_is_refused():
 
 
 def test_an_extension_type_is_read_as_what_it_is_stored_as():
-    table = pyarrow.table({"a": pyarrow.ExtensionArray.from_storage(pyarrow.uuid(), pyarrow.array([bytes(16)], pyarrow.binary(16)))})
+    table = pyarrow.table(
+        {"a": pyarrow.ExtensionArray.from_storage(pyarrow.uuid(), pyarrow.array([bytes(16)], pyarrow.binary(16)))}
+    )
     for body, kind in ((arrow_stream(table), ARROW), (parquet(table), PARQUET)):
         assert CODECS.decode(body, kind).to_pydict() == {"a": [bytes(16)]}
 
 
 def test_offsets_that_point_elsewhere_are_found_before_they_are_followed():
     array = pyarrow.Array.from_buffers(
-        pyarrow.string(), 2, [None, pyarrow.py_buffer(numpy.array([0, 1_000_000, 2], numpy.int32)), pyarrow.py_buffer(b"ab")]
+        pyarrow.string(),
+        2,
+        [None, pyarrow.py_buffer(numpy.array([0, 1_000_000, 2], numpy.int32)), pyarrow.py_buffer(b"ab")],
     )
     with pytest.raises(DecodeError, match="not a valid Arrow stream"):
         CODECS.decode(arrow_stream(pyarrow.table({"a": array})), ARROW)
@@ -262,7 +288,9 @@ def test_a_prediction_is_a_table_with_its_types(accept, prediction, columns):
 
 
 @pytest.mark.parametrize("accept", [ARROW, PARQUET])
-@pytest.mark.parametrize("prediction", [[1, "a"], {"a": [1, {"b": 2}]}, {"a": numpy.array([1]), "b": numpy.array([1, 2])}])
+@pytest.mark.parametrize(
+    "prediction", [[1, "a"], {"a": [1, {"b": 2}]}, {"a": numpy.array([1]), "b": numpy.array([1, 2])}]
+)
 def test_columns_of_no_one_type_are_refused(accept, prediction):
     with pytest.raises(EncodeError, match="no table of typed columns"):
         CODECS.encode(prediction, accept)

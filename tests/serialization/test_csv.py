@@ -14,7 +14,9 @@ from tests.serialization.bodies import CSV
 CODECS = Codecs()
 HEADER = f"{CSV}; header=present"
 #: A cell of text: no number, not empty, and not of spaces, which a reader takes for a number or for missing.
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).map(lambda text: "t" + text)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).map(
+    lambda text: "t" + text
+)
 
 
 @given(st.integers(1, 5).flatmap(lambda k: st.lists(st.lists(st.floats(), min_size=k, max_size=k), min_size=1)))

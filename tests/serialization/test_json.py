@@ -12,7 +12,13 @@ from serialization import Codecs, DecodeError, EncodeError, Limits, NotAcceptabl
 from tests.serialization.bodies import JSON, JSON_LINES
 
 CODECS = Codecs()
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
 
 
@@ -88,7 +94,9 @@ def test_a_body_that_only_looks_doubtful_is_read(body):
     assert CODECS.decode(body, JSON) == json.loads(body)
 
 
-@given(st.lists(st.tuples(st.sampled_from(['"a"', '"b"', '"a:"', '"\\":"', '"c" ']), st.sampled_from(["1", '":"', "{}"]))))
+@given(
+    st.lists(st.tuples(st.sampled_from(['"a"', '"b"', '"a:"', '"\\":"', '"c" ']), st.sampled_from(["1", '":"', "{}"])))
+)
 def test_repeated_keys_are_found_exactly_where_they_are(pairs):
     body = "{" + ", ".join(f"{key}:{value}" for key, value in pairs) + "}"
     if len({key.strip() for key, _ in pairs}) == len(pairs):
@@ -140,7 +148,9 @@ def test_an_answer_is_written_in_the_charset_that_was_asked_for():
 
 
 def test_what_json_cannot_say_is_null():
-    body, _ = CODECS.encode({"a": math.nan, "b": [math.inf, numpy.float32("nan")], "c": numpy.array([1.0, numpy.nan])}, JSON)
+    body, _ = CODECS.encode(
+        {"a": math.nan, "b": [math.inf, numpy.float32("nan")], "c": numpy.array([1.0, numpy.nan])}, JSON
+    )
     assert json.loads(body) == {"a": None, "b": [None, None], "c": [1.0, None]}
 
 

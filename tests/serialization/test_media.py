@@ -24,7 +24,9 @@ def test_a_content_type_is_its_name_and_its_parameters(text, name, parameters):
     assert (media.name, dict(media.parameters)) == (name, parameters)
 
 
-@pytest.mark.parametrize("text", ["json", "a/b/c", "text/*", "text/csv; header", "text/csv; a=b c", "", "ä/b", "x" * 5000])
+@pytest.mark.parametrize(
+    "text", ["json", "a/b/c", "text/*", "text/csv; header", "text/csv; a=b c", "", "ä/b", "x" * 5000]
+)
 def test_what_is_no_content_type_is_refused(text):
     with pytest.raises(UnsupportedMediaType, match="is not a media type"):
         parse_content_type(text)
@@ -70,7 +72,11 @@ def test_the_best_of_what_is_accepted_is_chosen(accept, chosen):
         (None, "text/csv; header=present", "text/csv; header=present"),
         ("text/csv", "text/csv; header=present", "text/csv"),
         ("text/csv; header=present; q=0.3", "application/json", "text/csv; header=present"),
-        ("application/x-protobuf; messageType=a.B, */*;q=0.1", "application/json", "application/x-protobuf; messagetype=a.B"),
+        (
+            "application/x-protobuf; messageType=a.B, */*;q=0.1",
+            "application/json",
+            "application/x-protobuf; messagetype=a.B",
+        ),
         ("text/csv;q=0.1;header=absent, text/csv;header=present", "application/json", "text/csv; header=present"),
     ],
 )

@@ -39,7 +39,11 @@ def body(*records: bytes) -> bytes:
     return b"".join(frame(data) for data in records)
 
 
-@given(arrays.arrays(st.sampled_from([numpy.float32, numpy.float64, numpy.int32]), arrays.array_shapes(min_dims=2, max_dims=2)))
+@given(
+    arrays.arrays(
+        st.sampled_from([numpy.float32, numpy.float64, numpy.int32]), arrays.array_shapes(min_dims=2, max_dims=2)
+    )
+)
 def test_a_matrix_is_read_as_sagemaker_writes_it(matrix):
     kind = {"float32": "float32_tensor", "float64": "float64_tensor", "int32": "int32_tensor"}[matrix.dtype.name]
     decoded = CODECS.decode(body(*(record({"values": (kind, row.tolist())}) for row in matrix)), RECORDIO)
@@ -116,10 +120,17 @@ def test_many_small_records_cannot_unfold_past_the_limit_together():
 
 def test_several_features_and_labels_are_columns():
     first = record(
-        {"a": ("float32_tensor", [1.5]), "v": ("float64_tensor", [1.0, 2.0]), "raw": [b"\x00\xff"], "x": ("int32_tensor", [1])},
+        {
+            "a": ("float32_tensor", [1.5]),
+            "v": ("float64_tensor", [1.0, 2.0]),
+            "raw": [b"\x00\xff"],
+            "x": ("int32_tensor", [1]),
+        },
         {"values": ("int32_tensor", [1]), "x": ("int32_tensor", [9])},
     )
-    second = record({"a": ("float32_tensor", [2.5]), "v": ("float64_tensor", [3.0, 4.0])}, {"values": ("int32_tensor", [0])})
+    second = record(
+        {"a": ("float32_tensor", [2.5]), "v": ("float64_tensor", [3.0, 4.0])}, {"values": ("int32_tensor", [0])}
+    )
     columns = CODECS.decode(body(first, second), RECORDIO)
     assert columns["a"].tolist() == [1.5, 2.5]
     assert columns["a"].dtype == numpy.float32
