@@ -93,6 +93,20 @@ def _data_offset(header_length: int) -> int:
     return (_HEADER_AT + header_length + _PAGE - 1) // _PAGE * _PAGE
 
 
+def sealed_since(path: Path) -> int | None:
+    """When a sealed segment was opened, by its first words alone; None for one that is not sealed or cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            words = memoryview(os.pread(descriptor, _WRITER_AT, 0)).cast("Q")
+        finally:
+            os.close(descriptor)
+    except (OSError, TypeError):
+        return None
+    sealed = len(words) > _HEADER and words[_MAGIC] == MAGIC and words[_STATE] == SEALED
+    return words[_OPENED] if sealed else None
+
+
 def _seed(view: memoryview, words: memoryview) -> int:
     """What the checksums of an open segment begin with."""
     about = bytes(view[_WRITER_AT : _WRITER_AT + 32]) + bytes(view[_FIRST * 8 : _FIRST * 8 + 8])

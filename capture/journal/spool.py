@@ -191,15 +191,13 @@ class Spool:
         return path
 
     def _drop_oldest(self, account: Account) -> Path | None:
+        """The file of the segment that was opened first of those that may go; what it held is counted."""
         pinned = self.pinned()
-        for path in self.segments():
-            if path.stem in pinned:
-                continue
+        found = [(segment.sealed_since(path), path) for path in self.segments() if path.stem not in pinned]
+        for _, path in sorted((opened, path) for opened, path in found if opened is not None):
             try:
                 reader = segment.SegmentReader(path)
             except (segment.SegmentDamaged, OSError):
-                continue
-            if reader.state != segment.SEALED:
                 continue
             records, length = reader.committed
             taken, done = reader.taken

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from capture.errors import SpoolError
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -63,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _allow_open_files()
     gc.disable()
-    shipper = Shipper(spool, config)
+    try:
+        shipper = Shipper(spool, config)
+    except OSError as error:
+        raise SpoolError(f"the spool directory {spool.directory} cannot be used: {error}") from error
     gc.freeze()
     _loop(shipper, spool, config, args, stop)
     line = shipper.stop(_LAST_LEDGERS)

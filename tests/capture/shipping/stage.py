@@ -125,6 +125,7 @@ class Stage:
         taken = []
         for _ in range(count):
             number = self._next()
+            self.clock.wall += 1000
             attendant = writer._attendant
             if attendant is not None and not attendant._ready:
                 attendant._stock()  # a test appends faster than any thread of its process prepares segments

@@ -16,7 +16,18 @@ from tests.capture.shipping.stage import Stage
 Make = Callable[..., Stage]
 RECORDS = 24
 HEADER = 4096
-WORDS = ["magic", "version", "data offset", "commit", "state", "first number", "seed", "taken", "opened", "header length"]
+WORDS = [
+    "magic",
+    "version",
+    "data offset",
+    "commit",
+    "state",
+    "first number",
+    "seed",
+    "taken",
+    "opened",
+    "header length",
+]
 
 
 def hurt_stage(directory: Path, hurt: Callable[[Path], None], killed: bool = True) -> tuple[Stage, Path]:
@@ -95,7 +106,7 @@ def test_a_flipped_bit_of_a_record_costs_it_and_what_follows(tmp_path: Path, see
         length = reader.committed[1]
         flip(path, HEADER + chance.randrange(length), chance.randrange(8))
 
-    stage, path = hurt_stage(tmp_path, hurt, killed=seed % 2 == 0)
+    stage, _ = hurt_stage(tmp_path, hurt, killed=seed % 2 == 0)
     lost = assert_told(stage)
     assert lost >= 1, f"seed {seed}"
     assert any((stage.directory / "set-aside").iterdir())
