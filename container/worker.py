@@ -8,7 +8,7 @@ or a reason (the notes say how they were found):
 - what a worker prints goes to the log pump, not through Java, whose reader one printed line can stop;
 - a model that cannot be loaded is answered with its reason, and reported to the supervisor;
 - SIGTERM ends an idle worker in order; it is what the supervisor sends when every request is answered;
-- a response is sent whole, also when a signal arrives in the middle.
+- a response is sent whole, also when a signal arrives in the middle, and padded, so that it is read whole (`whole_reads`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from container.run_directory import RunDirectory
 from container.settings import Settings
 from container.stages import Stop
 from container.tether import die_with_parent
+from container.whole_reads import WholeReads
 
 
 class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
@@ -43,7 +44,7 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
         logging.getLogger("mms").setLevel(logging.WARNING)
         for handler_of_root in logging.getLogger().handlers:
             handler_of_root.addFilter(_is_news)
-        super().start_worker(_WholeSends(cl_socket))
+        super().start_worker(WholeReads(cl_socket))
 
     def load_model(self, load_model_request: dict[str, Any]) -> tuple[str, int]:
         """Load the model; a failure is a reason and a status, never an exception."""
@@ -63,17 +64,6 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
 
     def _remap_io(self) -> None:
         """Java's pipes are not used: stdout and stderr have gone to the log pump already."""
-
-
-class _WholeSends:
-    """A socket whose `send` sends everything, as Multi Model Server believes of a blocking one."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self.send = connection.sendall
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

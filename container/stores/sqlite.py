@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from container.stores.protocol import Record, StoreError, StoreUnavailable
 
@@ -68,15 +69,15 @@ class SqliteStore:
         statement = f"SELECT {names} FROM {_quoted(group)} WHERE {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
         keys = [str(key) for key in ids]
         found: dict[str, Record] = {}
-        for key, moment, *values in self._query(statement, json.dumps(keys)):
+        for key, moment, *values in self._query(statement, (json.dumps(keys),)):
             found[str(key)] = Record(zip(wanted, values, strict=True), _seconds(moment))
         return [found.get(key) for key in keys]
 
-    def _query(self, statement: str, argument: str) -> list[tuple[object, ...]]:
+    def _query(self, statement: str, arguments: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         connection = self._connection()
         self._own.deadline = time.monotonic() + self._timeout
         try:
-            return connection.execute(statement, (argument,)).fetchall()
+            return connection.execute(statement, arguments).fetchall()
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(f"{self._path.name} did not answer in {self._timeout:g} s: {error}") from error
         except sqlite3.Error as error:
@@ -101,7 +102,7 @@ class SqliteStore:
         return table
 
     def _describe(self, group: str) -> _Table:
-        rows = self._connection().execute(f"PRAGMA table_info({_quoted(group)})").fetchall()
+        rows = self._query(f"PRAGMA table_info({_quoted(group)})")
         if not rows:
             raise StoreError(f"there is no table {group} in {self._path}")
         names = [row[1] for row in rows]

@@ -107,8 +107,9 @@ def test_a_locked_store_is_unavailable_within_the_limit(path: Path):
         store = SqliteStore(path, timeout=0.05)
         store.get("planes", ["N1"])
         writer.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreUnavailable):
-            store.get("planes", ["N1"])
+        for group in ("planes", "numbers"):
+            with pytest.raises(StoreUnavailable):
+                store.get(group, ["N1"])
         writer.execute("ROLLBACK")
         assert store.get("planes", ["N1"]) != [None]
     writer.close()
