@@ -20,7 +20,7 @@ import weakref
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from capture.errors import SpoolError
 from capture.ids import event_id_bytes, event_id_text, event_time_of
@@ -67,6 +67,23 @@ class Prepared:
     items: Draft | None
     error: str | None = None
     spent: int = 0
+
+
+class _Returning(list["Lane"]):
+    """The lanes of a closed buffer: none is given out, and one that comes back is sealed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sealed: list[Lane] = []
+
+    def append(self, lane: Lane) -> None:
+        """Seals a lane whose append has ended."""
+        lane.seal()
+        self.sealed.append(lane)
+
+    def insert(self, index: SupportsIndex, lane: Lane) -> None:
+        """As `append`."""
+        self.append(lane)
 
 
 class CaptureBuffer:
@@ -159,7 +176,11 @@ class CaptureBuffer:
             outputs = lane.drafter.predictions(predictions, items.rows)
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
-            lane.write(about, request, items, outputs, now)
+            try:
+                lane.write(about, request, items, outputs, now)
+            except Refused as refusal:
+                if refusal.reason != accounts.SPOOL_FULL or not self._write_elsewhere(about, request, items, outputs):
+                    raise
             return True
         except Exception as error:
             self._refuse(lane, error)
@@ -205,18 +226,16 @@ class CaptureBuffer:
             return True
         with self._tally:
             self._closed = True
-            made, sealed = list(self._made), 0
+            lanes, made = self._lanes, list(self._made)
+            returning = self._lanes = lanes if isinstance(lanes, _Returning) else _Returning()
         end = time.monotonic() + timeout
-        while sealed < len(made):
+        while len(returning.sealed) < len(made):
             try:
-                self._lanes.pop().seal()
-                sealed += 1
+                returning.append(lanes.pop())
             except IndexError:
                 if time.monotonic() >= end:
-                    break
+                    return False  # a thread still writes: its lane is sealed when it comes back, or the process dead
                 time.sleep(_POLL)
-        if sealed < len(made):
-            return False  # a thread still writes: its segment is the shipper's when it is through, or the process dead
         self._attendant.stop()
         self._account.close_for_writing()
         settled = self._settled(made)
@@ -261,6 +280,28 @@ class CaptureBuffer:
         self._refuse_without_lane(accounts.BUSY)
         self._say("busy", "every lane is in use")
         return None
+
+    def _write_elsewhere(self, about: tuple[Any, ...], request: Draft | None, items: Draft, outputs: Draft) -> bool:
+        """Writes into the open segment of another lane, where there is one with room: no segment lies ready for ours."""
+        without_room = 0
+        for _ in range(_TRIES_FOR_A_LANE):
+            try:
+                other = self._lanes.pop()
+            except IndexError:
+                time.sleep(0)
+                continue
+            try:
+                if other.write_open(about, request, items, outputs):
+                    self._lanes.append(other)
+                    return True
+            except BaseException:
+                self._lanes.append(other)
+                raise
+            self._lanes.insert(0, other)
+            without_room += 1
+            if without_room >= len(self._made):
+                break
+        return False
 
     def _refuse_without_lane(self, reason: int) -> None:
         with self._tally:

@@ -153,9 +153,18 @@ class Drafter:
         if names is self._last_names and len(names) == width:
             return self._last_named
         if names is None or len(names) != width:
-            names = _numbered(default, width)
+            names = self._numbered_instead(names, default, width)
         self._last_names, self._last_named = names, self._shapes.of(names)
         return self._last_named
+
+    def _numbered_instead(self, names: tuple[str, ...] | None, default: str, width: int) -> tuple[str, ...]:
+        """Numbers where the names do not fit; ValueError where they decide what may be captured."""
+        if names and self._shapes.plain is not self._shapes:
+            raise ValueError(
+                f"{len(names)} names do not fit a row of {width} values: it cannot be told which of them "
+                "CAPTURE_EXCLUDE and CAPTURE_HASH mean"
+            )
+        return _numbered(default, width)
 
     def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
         shape, row = self._shapes.read(given)
@@ -201,7 +210,7 @@ class Drafter:
         width = len(rows[0])
         if set(map(len, rows)) != {width}:
             width = max(map(len, rows))
-            given = names if names is not None and len(names) >= width else _numbered(default, width)
+            given = names if names and len(names) >= width else self._numbered_instead(names, default, width)
             return self._mappings([dict(zip(given, row, strict=False)) for row in rows])
         shape = self._named(names, width, default)
         return Draft(ROWS, shape, (self._restricted(shape, rows),), (), len(rows))

@@ -81,6 +81,8 @@ def _plain(array: Any) -> Any:
 
 def _add(parts: list[Part], buffers: list[Any], positions: list[int], values: Any) -> None:
     kind = values.dtype.kind
+    if kind in "mM" and not hasattr(values, "flags") and isinstance(values.dtype, sys.modules["numpy"].dtype):
+        values = sys.modules["numpy"].asarray(values).reshape(len(positions), -1)
     if hasattr(values, "flags") and kind in "biufcmM":
         data = values.view("i8") if kind in "mM" else values
         if not data.flags.c_contiguous:

@@ -54,6 +54,14 @@ class Lane:
                 raise Refused(TOO_LARGE, f"a record of {segment.needed} bytes is larger than a segment's {most}")
         self.counters.kept(items.rows, size, items.rows != predictions.rows)
 
+    def write_open(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> bool:
+        """As `write`, into the open segment only: False where there is none or it has no room."""
+        segment = self._segment
+        size = 0 if segment is None else segment.write(about, request, items, predictions)
+        if size:
+            self.counters.kept(items.rows, size, items.rows != predictions.rows)
+        return size > 0
+
     def _next(self, now: int) -> SegmentWriter:
         """Seals the open segment, if it has records, and opens a prepared one."""
         segment = self._segment

@@ -81,7 +81,7 @@ def _other(value: Any) -> Any:
         return None
     if name in ("Period", "Interval"):
         return str(value)
-    for method in ("as_py", "tolist"):
+    for method in ("as_py", "tolist", "to_pylist"):
         if hasattr(value, method):
             return _plain(getattr(value, method)())
     raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be captured")
