@@ -1,0 +1,214 @@
+"""A writing process's account: counters that survive it, and a lock that says whether it lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capture.journal import account as accounts
+from capture.journal.account import MOST_LANES, PAGE, REFUSALS, Account, Lane, Latency
+
+ROOT = Path(__file__).parents[2]
+HOLDS = """
+import sys, time
+from pathlib import Path
+from capture.journal.account import Account
+account = Account.create(Path(sys.argv[1]), b"header", 5)
+account.lane(3).kept(17, 100, False)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return Account.create(tmp_path / ("a" * 24), b'{"a header": "of any length"}', 1_767_268_800_000_000)
+
+
+def lane() -> Lane:
+    return Lane(memoryview(bytearray(PAGE)).cast("Q"))
+
+
+def test_an_account_is_read_as_it_was_made(account: Account) -> None:
+    other = Account.read(account.path)
+    assert other is not None
+    assert (other.process, other.header_text, other.began_at) == ("a" * 24, account.header_text, 1_767_268_800_000_000)
+    assert (other.closed, other.drops) == (False, (0, 0))
+    assert stat.S_IMODE(account.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("length", [0, 1, PAGE, 3 * PAGE + 1])
+def test_a_header_of_any_length_is_kept(tmp_path: Path, length: int) -> None:
+    Account.create(tmp_path / "one", b"x" * length, 1)
+    other = Account.read(tmp_path / "one")
+    assert other is not None
+    assert other.header_text == b"x" * length
+
+
+def test_every_lane_counts_for_itself(account: Account) -> None:
+    for index in range(MOST_LANES):
+        for _ in range(index):
+            account.lane(index).kept(2, 10, index % 2 == 0)
+    other = Account.read(account.path)
+    assert other is not None
+    readings = [other.lane(index).reading() for index in range(MOST_LANES)]
+    assert [reading.kept for reading in readings] == list(range(MOST_LANES))
+    assert [reading.rows for reading in readings] == [2 * index for index in range(MOST_LANES)]
+    assert readings[4].row_mismatches == 4
+    assert readings[5].row_mismatches == 0
+    assert account.header_text == b'{"a header": "of any length"}'
+
+
+@given(st.lists(st.sampled_from(["kept", "sampled_out", *REFUSALS])))
+def test_what_was_appended_is_the_sum_of_what_became_of_it(calls: list[str]) -> None:
+    counters = lane()
+    for call in calls:
+        if call == "kept":
+            counters.kept(3, 64, False)
+        elif call == "sampled_out":
+            counters.sampled_out()
+        else:
+            counters.refused(REFUSALS.index(call))
+    reading = counters.reading()
+    assert reading.appended == len(calls)
+    assert (reading.kept, reading.sampled_out) == (calls.count("kept"), calls.count("sampled_out"))
+    assert reading.refused == {reason: calls.count(reason) for reason in REFUSALS if reason in calls}
+    assert (reading.rows, reading.bytes) == (3 * calls.count("kept"), 64 * calls.count("kept"))
+
+
+@pytest.mark.parametrize("reason", range(len(REFUSALS)))
+def test_a_lane_that_only_refused_is_a_lane_that_was_used(reason: int) -> None:
+    counters, fresh = lane(), lane()
+    counters.refused(reason, 3)
+    assert counters.used == (reason in (accounts.BUSY, accounts.SPOOL_UNAVAILABLE))
+    counters.measured(5)
+    assert (counters.used, fresh.used) == (True, False)
+    assert counters.reading().refused == {REFUSALS[reason]: 3}
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1), st.floats(0, 1))
+def test_a_quantile_of_the_latency_is_right_to_an_eighth(nanoseconds: list[int], share: float) -> None:
+    counters = lane()
+    for value in nanoseconds:
+        counters.measured(value)
+    latency = counters.reading().latency
+    assert (latency.count, latency.total, latency.longest) == (len(nanoseconds), sum(nanoseconds), max(nanoseconds))
+    exact = sorted(nanoseconds)[max(-int(-share * len(nanoseconds) // 1) - 1, 0)]
+    assert exact <= latency.quantile(share) <= exact * 1.125 + 1
+
+
+@given(st.lists(st.integers(0, 10**9)), st.lists(st.integers(0, 10**9)))
+def test_latencies_of_several_lanes_are_one(one: list[int], other: list[int]) -> None:
+    parts = [lane(), lane()]
+    whole = lane()
+    for counters, values in zip(parts, (one, other), strict=True):
+        for value in values:
+            counters.measured(value)
+            whole.measured(value)
+    merged = Latency()
+    for counters in parts:
+        merged.add(counters.reading().latency)
+    assert merged == whole.reading().latency
+    assert Latency().quantile(0.99) == 0.0
+
+
+def test_a_duration_beyond_every_bucket_is_counted_in_the_last() -> None:
+    counters = lane()
+    counters.measured(2**63)
+    latency = counters.reading().latency
+    assert (latency.count, sum(latency.buckets.values()), latency.longest) == (1, 1, 2**63)
+    assert counters.reading().kept == 0
+
+
+def test_a_dead_writers_count_is_only_ever_raised() -> None:
+    counters = lane()
+    counters.kept(1, 8, False)
+    counters.correct(2)
+    counters.correct(1)
+    assert counters.records == 2
+    counters.settle(2)
+    assert counters.settled == 2
+
+
+def test_what_a_process_dropped_is_counted_in_segments_and_bytes(account: Account) -> None:
+    account.dropped(100)
+    account.dropped(11)
+    other = Account.read(account.path)
+    assert other is not None
+    assert other.drops == (2, 111)
+
+
+def test_a_process_says_that_it_writes_no_more(account: Account) -> None:
+    account.close_for_writing()
+    other = Account.read(account.path)
+    assert other is not None
+    assert other.closed
+
+
+def test_a_process_is_alive_until_it_is_killed_and_its_counts_outlive_it(tmp_path: Path) -> None:
+    path = tmp_path / "writer"
+    command = [sys.executable, "-c", HOLDS, str(path)]
+    env = {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        account = Account.read(path)
+        assert account is not None
+        assert account.alive()
+        assert account.alive(), "asking must not change the answer"
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert not account.alive()
+        assert account.lane(3).reading().rows == 17
+
+
+def test_letting_go_frees_the_lock_and_keeps_the_counters(account: Account) -> None:
+    counters = account.lane(0)
+    other = Account.read(account.path)
+    assert other is not None
+    assert account.alive()
+    assert other.alive()
+    account.let_go()
+    account.let_go()
+    assert not other.alive()
+    counters.kept(1, 8, False)
+    assert other.lane(0).records == 1
+
+
+def test_no_account_is_made_over_another(account: Account) -> None:
+    with pytest.raises(FileExistsError):
+        Account.create(account.path, b"", 1)
+    assert account.alive()
+
+
+def test_what_is_no_account_is_none(tmp_path: Path, account: Account) -> None:
+    assert Account.read(tmp_path / "absent") is None
+    (tmp_path / "short").write_bytes(b"EACCOUNT")
+    assert Account.read(tmp_path / "short") is None
+    (tmp_path / "zeros").write_bytes(bytes(account.path.stat().st_size))
+    assert Account.read(tmp_path / "zeros") is None
+    data = account.path.read_bytes()
+    (tmp_path / "version").write_bytes(data[:8] + b"\2" + data[9:])
+    assert Account.read(tmp_path / "version") is None
+    (tmp_path / "link").symlink_to(account.path)
+    assert Account.read(tmp_path / "link") is None
+    (tmp_path / "directory").mkdir()
+    assert Account.read(tmp_path / "directory") is None
+
+
+def test_what_is_no_account_costs_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "zeros").write_bytes(bytes((MOST_LANES + 2) * PAGE))
+    (tmp_path / "short").write_bytes(b"")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(10):
+        assert Account.read(tmp_path / "zeros") is None
+        assert Account.read(tmp_path / "short") is None
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208

@@ -1,0 +1,118 @@
+"""Where the spool lives when nobody says so: one place for an endpoint, on tmpfs only where that is affordable."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from capture import CaptureConfig, location
+from capture.location import DEFAULT_LIMIT, choose_spool, container_memory, tmpfs_allowance
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A machine whose temporary directory is a disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return monkeypatch
+
+
+def shared_memory(machine: pytest.MonkeyPatch, size: int, memory: int, tmpfs: bool = True) -> None:
+    machine.setattr(location, "_size", lambda directory: size)
+    machine.setattr(location, "_is_tmpfs", lambda directory: tmpfs and directory.is_relative_to("/dev/shm"))
+    machine.setattr(location, "container_memory", lambda: memory)
+
+
+def test_what_is_set_is_taken() -> None:
+    place = choose_spool(Path("/var/spool/capture"), 100 * MIB, "any")
+    assert (place.directory, place.max_bytes) == (Path("/var/spool/capture"), 100 * MIB)
+
+
+def test_a_large_tmpfs_is_taken_with_a_tenth_of_the_containers_memory(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=8192 * MIB, memory=4000 * MIB)
+    place = choose_spool(None, None, "any")
+    assert place.directory.parent == Path("/dev/shm")
+    assert place.max_bytes == 400 * MIB
+
+
+def test_a_tmpfs_never_takes_more_than_the_default_limit(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=1 << 40, memory=1 << 40)
+    assert choose_spool(None, None, "any").max_bytes == DEFAULT_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("size", "memory"),
+    [(64 * MIB, 4000 * MIB), (8192 * MIB, 512 * MIB)],
+    ids=["dockers 64 MiB of shared memory", "a small container"],
+)
+def test_a_small_tmpfs_or_container_spools_to_the_temporary_directory(
+    machine: pytest.MonkeyPatch, tmp_path: Path, size: int, memory: int
+) -> None:
+    shared_memory(machine, size, memory)
+    place = choose_spool(None, None, "any")
+    assert place.directory.parent == tmp_path
+    assert place.max_bytes == DEFAULT_LIMIT
+
+
+def test_a_machine_without_tmpfs_spools_to_the_temporary_directory(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shared_memory(machine, size=8192 * MIB, memory=4000 * MIB, tmpfs=False)
+    assert choose_spool(None, None, "any").directory.parent == tmp_path
+
+
+def test_a_directory_of_ones_own_on_tmpfs_has_the_tmpfs_limit(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=8192 * MIB, memory=4000 * MIB)
+    assert choose_spool(Path("/dev/shm/mine"), None, "any").max_bytes == 400 * MIB
+
+
+def test_no_spool_is_smaller_than_eight_segments(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=16 * MIB, memory=64 * MIB)
+    assert choose_spool(Path("/dev/shm/mine"), None, "any").max_bytes == 32 * MIB
+
+
+def test_all_workers_of_an_endpoint_and_only_they_meet_in_one_directory(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=8192 * MIB, memory=4000 * MIB)
+    one = CaptureConfig(destination="file:///tmp/a", endpoint_name="flights")
+    assert one.spool() == CaptureConfig(destination="file:///tmp/a", endpoint_name="flights", max_bytes=1).spool()
+    others = [
+        CaptureConfig(destination="file:///tmp/b", endpoint_name="flights"),
+        CaptureConfig(destination="file:///tmp/a", endpoint_name="trains"),
+        CaptureConfig(destination="file:///tmp/a", endpoint_name="flights", variant_name="canary"),
+    ]
+    assert len({config.spool().directory for config in [one, *others]}) == 4
+    assert str(os.getuid()) in one.spool().directory.name
+
+
+def test_the_allowance_is_never_more_than_half_of_the_file_system(machine: pytest.MonkeyPatch) -> None:
+    shared_memory(machine, size=100 * MIB, memory=1 << 40)
+    assert tmpfs_allowance(Path("/dev/shm")) == 50 * MIB
+
+
+@pytest.mark.parametrize("text", ["max\n", "", "garbage"])
+def test_a_container_without_a_limit_has_the_machines_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "memory.max").write_text(text)
+    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "absent", tmp_path / "memory.max"))
+    assert container_memory() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_a_containers_limit_is_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(f"{64 * MIB}\n")
+    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "memory.max",))
+    assert container_memory() == 64 * MIB
+
+
+def test_version_one_groups_without_a_limit_say_a_huge_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "memory.limit_in_bytes").write_text("9223372036854771712")
+    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "memory.limit_in_bytes",))
+    assert container_memory() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="this machine mounts nothing at /dev/shm")
+def test_the_machines_own_shared_memory_is_known_as_tmpfs() -> None:
+    assert location._is_tmpfs(Path("/dev/shm/not/there/yet"))
+    assert not location._is_tmpfs(Path("/proc/self"))
