@@ -23,6 +23,7 @@ PADDING = 8192
 
 _SUCCESS = 200
 _HEAD = struct.Struct("!ii")
+_NOTHING_MORE = struct.pack("!i", -1)
 
 
 class WholeReads:
@@ -40,12 +41,14 @@ class WholeReads:
 
 
 def padded(message: bytes | bytearray) -> bytes | bytearray:
-    """The message with a longer text; that of a failure is read by people, and has no headers after it.
+    """The message with a longer text, if headers come after it.
 
-    A message begins with a status and the length of its text, both of 4 bytes, big-endian, and its text.
+    A message begins with a status and the length of its text, both of 4 bytes, big-endian, and its text. The text of a
+    failure is read by people; that of a loaded model ends in the worker's process id, which Java reads. Neither has
+    headers.
     """
     status, length = _HEAD.unpack_from(message)
-    if status != _SUCCESS:
-        return message
     end = _HEAD.size + length
+    if status != _SUCCESS or message[end:] == _NOTHING_MORE:
+        return message
     return b"".join((_HEAD.pack(status, length + PADDING), message[_HEAD.size : end], b" " * PADDING, message[end:]))

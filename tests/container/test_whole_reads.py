@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from mms.protocol.otf_message_handler import create_load_model_response
 
 from container.whole_reads import PADDING, padded
 from tests.container.artefacts import OBEDIENT
@@ -28,6 +29,11 @@ def test_the_text_alone_is_longer_and_what_follows_it_is_the_same():
 @pytest.mark.parametrize("status", [500, 503, 507])
 def test_the_text_of_a_failure_stays_as_it_is(status: int):
     assert padded(message(status, "no memory")) == message(status, "no memory")
+
+
+def test_the_answer_to_a_load_stays_as_it_is_because_java_reads_the_process_id_at_its_end():
+    loaded = bytes(create_load_model_response(200, "loaded model model. [PID]:7"))
+    assert padded(loaded) == loaded
 
 
 def test_a_response_with_longer_headers_than_those_before_it_is_answered_by_the_same_worker(tmp_path: Path):
