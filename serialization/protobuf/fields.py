@@ -46,7 +46,8 @@ class Field:
 
     name: as in the schema; an extension's is `[full.name]`. presence: not set is None. repeated, is_map: its form.
     simple: a scalar, which the plan fetches together with the others. child: the plan of the message it holds, None for
-    scalars and well-known types. convert: from protobuf's value to the plain one, None where they are the same.
+    scalars and well-known types. convert: from protobuf's value to the plain one, None where they are the same; a
+    scalar's takes None for None.
     get, has: the value that a message holds, and whether it was set.
     """
 
@@ -63,6 +64,7 @@ class Field:
         self.child = plan_of(value.message_type) if holds_message and self.convert is None else None
         self.simple = not (self.repeated or holds_message or descriptor.is_extension)
         self._scalar_type = ARROW_TYPES.get(value.message_type.full_name) if holds_message else _ARROW[value.type]
+        has_field = message_class.HasField  # from the class: a field may be called HasField
         self.get: Callable[[Any], Any]
         self.has: Callable[[Any], bool]
         if descriptor.is_extension:
@@ -71,9 +73,8 @@ class Field:
             self.has = lambda message: bool(message.HasExtension(descriptor))
         else:
             self.name = name = descriptor.name
-            has_field = message_class.HasField  # from the class: a field may be called HasField
             self.get = attrgetter(name)
-            self.has = lambda message: bool(has_field(message, name))
+            self.has = lambda message: has_field(message, name)
 
     @cached_property
     def nests(self) -> bool:
@@ -129,6 +130,14 @@ def is_repeated(field: FieldDescriptor) -> bool:
     return bool(getattr(field, "label", None) == FieldDescriptor.LABEL_REPEATED)
 
 
+def is_required(field: FieldDescriptor) -> bool:
+    """Whether a message is invalid without the field (proto2), under the same versions."""
+    modern = getattr(field, "is_required", None)
+    if modern is not None:
+        return bool(modern)
+    return bool(getattr(field, "label", None) == FieldDescriptor.LABEL_REQUIRED)
+
+
 def is_map(field: FieldDescriptor) -> bool:
     """Whether a field is a map."""
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
@@ -136,12 +145,11 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def _converter(field: Any) -> Callable[[Any], Any] | None:
     if field.type == FieldDescriptor.TYPE_ENUM:
-        names = _enum_names(field.enum_type)
-        return lambda number: names.get(number, number)
+        return _Names(field.enum_type).__getitem__
     if field.type == FieldDescriptor.TYPE_STRING and not _verifies_text(field.file.serialized_pb):
         return _text
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return lambda value: b64encode(value).decode("ascii")
+        return _base64
     if field.type in _MESSAGES:
         return READERS.get(field.message_type.full_name)
     return None
@@ -153,10 +161,21 @@ def _verifies_text(file: bytes) -> bool:
     return FileDescriptorProto.FromString(file).syntax == "proto3"
 
 
-def _text(value: str | bytes) -> str:
+def _text(value: str | bytes | None) -> str | None:
     """Text of a proto2 field; protobuf gives bytes for what is not UTF-8."""
-    return value if isinstance(value, str) else value.decode("utf-8")
+    return value.decode("utf-8") if isinstance(value, bytes) else value
 
 
-def _enum_names(enum: EnumDescriptor) -> dict[int, str]:
-    return {number: value.name for number, value in enum.values_by_number.items()}
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else b64encode(value).decode("ascii")
+
+
+class _Names(dict[int | None, str | int | None]):
+    """An enum's names by number; a number without a name stands for itself, and None for None."""
+
+    def __init__(self, enum: EnumDescriptor) -> None:
+        super().__init__((number, value.name) for number, value in enum.values_by_number.items())
+        self[None] = None
+
+    def __missing__(self, number: int) -> int:
+        return number

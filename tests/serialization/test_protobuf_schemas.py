@@ -48,7 +48,8 @@ def test_columns_hold_what_rows_hold(given_message):
     rows, columns = schema.decode(body), schema.decode(body, columns=True)
     assert same(flatten(rows), flatten(columns))
     assert columns.types == rows.types
-    repeated = [field.name for field in rows.plan.fields if field.nests and field.repeated]
+    # Items of a message without fields are nothing in columns, not even their number.
+    repeated = [field.name for field in rows.plan.fields if field.nests and field.repeated and field.child.fields]
     for name in repeated:
         assert same([list(item) for item in split(rows, name)], [list(item) for item in split(columns, name)])
         assert same(split(rows, name)[1], split(columns, name)[1])
