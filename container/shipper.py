@@ -15,13 +15,15 @@ from container.processes import Child, describe_exit
 
 log = logging.getLogger("supervisor")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+DEADLINE = 20
+"""Seconds that it gives itself after SIGTERM."""
 HEALTHY_AFTER = 60.0
 """Seconds of life after which a death counts as the first again."""
 
 
 def command(python: str, spool: str) -> list[str]:
-    """The shipper's command line. Its own deadline is longer than ours: the supervisor says when time is up."""
-    return [python, "-P", "-m", "capture", "ship", "--spool", spool, "--deadline", "60"]
+    """The shipper's command line. With its deadline it can say itself what is left, before the supervisor's is over."""
+    return [python, "-P", "-m", "capture", "ship", "--spool", spool, "--deadline", str(DEADLINE)]
 
 
 class Shipper:

@@ -22,6 +22,7 @@ PADDING = 8192
 """Bytes; a power of two. Headers may have about as many."""
 
 _SUCCESS = 200
+_END_OF_LIST = 4
 _HEAD = struct.Struct("!ii")
 _NOTHING_MORE = struct.pack("!i", -1)
 
@@ -41,14 +42,14 @@ class WholeReads:
 
 
 def padded(message: bytes | bytearray) -> bytes | bytearray:
-    """The message with a longer text, if headers come after it.
+    """The message with a longer text, if headers follow: the answer to a load has none, and Java reads a number from its
+    text; that of a failure is read by people.
 
-    A message begins with a status and the length of its text, both of 4 bytes, big-endian, and its text. The text of a
-    failure is read by people; that of a loaded model ends in the worker's process id, which Java reads. Neither has
-    headers.
+    A message begins with a status and the length of its text, both of 4 bytes, big-endian, and its text. What follows is
+    a list of answers, that ends with 4 bytes.
     """
     status, length = _HEAD.unpack_from(message)
     end = _HEAD.size + length
-    if status != _SUCCESS or message[end:] == _NOTHING_MORE:
+    if status != _SUCCESS or len(message) <= end + _END_OF_LIST:
         return message
     return b"".join((_HEAD.pack(status, length + PADDING), message[_HEAD.size : end], b" " * PADDING, message[end:]))

@@ -182,6 +182,13 @@ def test_a_program_and_an_accept_of_one_s_own(tmp_path: Path):
         assert answer.headers["content-type"].startswith("text/csv")
 
 
+def test_options_for_java_come_after_ours_and_win(tmp_path: Path):
+    with running(tmp_path, TINY, {"SAGEMAKER_MODEL_SERVER_VMARGS": "-Xmx200m -Dof.the.user='a b'"}) as endpoint:
+        (command,) = [text for text in endpoint.processes().values() if "mms.ModelServer" in text]
+        assert command.index("-Xmx200m") > command.index("-Xmx")
+        assert "-Dof.the.user=a b" in command
+
+
 def test_the_toolkits_variables_that_do_nothing_here_are_named_in_the_log(tmp_path: Path):
     with running(tmp_path, TINY, {"MMS_JOB_QUEUE_SIZE": "5"}) as endpoint:
         assert endpoint.log_with(level="WARNING", message="MMS_JOB_QUEUE_SIZE")
