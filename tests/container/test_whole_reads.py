@@ -36,11 +36,6 @@ def test_the_answer_to_a_load_stays_as_it_is_because_java_reads_the_process_id_a
     assert padded(loaded) == loaded
 
 
-def test_the_answer_to_a_load_stays_as_it_is():
-    loaded = message(200, "loaded model model. [PID]:7", b"\xff\xff\xff\xff")
-    assert padded(loaded) == loaded
-
-
 def test_a_response_with_longer_headers_than_those_before_it_is_answered_by_the_same_worker(tmp_path: Path):
     with running(tmp_path, OBEDIENT, {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}) as endpoint:
         workers = endpoint.workers
