@@ -56,7 +56,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Run:
 
 
 def test_every_request_is_answered(run: Run):
-    assert [answer.status for answer in run.answers] == [200] * (NAMED + UNNAMED)
+    assert [answer.body for answer in run.answers if answer.status != 200] == []
+    assert len(run.answers) == NAMED + UNNAMED
 
 
 def test_the_inference_id_decides_who_is_kept(run: Run):
