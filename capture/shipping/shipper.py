@@ -73,6 +73,7 @@ class Shipper:
         self._clock = clock
         self._monotonic = monotonic
         self._state = state.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
+        self._named = spool.path("state").exists()
         self._scene = Scene(spool, self._state, clock, monotonic)
         self._knobs = Knobs(config, spool, self._scene, monotonic)
         self._kitchen = Kitchen()
@@ -110,7 +111,8 @@ class Shipper:
         finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
         self._books.end_writers(self._save)
-        self._books.write_due(self._heartbeat, closed=self.ending and self.idle())
+        if self._named or self._save():  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
+            self._books.write_due(self._heartbeat, closed=self.ending and self.idle())
         return finished and bool(self._pending or self._knobs.due())
 
     def drain(self) -> None:
@@ -150,9 +152,8 @@ class Shipper:
         try:
             self._scene.look()
             self._books.end_writers(self._save)
-            if not self.ended():
+            if self._save() and not self.ended():
                 self._books.write_last(self.idle(), seconds)
-            self._save()
         except (OSError, SpoolError) as error:
             self._books.say(f"the spool's disk fails: {error}")
         self.close()
@@ -252,6 +253,7 @@ class Shipper:
             self._books.say(f"the state cannot be saved: {error}")
             self._make_room()
             return False
+        self._named = True
         if notes:
             self._losses.drop_notes()
         return True
