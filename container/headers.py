@@ -16,6 +16,8 @@ HANDLER_HEADER = "x-endpoint-handler"
 """Response header by which the proxy knows that a handler made the response, an error included."""
 MAX_CUSTOM_ATTRIBUTES = 1024
 """SageMaker's limit for the value, in characters."""
+MAX_TOTAL = 7168
+"""Bytes that a handler's headers may have together: what proxy and server can pass on, less what they add."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
@@ -47,13 +49,19 @@ def media_type(value: object) -> str:
     return safe(value) or "application/octet-stream"
 
 
-def clean(headers: MutableMapping[str, str]) -> None:
-    """Make the headers that a handler has set safe, in place; those it must not set are dropped."""
+def clean(headers: MutableMapping[str, str]) -> list[str]:
+    """Make the headers that a handler has set safe, in place. Returns the names of those that were dropped.
+
+    Dropped are names that are none, headers that say how the message is framed, and what goes past `MAX_TOTAL`.
+    """
     wanted = {str(name): safe(value) for name, value in headers.items()}
     headers.clear()
-    headers.update(
-        (name, value) for name, value in wanted.items() if _NAME.fullmatch(name) and name.lower() not in _FRAMING
-    )
+    room = MAX_TOTAL
+    for name, value in wanted.items():
+        room -= len(name) + len(value)
+        if room >= 0 and _NAME.fullmatch(name) and name.lower() not in _FRAMING:
+            headers[name] = value
+    return [name for name in wanted if name not in headers]
 
 
 def add_event_id(headers: MutableMapping[str, str], event_id: str) -> None:

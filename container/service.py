@@ -19,6 +19,7 @@ from capture import CaptureBuffer, CaptureConfig, new_event_id
 from container import headers, logs, report, user_module
 from container.artefact import Artefact
 from container.busy import BusyNote
+from container.errors import problem_of
 from container.headers import HANDLER_HEADER, RequestHeaders
 from container.run_directory import RunDirectory
 from container.settings import Settings
@@ -100,6 +101,13 @@ class Service:
             response = self.pipeline.answer(request)
             self._respond(index, response, event_id, context)
             return response.body
+        except Exception as error:
+            # What the handler did to the context cannot be sent. Nothing may leave here: it would end the worker.
+            log.exception("the response cannot be sent")
+            context.get_response_headers(index).clear()
+            failed = Response(500, problem_of(error, "encode").body(event_id), "application/json")
+            self._respond(index, failed, event_id, context)
+            return failed.body
         finally:
             self.limit.end()
             self.busy.end()
@@ -112,7 +120,9 @@ class Service:
             phrase = _phrase(response.status)
         context.set_response_status(response.status, headers.safe(phrase), index)
         outgoing = context.get_response_headers(index)
-        headers.clean(outgoing)
+        dropped = headers.clean(outgoing)
+        if dropped:
+            log.warning("headers of the handler that cannot be sent: %s", ", ".join(dropped))
         for name in [name for name in outgoing if name.lower() in ("content-type", HANDLER_HEADER)]:
             del outgoing[name]
         if response.captured:

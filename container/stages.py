@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from capture import CaptureBuffer
 
 log = logging.getLogger("endpoint")
+BODILESS = (204, 205, 304)
+"""Statuses whose answers have no body: one that is sent all the same is taken for the next answer."""
 TEXT_TYPES = ("application/json", "text/csv")
 """Media types whose body the toolkit hands to `input_fn` and `transform_fn` as text."""
 
@@ -154,7 +156,7 @@ class Pipeline:
         else:
             wanted = _accept(accept, self.default_accept)
             body, content_type = _as_bytes(functions.output_fn(predictions, wanted, context), wanted)
-        status = self._check(body, context)
+        status, body = self._check(body, context)
 
         captured = False
         if self.buffer is not None and prepared is not None and status < 400:
@@ -174,14 +176,17 @@ class Pipeline:
         accept = _accept(request.headers.get("accept"), self.default_accept)
         result = transform(self.model, _as_toolkit(request), request.content_type, accept, request.context)
         body, content_type = _as_bytes(result, accept)
-        return Response(self._check(body, request.context), body, content_type)
+        status, body = self._check(body, request.context)
+        return Response(status, body, content_type)
 
-    def _check(self, body: bytes, context: Any) -> int:
-        """The status the handler set; a body that Multi Model Server cannot pass on is an error of ours."""
+    def _check(self, body: bytes, context: Any) -> tuple[int, bytes]:
+        """The status that the handler set, 200 else, and the body; what HTTP or the server cannot pass on is an error."""
         if len(body) > self.max_payload:
             raise ResponseTooLarge(f"the response has {len(body)} bytes; the endpoint's limit is {self.max_payload}")
         status, _ = context.get_response_status(0)
-        return int(status or 200)
+        if not isinstance(status, int) or not 200 <= status <= 599:
+            raise EncodeError(f"the handler set the status {status!r}; it must be a number from 200 to 599")
+        return status, b"" if status in BODILESS else body
 
     def _captured_name(self, request: Request) -> str | None:
         if not self.multi_model:

@@ -148,6 +148,40 @@ def test_a_status_that_the_handler_makes_an_error_is_passed_on_and_not_captured(
     assert (answer.status, answer.json, answer.event_id) == (418, [2], None)
 
 
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_a_status_without_a_body_has_none_and_the_next_answer_is_its_own(endpoint: Endpoint, status: int):
+    ask = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    bodies = [json.dumps({"status": status}).encode(), b"[[1]]"]
+    received = b""
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=10) as connection:
+        connection.sendall(b"".join(ask % (len(body), body) for body in bodies))
+        while not received.endswith(b"[2]"):
+            data = connection.recv(65536)
+            assert data, received
+            received += data
+    assert received.startswith(b"HTTP/1.1 %d" % status)
+    assert received.count(b"[2]") == 1
+
+
+@pytest.mark.parametrize("status", [0, 100, 199, 600, 1000, "200", None, [1]])
+def test_a_status_that_is_none_is_an_error_of_the_handler(endpoint: Endpoint, status: object):
+    workers = endpoint.workers
+    answer = endpoint.invoke({"status": status})
+    assert (answer.status, error_of(answer.body)["type"]) == (500, "EncodeError")
+    assert endpoint.workers == workers
+
+
+def test_headers_that_are_too_many_are_dropped_and_said(endpoint: Endpoint):
+    workers = endpoint.workers
+    many = {f"X-{number}": "x" * 1000 for number in range(30)}
+    answer = endpoint.invoke({"headers": many})
+    assert answer.status == 200
+    assert answer.event_id is not None
+    assert 5 <= sum(name.startswith("x-") and len(value) == 1000 for name, value in answer.headers.items()) <= 7
+    assert wait_for(lambda: endpoint.log_with(event_id=answer.event_id, message="X-29"))
+    assert endpoint.workers == workers
+
+
 def test_nothing_of_the_caller_s_headers_comes_back(endpoint: Endpoint):
     answer = endpoint.invoke([[1]], X_Amzn_SageMaker_Custom_Attributes="from-caller", X_Endpoint_Handler="1")
     assert "from-caller" not in str(answer.headers)
