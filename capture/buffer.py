@@ -229,6 +229,7 @@ class CaptureBuffer:
             lanes, made = self._lanes, list(self._made)
             returning = self._lanes = lanes if isinstance(lanes, _Returning) else _Returning()
         end = time.monotonic() + timeout
+        self._attendant.stop()
         while len(returning.sealed) < len(made):
             try:
                 returning.append(lanes.pop())
@@ -236,7 +237,7 @@ class CaptureBuffer:
                 if time.monotonic() >= end:
                     return False  # a thread still writes: its lane is sealed when it comes back, or the process dead
                 time.sleep(_POLL)
-        self._attendant.stop()
+        self._attendant.let_go()
         self._account.close_for_writing()
         settled = self._settled(made)
         launcher, ask = self._attendant.launcher, 0.0

@@ -78,11 +78,18 @@ class Attendant:
         self._sealed.append(segment)
 
     def stop(self) -> None:
-        """Ends the thread and gives back what is prepared and was not used."""
+        """Ends the thread: nothing more is claimed, nor dropped from a full spool for it. The shipper takes back what is
+        prepared once the account says that nobody writes."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
+
+    def let_go(self) -> None:
+        """Unmaps the sealed segments."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._sealed.popleft().let_go()
 
     def _claim(self, wait: bool) -> mmap.mmap | None:
         """A segment; where one is ready already, it is only a reserve."""
@@ -104,11 +111,10 @@ class Attendant:
             self._wake.wait(_PAUSE)
             self._wake.clear()
             try:
-                while self._sealed:
-                    self._sealed.popleft().let_go()
+                self.let_go()
                 self._stock()
                 if self.launcher is not None and time.monotonic() >= pause:
                     pause = time.monotonic() + self.launcher.ensure()
-            except (OSError, SpoolError) as error:
+            except Exception as error:  # whatever it is, requests will need segments when it is over
                 log.warning("capture: the spool cannot give a segment: %s", error)
                 time.sleep(_PAUSE)

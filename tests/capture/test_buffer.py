@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gc
 import logging
@@ -401,6 +402,44 @@ def test_a_spool_of_open_segments_only_refuses_and_counts(tmp_path: Path, spool:
         assert made.append({"number": 1}, 0.5), "what still fits is captured"
     assert counts(spool)["refused"] == {"spool_full": before + 2}
     assert len(events(spool)) == 3
+
+
+def test_closing_drops_no_record_to_prepare_a_segment_that_nobody_will_use(tmp_path: Path) -> None:
+    for round_ in range(5):
+        with buffer(tmp_path / str(round_), spool_max_bytes=32 * MIB) as made:
+            while len(list((tmp_path / str(round_) / "spool" / "segments").iterdir())) < 7:
+                held = made._attendant.take()  # type: ignore[union-attr]
+                if held is None:
+                    time.sleep(0.001)
+            assert append_patiently(made, {"number": 0})
+            with_room = counts(tmp_path / str(round_) / "spool")["kept"]
+            made._attendant._wake.set()  # type: ignore[union-attr]
+            made.close(0.05)
+        assert len(events(tmp_path / str(round_) / "spool")) == with_room == 1
+
+
+@pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
+def test_the_thread_that_prepares_segments_survives_every_error(
+    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    attendant = opened._attendant
+    assert attendant is not None
+    monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
+    failed: list[object] = []
+
+    def broken(*_: object, **__: object) -> None:
+        failed.append(1)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened._spool, "claim", broken)
+        end = time.monotonic() + 10
+        while len(failed) < 5 and time.monotonic() < end:
+            with contextlib.suppress(type(error)):
+                attendant.take()
+    assert len(failed) >= 5
+    assert append_patiently(opened, {"a": 1})
+    assert attendant._thread.is_alive()
 
 
 def test_a_reason_is_said_once_a_minute_with_how_many_there_were(

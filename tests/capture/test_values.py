@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.extra import pandas as hpd
@@ -107,6 +107,7 @@ def test_a_pandas_timedelta_is_as_pythons(value: dt.timedelta) -> None:
     assert back(pd.Timedelta(value)) == back(value)
 
 
+@settings(max_examples=40)
 @given(aware.filter(lambda moment: 1700 < moment.year < 2200))
 def test_a_pandas_timestamp_is_the_same_moment(value: dt.datetime) -> None:
     moment = pd.Timestamp(value.astimezone(dt.UTC)).tz_convert(value.tzinfo)
