@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -33,12 +32,10 @@ class Killed(BaseException):
 class Switch:
     """Counts calls, and kills at the call with the number `at` (from 1) if there is one."""
 
-    def __init__(self, at: int | None = None, only_this_thread: bool = False) -> None:
-        """`only_this_thread` leaves alone what writers' threads do meanwhile; uploads count from wherever they are."""
+    def __init__(self, at: int | None = None) -> None:
         self.calls = 0
         self.at = at
         self.dead = False
-        self._thread = threading.get_ident() if only_this_thread else None
 
     def __enter__(self) -> Switch:
         self._patch = pytest.MonkeyPatch()
@@ -66,8 +63,7 @@ class Switch:
     def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
             only_looks = call is _OPEN and (not args[1] & os.O_CREAT or str(args[0]).endswith("lock"))
-            other = self._thread is not None and threading.get_ident() != self._thread
-            if not other and not only_looks and not (call is _MKDIR and os.path.isdir(args[0])):  # noqa: PTH112
+            if not only_looks and not (call is _MKDIR and os.path.isdir(args[0])):  # noqa: PTH112
                 self.count()
             return call(*args, **kwargs)
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig, ledger
+from capture.journal.attendant import Attendant
 from capture.journal.spool import Spool
 from capture.ledger import Ledger
 from capture.shipping.shipper import Shipper
@@ -110,12 +111,14 @@ class Stage:
         return Spool(self.directory, self.limit, self.segment_bytes)
 
     def writer(self, **settings: Any) -> CaptureBuffer:
-        """A new writing process, as far as the spool can tell."""
+        """A new writing process, as far as the spool can tell. Its segments are prepared by `append`, not by a thread, so
+        that what happens depends on the test alone."""
         config = CaptureConfig(
             **{"destination": DESTINATION, "endpoint_name": "flights", "spool_dir": self.directory, **settings}
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("capture.buffer.Spool", self.open_spool)
+            patch.setattr(Attendant, "start", Attendant._stock)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
         self.writers.append(writer)
         return writer
@@ -128,7 +131,7 @@ class Stage:
             self.clock.wall += 1000
             attendant = writer._attendant
             if attendant is not None and not attendant._ready:
-                attendant._stock()  # a test appends faster than any thread of its process prepares segments
+                attendant._stock()
             if writer.append({"n": number, "padding": padding, **more}, number / 2):
                 taken.append(number)
         self.acknowledged += taken
