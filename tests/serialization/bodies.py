@@ -3,6 +3,7 @@
 import io
 import struct
 from functools import cache
+from typing import Any
 
 import numpy
 import pyarrow
@@ -129,15 +130,15 @@ def ranking() -> ProtobufSchema:
 
 
 @cache
-def codecs() -> Codecs:
+def codecs() -> Any:
     """Codecs with the ranking schema and the default limits."""
     return Codecs(protobuf=ranking(), limits=Limits())
 
 
-def request_value() -> dict[str, object]:
+def request_value() -> dict[str, Any]:
     """A request that sets every kind of field, as decoding gives it."""
     plane = {"seats": 180, "year": None}
-    flight = {
+    flight: dict[str, Any] = {
         "tail": "N1", "number": 2**62 + 1, "distance": 1.5, "delay": 0.0, "carrier": "DELTA", "plane": plane,
         "embedding": [0.5, -1.0], "legs": [{"code": "A", "miles": 3.0}], "gate": None, "stand": 0, "raw": "AAE=",
         "cancelled": False,

@@ -2,6 +2,8 @@
 
 import datetime
 import io
+from functools import partial
+from typing import Any
 
 import duckdb
 import numpy
@@ -17,11 +19,11 @@ from serialization import Codecs, DecodeError, EncodeError, Limits
 from tests.serialization import bodies
 from tests.serialization.bodies import ARROW, PARQUET, arrow_stream, parquet
 
-CODECS = Codecs()
-SMALL = Codecs(limits=Limits(max_items=100_000, max_expanded_bytes=1_000_000))
+CODECS: Any = Codecs()
+SMALL: Any = Codecs(limits=Limits(max_items=100_000, max_expanded_bytes=1_000_000))
 COLUMNS = st.one_of(
     *(
-        st.lists(st.none() | values, min_size=5, max_size=5).map(lambda column, kind=kind: pyarrow.array(column, kind))
+        st.lists(st.none() | values, min_size=5, max_size=5).map(partial(pyarrow.array, type=kind))
         for values, kind in (
             (st.integers(-(2**63), 2**63 - 1), pyarrow.int64()),
             (st.integers(0, 255), pyarrow.uint8()),
@@ -110,7 +112,7 @@ def test_what_polars_writes_is_read():
 @pytest.mark.parametrize("version", ["V1", "V2"])
 def test_what_duckdb_writes_is_read(tmp_path, version):
     path = tmp_path / "rows.parquet"
-    rows = duckdb.sql(
+    rows: Any = duckdb.sql(
         "select i, 'text ' || i as s, [i] as l, {'k': i} as st, i::decimal(10, 2) as d from range(1000) t(i)"
     )
     duckdb.sql(f"copy (from rows) to '{path}' (format parquet, parquet_version {version})")

@@ -1,6 +1,7 @@
 """CSV: numbers, text, headers, and what is neither."""
 
 import math
+from typing import Any
 
 import numpy
 import pandas
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from serialization import Codecs, DecodeError, EncodeError, Limits, UnsupportedMediaType
 from tests.serialization.bodies import CSV
 
-CODECS = Codecs()
+CODECS: Any = Codecs()
 HEADER = f"{CSV}; header=present"
 #: A cell of text: no number, not empty, and not of spaces, which a reader takes for a number or for missing.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1).map(
@@ -74,8 +75,9 @@ def test_what_no_double_holds_exactly_stays_text(cell):
 
 def test_columns_are_named_by_the_header_else_by_the_model_else_by_number():
     assert list(CODECS.decode(b"a,b\n1,2\n", HEADER)) == ["a", "b"]
-    assert list(Codecs(feature_names=("x", "y")).decode(b"1,text\n", CSV)) == ["x", "y"]
-    assert list(Codecs(feature_names=("x", "y")).decode(b"a,b\n1,2\n", HEADER)) == ["a", "b"]
+    named: Any = Codecs(feature_names=("x", "y"))
+    assert list(named.decode(b"1,text\n", CSV)) == ["x", "y"]
+    assert list(named.decode(b"a,b\n1,2\n", HEADER)) == ["a", "b"]
     assert list(CODECS.decode(b"1,text\n", CSV)) == ["feature_0", "feature_1"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from serialization import Codecs, DecodeError, EncodeError, Limits, NotAcceptable, UnsupportedMediaType
 from tests.serialization.bodies import JSON, JSON_LINES
 
-CODECS = Codecs()
+CODECS: Any = Codecs()
 SCALARS = (
     st.none()
     | st.booleans()

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Any
 
 import numpy
 import pandas
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from serialization import Codecs, DecodeError, EncodeError, Limits
 from tests.serialization.bodies import NPY, npy
 
-CODECS = Codecs()
+CODECS: Any = Codecs()
 PLAIN = st.one_of(
     arrays.boolean_dtypes(), arrays.integer_dtypes(), arrays.unsigned_integer_dtypes(), arrays.floating_dtypes(),
     arrays.datetime64_dtypes(), arrays.timedelta64_dtypes(),
@@ -108,7 +109,8 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(broken, says):
 
 
 def test_no_limit_on_items_binds_what_the_body_really_has():
-    assert Codecs(limits=Limits(max_items=10)).decode(npy(numpy.zeros(100)), NPY).shape == (100,)
+    codecs: Any = Codecs(limits=Limits(max_items=10))
+    assert codecs.decode(npy(numpy.zeros(100)), NPY).shape == (100,)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import enum
 import math
 import uuid
 from collections import OrderedDict, namedtuple
+from typing import Any
 
 import numpy
 import pandas
@@ -82,7 +83,7 @@ Pair = namedtuple("Pair", "a b")
         (pandas.Series(pandas.array([1, None], dtype="Int64")), [1, None]),
         (pandas.Series(["a", None]), ["a", None]),
         (pandas.Series(["a", None], dtype="category"), ["a", None]),
-        (pandas.Series(pandas.to_datetime(["2013-07-01", None])), ["2013-07-01T00:00:00", None]),
+        (pandas.Series(pandas.to_datetime(["2013-07-01", "NaT"])), ["2013-07-01T00:00:00", None]),
         (pandas.Index([1, 2]), [1, 2]),
         (pandas.array([1, None], dtype="Int64"), [1, None]),
         (pandas.DataFrame({"a": [1, 2], "b": ["x", None]}), [{"a": 1, "b": "x"}, {"a": 2, "b": None}]),
@@ -138,7 +139,7 @@ DTYPES = arrays.scalar_dtypes().filter(lambda dtype: dtype.str[1:] not in WITHOU
 
 @given(arrays.arrays(DTYPES, arrays.array_shapes(min_dims=0, min_side=0)))
 def test_an_array_of_any_type_becomes_lists_of_its_shape(array):
-    plain = to_plain(array)
+    plain: Any = to_plain(array)
     assert types_of(plain) <= PLAIN
     for side in array.shape:
         assert len(plain) == side
@@ -149,7 +150,7 @@ def test_an_array_of_any_type_becomes_lists_of_its_shape(array):
 
 @given(frames.data_frames([frames.column("a", dtype=float), frames.column("b", elements=st.text(max_size=3))]))
 def test_a_frame_becomes_a_row_for_each_of_its_rows(frame):
-    plain = to_plain(frame)
+    plain: Any = to_plain(frame)
     assert len(plain) == len(frame)
     assert all(list(row) == ["a", "b"] for row in plain)
     assert str([row["a"] for row in plain]) == str(frame["a"].tolist())

@@ -1,6 +1,7 @@
 """Protobuf to plain values: what the JSON mapping would lose is kept, and what is malformed or too much is refused."""
 
 import math
+from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2
@@ -32,9 +33,11 @@ def test_a_request_keeps_every_kind_of_value():
         bodies.codecs().encode(value, f"{PROTOBUF}; messageType=ranking.Request")[0], PROTOBUF
     )
     assert isinstance(read_back, Message)
+    assert read_back.plan is not None
     assert read_back == value | {"planes": {7: value["planes"]["7"]}}
     assert list(read_back) == [field.name for field in read_back.plan.fields]
-    assert list(read_back["flights"][0]) == list(value["flights"][0])
+    flights: Any = read_back["flights"]
+    assert list(flights[0]) == list(value["flights"][0])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ def test_a_time_that_does_not_exist_is_refused_by_its_fields_name(name, seconds,
 
 def test_a_struct_is_the_json_it_stands_for():
     value = bodies.request_value()
-    options = {
+    options: dict[str, Any] = {
         "none": None,
         "yes": True,
         "number": -1.5,
@@ -256,7 +259,7 @@ def test_unknown_fields_are_counted_at_every_level_in_rows_and_in_columns():
     for columns in (False, True):
         payload = bodies.codecs().read(body, PROTOBUF, columns=columns)
         assert payload.unknown_fields == payload.value.unknown_fields == 3
-    assert payload.value["flights"]["tail"] == ["N1"]
+        assert (payload.value["flights"]["tail"] if columns else [payload.value["flights"][0]["tail"]]) == ["N1"]
 
 
 @pytest.mark.parametrize(
@@ -331,7 +334,7 @@ def test_the_content_type_names_the_message_and_wins_over_the_settings():
     assert codecs.decode(body, f'{PROTOBUF}; messageType="ranking.Response"')["items"][0]["tail"] == "N1"
     with pytest.raises(UnsupportedMediaType, match=r"messageType='no\.Such' is not known; there are ranking\.Flight"):
         codecs.decode(body, f"{PROTOBUF}; messageType=no.Such")
-    nameless = Codecs(protobuf=ProtobufSchema(descriptor_set(bodies.ranking_file())))
+    nameless: Any = Codecs(protobuf=ProtobufSchema(descriptor_set(bodies.ranking_file())))
     with pytest.raises(UnsupportedMediaType, match=r"add messageType= to the content type, or set PROTOBUF_REQUEST"):
         nameless.decode(body, PROTOBUF)
     assert nameless.decode(body, f"{PROTOBUF}; messageType=ranking.Response")["items"][0]["tail"] == "N1"

@@ -13,7 +13,7 @@ def request(columns=False):
     return bodies.ranking().decode(body, columns=columns)
 
 
-FLIGHTS = {
+FLIGHTS: dict[str, list[object]] = {
     "tail": ["N1", ""], "number": [2**62 + 1, 0], "distance": [1.5, 0.0], "delay": [0.0, None], "carrier": ["DELTA", "UNKNOWN"],
     "plane_seats": [180, None], "plane_year": [None, None], "embedding": [[0.5, -1.0], []], "legs_code": [["A"], []],
     "legs_miles": [[3.0], []], "gate": [None, "B4"], "stand": [0, None], "raw": ["AAE=", ""], "cancelled": [False, None],

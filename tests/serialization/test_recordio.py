@@ -2,6 +2,7 @@
 
 import base64
 import struct
+from typing import Any
 
 import numpy
 import pytest
@@ -14,11 +15,11 @@ from serialization.recordio.frames import frames
 from serialization.recordio.record import record_class
 from tests.serialization.bodies import RECORDIO, SPARSE, frame
 
-CODECS = Codecs()
+CODECS: Any = Codecs()
 MAGIC = struct.pack("<I", 0xCED7230A)
 
 
-def record(features=None, label=None) -> bytes:
+def record(features=None, label=None):
     """A record from {name: (tensor field, values, keys, shape)} or {name: [bytes]}."""
     made = record_class()(uid="1", metadata="{}")
     for entries, given_values in ((made.features, features or {}), (made.label, label or {})):
@@ -111,7 +112,8 @@ def test_a_tensor_that_is_not_what_it_says_is_refused_with_its_place(tensor, say
 
 def test_many_small_records_cannot_unfold_past_the_limit_together():
     one = record({"values": ("float32_tensor", [1.0], [0], [1000])})
-    assert Codecs(limits=Limits(max_items=20_000)).decode(body(*[one] * 10), RECORDIO).shape == (10, 1000)
+    codecs: Any = Codecs(limits=Limits(max_items=20_000))
+    assert codecs.decode(body(*[one] * 10), RECORDIO).shape == (10, 1000)
     with pytest.raises(DecodeError, match="more than 5000 values"):
         Codecs(limits=Limits(max_items=5000)).decode(body(*[one] * 10), RECORDIO)
     with pytest.raises(DecodeError, match="or 5000 bytes"):
