@@ -34,8 +34,6 @@ from tests.integration.models import record_flights, recording
 from tests.integration.serving import NAME, PREFIX, Chain, chain, settings_of
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.xdist_group("flights chain")
-
 COUNT = 300
 TEXT = {"capture_endpoint_name", "capture_variant_name", "capture_model_name", "capture_model_version"}
 

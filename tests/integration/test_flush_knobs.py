@@ -10,16 +10,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from tests.container.endpoint import wait_for
 from tests.integration.captured import CapturedObject
 from tests.integration.conversation import Answer, converse, json_request
 from tests.integration.models import PLAIN, write_model
 from tests.integration.serving import Chain, chain
 from tests.s3_server import S3Server
-
-pytestmark = pytest.mark.xdist_group("flush knobs")
 
 NEVER = {
     "CAPTURE_MAX_RECORDS": "1000000",

@@ -22,8 +22,6 @@ from tests.integration.models import PLAIN, recording, write_model
 from tests.integration.serving import chain
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.xdist_group("mixed records")
-
 EXACT = 2**53
 LONG_NAME = "x" * 256
 RECORDS: list[dict[str, Any]] = [

@@ -21,8 +21,6 @@ from tests.integration.models import OWN_FEATURES, PLAIN, recording, write_model
 from tests.integration.serving import chain
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.xdist_group("models without a store")
-
 FIXED = 11
 """Columns that stand before the features in every object."""
 

@@ -23,8 +23,6 @@ from tests.integration.models import SECRET, record_flights
 from tests.integration.serving import chain, settings_of
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.xdist_group("requests that fail")
-
 HOTEL = CONTENT_TYPE.replace("DeparturesRequest", "Hotel")
 
 

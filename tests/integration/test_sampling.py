@@ -13,8 +13,6 @@ from tests.integration.models import PLAIN, write_model
 from tests.integration.serving import chain
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.xdist_group("sampling")
-
 NAMED, UNNAMED = 60, 40
 """Requests with an inference id, and without."""
 

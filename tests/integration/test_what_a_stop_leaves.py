@@ -23,8 +23,6 @@ from tests.integration.flights_requests import flights_requests
 from tests.integration.models import RECORDINGS, record_flights
 from tests.integration.serving import settings_of
 
-pytestmark = pytest.mark.xdist_group("what a stop leaves")
-
 SANDBOX = """
 set -e
 mount -t tmpfs none /mnt
