@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,28 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
-    precondition,
     rule,
 )
 
 from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
+from capture.shipping.jobs import JobThread
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage, down
 from tests.memory_directory import SHARED_MEMORY
 
 LARGE, SMALL = "x" * 20_000, "x" * 100
+
+
+def at_once(thread: JobThread, job: Callable[..., Any], *args: Any) -> Future[Any]:
+    """A job done in the caller's thread, so that a history that failed fails again."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(job(*args))
+    except BaseException as error:
+        future.set_exception(error)
+    return future
 
 
 class Journal(RuleBasedStateMachine):
@@ -42,8 +54,9 @@ class Journal(RuleBasedStateMachine):
 
     @initialize(target=writers)
     def begin(self) -> Any:
-        self._collect = pytest.MonkeyPatch()
-        self._collect.setattr("gc.collect", lambda *_: 0)
+        self._patches = pytest.MonkeyPatch()
+        self._patches.setattr("gc.collect", lambda *_: 0)
+        self._patches.setattr(JobThread, "submit", at_once)
         self.root = Path(
             tempfile.mkdtemp(prefix="capture-model-", dir=SHARED_MEMORY if SHARED_MEMORY.exists() else None)
         )
@@ -63,7 +76,7 @@ class Journal(RuleBasedStateMachine):
         finally:
             self.stage.close()
             shutil.rmtree(self.root)
-            self._collect.undo()
+            self._patches.undo()
 
     @rule(target=writers, version=st.sampled_from([None, None, None, "2"]))
     def a_writer_begins(self, version: str | None) -> Any:
@@ -92,44 +105,40 @@ class Journal(RuleBasedStateMachine):
     def a_writer_closes(self, writer: CaptureBuffer) -> None:
         self.stage.close_writer(writer)
 
-    @precondition(lambda self: self.shipper is None)
     @rule()
     def a_shipper_begins(self) -> None:
-        self.shipper = self.stage.shipper()
+        if self.shipper is None:
+            self.shipper = self.stage.shipper()
 
-    @precondition(lambda self: self.shipper is not None)
     @rule(steps=st.integers(1, 4), wait=st.booleans())
     def the_shipper_steps(self, steps: int, wait: bool) -> None:
-        assert self.shipper is not None
+        shipper = self.shipper
         for _ in range(steps):
-            self.shipper.step()
-            if wait:
-                self.shipper.wait(60)
+            if shipper is not None:
+                shipper.step()
+            if shipper is not None and wait:
+                shipper.wait(60)
 
-    @precondition(lambda self: self.shipper is not None)
     @rule()
     def the_shipper_ships(self) -> None:
-        assert self.shipper is not None
-        self.stage.run(self.shipper)
+        if self.shipper is not None:
+            self.stage.run(self.shipper)
 
-    @precondition(lambda self: self.shipper is not None)
     @rule()
     def the_shipper_dies(self) -> None:
-        """Between two steps: an upload that is under way still arrives, as it would from a socket's buffer."""
-        assert self.shipper is not None
-        self.shipper.wait(60)
-        self.shipper.close()
-        self.shipper = None
+        """Between two steps."""
+        if self.shipper is not None:
+            self.shipper.close()
+            self.shipper = None
 
-    @precondition(lambda self: self.shipper is not None)
     @rule(at=st.integers(1, 60))
     def the_shipper_dies_at_a_call(self, at: int) -> None:
-        assert self.shipper is not None
+        if self.shipper is None:
+            return
         try:
             with Switch(at):
                 self.stage.run(self.shipper)
         except Killed:
-            self.shipper.wait(60)
             self.shipper.close()
             self.shipper = None
 
@@ -180,7 +189,6 @@ class Journal(RuleBasedStateMachine):
         stage = self.stage
         stage.sink.fails = lambda key: None
         if self.shipper is not None:
-            self.shipper.wait(60)
             self.shipper.close()
         stage.clock.pass_(31)
         shipper = stage.finish()
