@@ -23,6 +23,7 @@ from .payload import Payload
 from .tables import tabulate
 
 _EXACT = 2.0**53
+_MAX_COLUMNS = 10_000  # each is an array of its own
 _QUOTED = re.compile(r'[,"\r\n]')
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
@@ -44,13 +45,18 @@ class CsvCodec:
             if matrix is not None:
                 return Payload(matrix, media.name)
         rows = _read(text)
-        names = self._names(rows.pop(0) if header and rows else None, rows)
+        if not header:
+            matrix = _matrix_with_gaps(rows)
+            if matrix is not None:
+                return Payload(matrix, media.name)
+        names = self._names(rows.pop(0) if header else None, rows)
+        if len(names) > _MAX_COLUMNS:
+            raise DecodeError(
+                f"the CSV body has {len(names)} columns; with names or text at most {_MAX_COLUMNS} are read; "
+                "send numbers without a header, or another format"
+            )
         cells = zip(*rows, strict=True) if rows else [()] * len(names)
-        columns = {name: _column(column) for name, column in zip(names, cells, strict=True)}
-        arrays = [column for column in columns.values() if isinstance(column, numpy.ndarray)]
-        if not header and len(arrays) == len(columns):
-            return Payload(numpy.column_stack(arrays), media.name)
-        return Payload(columns, media.name)
+        return Payload({name: _column(column) for name, column in zip(names, cells, strict=True)}, media.name)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """A line for each row; names first where `header=present` is accepted. Missing values are empty cells."""
@@ -119,6 +125,14 @@ def _plain_matrix(text: str) -> numpy.ndarray | None:
     if not (numpy.abs(flat) <= _EXACT).all():
         return None  # NaN, infinity, or integers that may not be exact: the careful way
     return flat.reshape(len(lines), width)
+
+
+def _matrix_with_gaps(rows: Sequence[Sequence[str]]) -> numpy.ndarray | None:
+    """Rows as a matrix, empty cells as NaN; None where a cell is no number."""
+    try:
+        return numpy.array([[_number(cell) for cell in row] for row in rows])
+    except ValueError:
+        return None
 
 
 def _read(text: str) -> list[list[str]]:

@@ -111,7 +111,7 @@ def run(seed: int, count: int, progress: Path | None) -> Counter[str]:
     codecs = Codecs(protobuf=bodies.ranking(), limits=LIMITS)
     for kind, data in bodies.valid():
         codecs.decode(data, kind)
-    limit_memory()
+    limit_memory(MEMORY)
     file = os.open(progress, os.O_CREAT | os.O_WRONLY, 0o600) if progress is not None else None
     happened: Counter[str] = Counter()
     for number in range(count):
@@ -125,10 +125,10 @@ def run(seed: int, count: int, progress: Path | None) -> Counter[str]:
     return happened
 
 
-def limit_memory() -> None:
-    """Let this process map no more than `MEMORY` above what it has now."""
+def limit_memory(more: int) -> None:
+    """Let this process map no more than this many bytes above what it has now."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + more
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

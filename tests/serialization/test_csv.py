@@ -116,6 +116,14 @@ def test_more_cells_than_the_limit_are_refused(body):
         Codecs(limits=Limits(max_items=10)).decode(body, CSV)
 
 
+def test_so_many_named_columns_that_each_costs_more_than_its_cells_are_refused():
+    wide = ",".join(["1"] * 20_000)
+    assert CODECS.decode(f"{wide},".encode(), CSV).shape == (1, 20_001)
+    for content_type, body in ((CSV, f"{wide},text"), (HEADER, ",".join(map(str, range(20_001))) + f"\n{wide},1\n")):
+        with pytest.raises(DecodeError, match="20001 columns; with names or text at most 10000 are read"):
+            CODECS.decode(body.encode(), content_type)
+
+
 def test_a_header_that_is_neither_present_nor_absent_is_not_supported():
     with pytest.raises(UnsupportedMediaType, match="header=present"):
         CODECS.decode(b"1", f"{CSV}; header=maybe")

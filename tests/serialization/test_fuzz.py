@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.serialization import hostile
+
 
 def attempt(tmp_path, count, limit):
     """Fuzz in a process of its own with little memory; the seed, and the body in work, are told where it fails."""
@@ -26,6 +28,14 @@ def attempt(tmp_path, count, limit):
     happened = {line.split(maxsplit=1)[1]: int(line.split(maxsplit=1)[0]) for line in done.stdout.splitlines()}
     assert sum(happened.values()) == count
     return happened
+
+
+def test_the_costliest_bodies_of_the_largest_size_are_decoded_or_refused_in_little_memory():
+    command = [sys.executable, "-m", "tests.serialization.hostile"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == list(hostile.BODIES)
+    assert {line.split(": ")[1] for line in done.stdout.splitlines()} == {"decoded", "DecodeError"}
 
 
 def test_malformed_bodies_end_in_an_error_of_ours(tmp_path):
