@@ -144,7 +144,15 @@ def test_a_datetime_of_a_subclass_is_a_datetime() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, pd.NA, pd.NaT, np.datetime64("NaT"), np.datetime64("NaT", "ns"), np.timedelta64("NaT", "s"), np.ma.masked],
+    [
+        None,
+        pd.NA,
+        pd.NaT,
+        np.datetime64("NaT", "s"),
+        np.datetime64("NaT", "ns"),
+        np.timedelta64("NaT", "s"),
+        np.ma.masked,
+    ],
     ids=repr,
 )
 def test_what_is_missing_is_none(value: Any) -> None:
@@ -233,7 +241,7 @@ def test_a_series_is_the_list_of_its_values(value: Any) -> None:
     [
         (pd.Period("2026-01", "M"), "2026-01"),
         (pd.Interval(0, 1), "(0, 1]"),
-        (pd.Series(["a", None]), ["a", np.nan]),
+        (pd.Series([1.5, None]), [1.5, np.nan]),
         (pd.Categorical(["a", "b"]), ["a", "b"]),
         (pa.scalar(5), 5),
         (pa.scalar(None, pa.int64()), None),
