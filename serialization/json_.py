@@ -24,7 +24,8 @@ from .plain import to_plain
 
 _ENVELOPE = "instances"
 _RESPONSE_ENVELOPE = "predictions"
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# The closing quote may be missing: where it had to be there, each quote of a cut-off string would scan to its end anew.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_JSON = re.compile(rb"(?:^|[\s\[:,])(-?(?:NaN|nan|Infinity|inf))")
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _LARGEST = 2**64 - 1

@@ -15,7 +15,7 @@ _MAX_HEADER = 4096
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"\s*({_WORD}/{_WORD})\s*")
 _PARAMETER = re.compile(rf'\s*;\s*(?:({_WORD})\s*=\s*({_WORD}(?:/{_WORD})?|"(?:[^"\\]|\\.)*"))?\s*')
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+_ELEMENT = re.compile(r'(?:[^,"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)++')
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -39,7 +39,10 @@ def _plain(value: Any, path: str) -> object:
     if kind is dict or isinstance(value, Mapping):
         if _AS_IS.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
             return dict(value)
-        return {key_text(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}
+        plain = {key_text(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}
+        if len(plain) != len(value):
+            raise EncodeError(f"{path} has two keys that are one as text, like 1 and '1'; return each key once")
+        return plain
     if kind is list or kind is tuple:
         if _AS_IS.issuperset(map(type, value)):
             return list(value)

@@ -118,6 +118,12 @@ def test_more_values_than_the_limit_are_refused_before_they_are_made():
         codecs.decode(b"1\n" * 11, JSON_LINES)
 
 
+def test_a_string_that_never_closes_is_read_once_and_not_from_each_of_its_quotes():
+    body = b"[" + b"," * 2_000_000 + b'"' + b'\\"' * 2_000_000
+    with pytest.raises(DecodeError, match="more than 1000000 values"):
+        Codecs(limits=Limits(max_items=1_000_000)).decode(body, JSON)
+
+
 @pytest.mark.parametrize(
     ("body", "value"),
     [

@@ -163,6 +163,7 @@ def test_a_frame_becomes_a_row_for_each_of_its_rows(frame):
         (numpy.timedelta64(1, "Y"), "cannot be written"),
         (numpy.array([1j]), "prediction has complex numbers"),
         ({(1, 2): 1}, "prediction has a key of type tuple"),
+        ([{1: 2, "1": 3}], r"prediction\[0\] has two keys that are one as text"),
         (pandas.DataFrame([[1, 2]], columns=["a", "a"]), "two columns of one name"),
         (pyarrow.array([2**62], pyarrow.timestamp("s")), "cannot be written"),
         ([numpy.zeros(1).view(Broken)], r"prediction\[0\] of type .*Broken cannot be written: no host memory"),
