@@ -61,7 +61,8 @@ test-system: .venv/spark ## build the image, run it, send it a request, stop it 
 
 .PHONY: test-long
 test-long: venv ## the tests that take minutes
-	$(PYTHON) -m pytest -n auto -m long --ignore tests/system tests
+	@rm -f benchmarks/results/faults.json
+	FAULTS_RESULTS=$(CURDIR)/benchmarks/results/faults.json $(PYTHON) -m pytest -n auto -m long --ignore tests/system tests
 
 .PHONY: bench
 bench: venv ## the benchmarks, one after the other; results go to benchmarks/results

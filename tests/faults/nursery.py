@@ -17,8 +17,8 @@ import sys
 import time
 from typing import Any
 
-import capture.shipping.shipper
 from capture import CaptureBuffer, CaptureConfig
+from capture.shipping import shipper  # noqa: F401  (imported once, for all children)
 from capture.sinks import s3
 
 
@@ -117,5 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    assert capture.shipping.shipper  # imported for the children
     main()

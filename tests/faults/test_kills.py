@@ -32,6 +32,10 @@ class Rounds:
         worker = self.workers[name] = self._nursery.worker(name, burst=self._chance.choice([1, 5, 20]), pause=0.003)
         return worker
 
+    @staticmethod
+    def wait_for_a_record(worker: Process) -> None:
+        until(lambda: worker.acknowledged, f"a first record; log: {worker.said}")
+
     def kill(self, process: Process, most_seconds: float) -> None:
         """At a random moment from now."""
         time.sleep(self._chance.uniform(0, most_seconds))
@@ -79,7 +83,7 @@ def test_a_killed_worker_loses_no_acknowledged_record(rounds_of: Rounds, rounds:
     shipper = rounds_of._nursery.shipper()
     for _ in range(rounds):
         worker = rounds_of.start_worker()
-        until(lambda worker=worker: worker.acknowledged, f"a first record; log: {worker.said}")
+        rounds_of.wait_for_a_record(worker)
         rounds_of.kill(worker, 0.1)
     rounds_of.finish(f"kill -9 of a worker while it appends, {rounds} rounds", shipper)
 
@@ -99,7 +103,7 @@ def test_workers_and_shippers_killed_at_once_neither_lose_nor_double(
 ) -> None:
     for _ in range(rounds):
         shipper, worker = rounds_of._nursery.shipper(), rounds_of.start_worker()
-        until(lambda worker=worker: worker.acknowledged, f"a first record; log: {worker.said}")
+        rounds_of.wait_for_a_record(worker)
         first, second = chance.sample([shipper, worker], 2)
         rounds_of.kill(first, 0.2)
         rounds_of.kill(second, 0.05)

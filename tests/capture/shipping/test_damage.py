@@ -6,6 +6,7 @@ import random
 import shutil
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def flip(path: Path, at: int, bit: int) -> None:
 @pytest.mark.parametrize("word", range(10), ids=WORDS)
 def test_a_flipped_bit_of_a_header_word_invents_nothing_and_hides_nothing(tmp_path: Path, word: int) -> None:
     for bit in (0, 1, 3, 7, 12, 20, 31, 32, 33, 37, 45, 63):
-        stage, _ = hurt_stage(tmp_path / f"{bit}", lambda path, bit=bit: flip(path, word * 8 + bit // 8, bit % 8))
+        stage, _ = hurt_stage(tmp_path / f"{bit}", partial(flip, at=word * 8 + bit // 8, bit=bit % 8))
         assert_told(stage)
         stage.close()
         shutil.rmtree(stage.directory)

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
 from capture import CaptureBuffer
@@ -213,9 +214,9 @@ TestJournal.settings = settings(
 
 
 @pytest.mark.long
-class TestJournalLong(Journal.TestCase):  # type: ignore[name-defined,misc]
+def test_the_model_holds_over_many_histories() -> None:
     """The same, for longer."""
-
-    settings = settings(
+    for_long = settings(
         max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
     )
+    run_state_machine_as_test(Journal, settings=for_long)

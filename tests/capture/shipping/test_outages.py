@@ -103,7 +103,7 @@ def test_the_spool_is_looked_after_while_a_server_does_not_answer(make_stage: Ma
         asked.set()
         answer.wait(60)
 
-    stage.sink.fails = hang  # type: ignore[assignment]
+    stage.sink.fails = hang
     writer = stage.writer()
     stage.append(writer, 2)
     while not asked.is_set():

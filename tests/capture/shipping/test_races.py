@@ -21,7 +21,8 @@ Make = Callable[..., Stage]
 
 def at_each_call(patch: pytest.MonkeyPatch, owner: type, name: str, then: Callable[[], None]) -> None:
     """Something happens just before the method runs, the first time."""
-    call, done = getattr(owner, name), []
+    call = getattr(owner, name)
+    done: list[bool] = []
 
     def interrupted(*args: object, **kwargs: object) -> object:
         if not done:
