@@ -55,8 +55,8 @@ _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 class Prepared:
     """Features that were encoded before the model saw them, for `append`.
 
-    `kept` is False where sampling left the event out or nothing is captured: its id finds no rows. `spent` are the
-    nanoseconds that it took.
+    `kept` is False where sampling left the event out, nothing is captured, or (`error`) the features cannot be encoded:
+    its id finds no rows. `spent` are the nanoseconds that it took.
     """
 
     kept: bool
@@ -157,12 +157,14 @@ class CaptureBuffer:
                 begun -= prepared.spent
                 event: str | bytes = prepared.event_id
                 now, inference_id = prepared.event_time, prepared.inference_id
+                if prepared.error is not None:
+                    raise Refused(accounts.UNENCODABLE, prepared.error)
                 if not prepared.kept:
                     lane.counters.sampled_out()
                     return True
                 request, items = prepared.request, prepared.items
                 if items is None:
-                    raise Refused(accounts.UNENCODABLE, prepared.error or "its features cannot be encoded")
+                    raise Refused(accounts.UNENCODABLE, "its features are not encoded")
             else:
                 now = self._clock() // 1000
                 if event_id is None:
@@ -214,7 +216,7 @@ class CaptureBuffer:
             items = freeze(items)
             return Prepared(True, event_id, now, inference_id, frozen, items, None, perf_counter_ns() - begun)
         except Exception as error:
-            return Prepared(True, event_id, now, inference_id, None, None, _detail(error))
+            return Prepared(False, event_id, now, inference_id, None, None, _detail(error))
 
     def close(self, timeout: float = 20.0) -> bool:
         """Seals, waits until this process's records are shipped (or lost and counted), and says whether they are.

@@ -20,8 +20,8 @@ def json_text(value: Any) -> str:
     """`value` as JSON without spaces; TypeError for what no record can hold."""
     try:
         return _strict(value)
-    except ValueError:
-        return _strict(_without_nan(value))
+    except (TypeError, ValueError):
+        return _strict(_lenient(value))
 
 
 def plain(value: Any) -> Any:
@@ -41,16 +41,23 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a value of type {type(value).__qualname__} has no place in the dataset")
 
 
-def _without_nan(value: Any) -> Any:
+def _lenient(value: Any) -> Any:
+    """The same without what JSON refuses: NaN and the infinities, and keys that are no text or number."""
     if isinstance(value, float):
         return value if math.isfinite(value) else json.dumps(value)
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {_key(key): _lenient(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [_lenient(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _without_nan(plain(value))
+        return _lenient(plain(value))
     return value
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, bytes):
+        return plain(key)
+    return key if isinstance(key, str | int) or key is None else str(key)
 
 
 _strict = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=plain).encode
