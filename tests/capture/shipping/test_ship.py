@@ -1,0 +1,161 @@
+"""The command `capture ship` around the shipper: how it ends, what it says, what it leaves, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from capture import CaptureBuffer, CaptureConfig
+from capture.shipping.jobs import JobThread
+from tests.faults.processes import last_line, until
+
+
+class Command:
+    """`python -m capture ship` over a spool of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.spool, self.out = directory / "spool", directory / "out"
+        self.log = directory / "log"
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def writer(self) -> CaptureBuffer:
+        config = CaptureConfig(destination=f"file://{self.out}", spool_dir=self.spool, spool_max_bytes=64 << 20)
+        return CaptureBuffer(config, start_shipper=False)
+
+    def start(self, *options: str, **env: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {
+            "CAPTURE_DESTINATION": f"file://{self.out}", "CAPTURE_SPOOL_DIR": str(self.spool),
+            "CAPTURE_SPOOL_MAX_BYTES": str(64 << 20), **env,
+        }  # fmt: skip
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "capture", "ship", *options], env=environment, stdout=log, stderr=log
+            )
+        self._started.append(process)
+        until(lambda: (self.spool / "shipper.lock").exists() or process.poll() is not None, "it holds the spool")
+        return process
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    made = Command(tmp_path)
+    yield made
+    made.close()
+
+
+def test_until_idle_it_ships_says_so_and_leaves_nothing(command: Command) -> None:
+    writer = command.writer()
+    for number in range(100):
+        assert writer.append({"n": number}, 0.5)
+    assert not writer.close(timeout=0)
+    process = command.start("--until-idle")
+    assert process.wait(60) == 0
+    assert last_line(command.said).shipped == 100
+    assert "the spool was empty and is removed" in command.said
+    assert not command.spool.exists()
+    (ledger,) = command.out.glob("_ledger/**/*.json")
+    assert '"closed": true' in ledger.read_text()
+
+
+def test_sigterm_ships_what_an_open_segment_holds(command: Command) -> None:
+    writer = command.writer()
+    writer.append({"n": 1}, 0.5)
+    process = command.start()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert last_line(command.said).shipped == 1
+    assert command.spool.exists(), "its writer is alive"
+    writer.close(timeout=0)
+
+
+def test_a_spool_that_is_removed_under_it_is_one_clear_line(command: Command) -> None:
+    import shutil
+
+    process = command.start()
+    until(lambda: (command.spool / "segments").is_dir(), "it has begun")
+    time.sleep(0)
+    shutil.rmtree(command.spool)
+    assert process.wait(60) == 1
+    assert "was removed under the shipper" in command.said
+    assert "Traceback" not in command.said
+
+
+def test_a_spool_that_is_no_directory_is_one_clear_line(command: Command) -> None:
+    command.spool.write_text("a file")
+    process = command.start()
+    assert process.wait(60) == 1
+    assert "Traceback" not in command.said
+    assert str(command.spool) in command.said
+
+
+def test_an_idle_shipper_costs_next_to_nothing(command: Command) -> None:
+    """Eight idle writers; CPU time, not wall time, over a hundred looks."""
+    writers = [command.writer() for _ in range(8)]
+    for writer in writers:
+        writer.append({"n": 1}, 0.5)
+    process = command.start()
+    stat = Path(f"/proc/{process.pid}/stat")
+
+    def cpu() -> float:
+        fields = stat.read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    until(lambda: "_ledger" in str(list(command.out.rglob("*.json"))), "its first ledger is written")
+    before, begun = cpu(), time.monotonic()
+    time.sleep(3)
+    share = (cpu() - before) / (time.monotonic() - begun)
+    assert share < 0.1, f"{share:.1%} of a core"
+    for writer in writers:
+        writer.close(timeout=0)
+
+
+def test_a_job_thread_does_not_keep_its_process_alive() -> None:
+    program = (
+        "import threading, time\n"
+        "from capture.shipping.jobs import JobThread\n"
+        "JobThread('stuck').submit(time.sleep, 600)\n"
+        "print('ends')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "ends\n"
+
+
+def test_a_job_thread_hands_on_what_its_job_raises() -> None:
+    thread = JobThread("raises", calm=True)
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    future = thread.submit(fail)
+    assert isinstance(future.exception(timeout=60), KeyboardInterrupt)
+    assert thread.submit(lambda: 7).result(timeout=60) == 7
+    thread.close()
+
+
+def test_the_shipper_may_open_as_many_files_as_the_machine_lets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spool of 8 GiB has 2,048 segments, and a soft limit is 1,024 often."""
+    from capture.shipping import ship
+
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 500_000))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
+    ship._allow_open_files()
+    assert asked == [(65_536, 500_000)]
