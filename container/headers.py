@@ -16,7 +16,7 @@ HANDLER_HEADER = "x-endpoint-handler"
 """Response header by which the proxy knows that a handler made the response, an error included."""
 MAX_CUSTOM_ATTRIBUTES = 1024
 """SageMaker's limit for the value, in characters."""
-MAX_TOTAL = 7168
+MAX_TOTAL = 7680
 """Bytes that a handler's headers may have together: what proxy and server can pass on, less what they add."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

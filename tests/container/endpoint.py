@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
+TETHER = ROOT / "container" / "tether.py"
 PATIENCE = 60.0
 T = TypeVar("T")
 
@@ -88,8 +89,10 @@ class Endpoint:
             **self.env,
         }
         with self.output.open("wb") as output, self.errors.open("wb") as errors:
+            # Tests that are killed leave no endpoint behind: it gets SIGTERM when their process ends.
+            tether = [sys.executable, "-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid())]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "container", "serve", "--host", "127.0.0.1"],
+                [*tether, sys.executable, "-m", "container", "serve", "--host", "127.0.0.1"],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,

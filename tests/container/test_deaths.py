@@ -46,7 +46,7 @@ def test_a_worker_killed_in_mid_request_loses_that_request_alone(served: Endpoin
     answer = served.invoke({"kill": signal.SIGKILL})
     assert (answer.status, answer.json["type"]) == (500, "WorkerDied")
     acknowledged |= {served.invoke([[n]]).event_id for n in range(10)}
-    wait_for(lambda: len(served.workers) == 2 and served.workers != before, 3.0)
+    wait_for(lambda: len(served.workers) == 2 and served.workers != before, 10.0)
     wait_for(lambda: served.metric("endpoint_workers{") == {'endpoint_workers{model="model"}': 2})
     assert served.metric("endpoint_workers_ended_total") == {"endpoint_workers_ended_total": 1}
     assert served.get("/ping").status == 200
@@ -68,9 +68,9 @@ def test_a_handler_that_hangs_is_ended_at_its_limit_and_leaks_no_process(served:
     before = set(served.workers)
     answer = served.invoke({"sleep": 600})
     assert (answer.status, answer.json["type"]) == (500, "WorkerDied")
-    assert len(before & set(served.workers)) <= 1
+    wait_for(lambda: len(before & set(served.workers)) == 1)
     wait_for(lambda: served.metric("endpoint_workers{") == {'endpoint_workers{model="model"}': 2})
-    assert len(served.workers) == 2
+    wait_for(lambda: len(served.workers) == 2)
     # Where it hung is in the log.
     assert wait_for(lambda: served.log_with(source="worker", message="in predict_fn"))
 
@@ -172,9 +172,9 @@ def test_workers_that_stay_dead_end_the_endpoint_with_their_reason(tmp_path: Pat
     )
     with running(tmp_path, code, {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}) as endpoint:
         assert endpoint.invoke([1]).status == 500
-        wait_for(lambda: endpoint.get("/ping").status == 503, 15.0)
-        assert endpoint.wait(60) == 1
-        assert endpoint.stderr.startswith("endpoint: no worker has been alive for 30 s")
+        wait_for(lambda: endpoint.get("/ping").status == 503, 30.0)
+        assert endpoint.wait(120) == 1
+        assert endpoint.stderr.startswith("endpoint: no worker has been alive for ")
         assert "the weights are gone" in endpoint.stderr
         assert not endpoint.processes()
 
