@@ -33,6 +33,7 @@ log = logging.getLogger("capture.shipper")
 _TICK = 0.2
 _TRY_LOCK = 2.0
 _IDLE_FOR = 1.0
+_LEDGERS_FOR = 600.0
 _METRICS_EVERY = 60.0
 _LAST_LEDGERS = 2.0
 _OPEN_FILES = 65_536
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     line = shipper.stop(_LAST_LEDGERS)
     with contextlib.suppress(OSError):
         metric_lines.write(sys.stdout, spool.directory, config)
-    if shipper.idle() and spool.remove_if_done():
+    if shipper.ended() and spool.remove_if_done():
         line += "; the spool was empty and is removed"
     log.info("capture: shipper ends: %s", line)
     os.close(lock)
@@ -100,7 +101,7 @@ def _loop(
         if args.until_idle and shipper.idle():
             idle_since = now if idle_since is None else idle_since
             shipper.ending = now - idle_since >= _IDLE_FOR
-            if shipper.ending and shipper.ended():
+            if shipper.ending and (shipper.ended() or now - idle_since >= _LEDGERS_FOR):
                 return
         else:
             idle_since, shipper.ending = None, False

@@ -111,7 +111,9 @@ class Shipper:
         finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
         self._books.end_writers(self._save)
-        if self._named or self._save():  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
+        if (
+            self._named or self._save()
+        ):  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
             self._books.write_due(self._heartbeat, closed=self.ending and self.idle())
         return finished and bool(self._pending or self._knobs.due())
 

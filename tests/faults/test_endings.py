@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -71,6 +72,38 @@ def test_sigterm_at_any_moment_ships_all_or_counts_the_rest(
     )
 
 
+@pytest.mark.parametrize("records", [30, pytest.param(400, marks=pytest.mark.long)])
+def test_a_record_that_kills_its_encoder_ends_up_alone(
+    records: int, tmp_path: Path, make_nursery: Make, s3_bucket: str, chance: random.Random
+) -> None:
+    """The encoder's process ends at once whenever it meets one record; each time a supervisor starts another."""
+    nursery = make_nursery()
+    worker = nursery.worker("w", records=records, pause=0.0, burst=10)
+    until(lambda: len(worker.acknowledged) == records, "all are appended")
+    worker.kill(signal.SIGTERM)
+    worker.wait()
+    lethal, deaths = chance.randint(1, records), 0
+    while True:
+        shipper = nursery.shipper("--until-idle", lethal=lethal)
+        if shipper.wait() == 0:
+            break
+        assert nursery.statuses[shipper.pid] == 99, shipper.said[-2000:]
+        deaths += 1
+        assert deaths < 100
+    stats = read_stats(tmp_path / "spool")
+    assert stats.balanced
+    assert (stats.shipped, stats.dropped) == (records - 1, {"unencodable": 1})
+    wanted = [number for number in worker.acknowledged if number != lethal]
+    assert compare(read_back(f"s3://{s3_bucket}/captured"), {"w": wanted}, "lethal") == records - 1
+    assert f"record {lethal} of writer" in shipper.said
+    note(
+        f"a record whose encoding ends the process, {records} records",
+        deaths=deaths,
+        set_aside=1,
+        in_s3_exactly_once=records - 1,
+    )
+
+
 def test_two_shippers_at_once_are_one(tmp_path: Path, make_nursery: Make, s3_bucket: str) -> None:
     nursery = make_nursery()
     worker = nursery.worker("w", records=2000)
@@ -96,8 +129,6 @@ def test_a_buffer_sees_to_a_shipper_of_its_own_and_closes_when_all_is_shipped(
     worker = nursery.worker("w", records=1500, start_shipper=True, close=60.0)
     lock = tmp_path / "spool" / "shipper.lock"
     first = until(lambda: _holder(lock), "a shipper holds the spool")
-    import os
-
     os.kill(first, signal.SIGKILL)
     until(lambda: len(worker.acknowledged) == 1500, "all are appended")
     worker.kill(signal.SIGTERM)
