@@ -47,7 +47,7 @@ serve: venv ## leave the flights endpoint running, with a curl line to try
 
 .PHONY: test
 test: venv ## the test suite
-	$(PYTHON) -m pytest -n auto --ignore tests/system tests
+	$(PYTHON) -m pytest -n auto --dist loadfile --ignore tests/system tests
 
 .PHONY: test-system
 test-system: .venv/spark ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
