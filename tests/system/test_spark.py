@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from capture import CaptureBuffer, CaptureConfig, Features, Lookup, new_event_id
 ROWS = 40
 TIME = dt.datetime(2026, 11, 24, 15, 59, 59, 250_000, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+
+
+def _nanoseconds(time: dt.datetime) -> int:
+    return int(time.timestamp() * 1e6) * 1000
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     for name, value in settings.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
-    gateway = session.sparkContext._gateway
+    gateway: Any = session.sparkContext._gateway
     yield session
     session.stop()
     gateway.shutdown()
@@ -61,7 +66,7 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert buffer.append(
             Features(request={"airport": "JFK"}, items=items),
             [0.25, 0.75],
-            event_id=new_event_id(lambda time=time: int(time.timestamp() * 1e6) * 1000),
+            event_id=new_event_id(partial(_nanoseconds, time)),
             lookups={"weather": Lookup(time.timestamp() - 60, 1)},
         )
     assert buffer.close(timeout=60)
