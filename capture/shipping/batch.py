@@ -4,7 +4,7 @@ The manifest pins ranges of committed records of segments with equal headers. Ev
 it and from the segments' bytes, so a batch that is begun again after a crash writes the same keys and the same bytes.
 A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and set aside.
 
-A record that kills its encoder is found by halving the manifest itself. A half is another batch, with keys of its own:
+A record that kills its encoder is found by halving the manifest itself (`probe.py` tells that it does). A half is another batch, with keys of its own:
 so a batch is halved only as long as nothing of it was uploaded, which is what `encoded` says, and a half counts only
 once the manifest that it came from is gone.
 """
@@ -86,7 +86,7 @@ def frames(readers: Sequence[SegmentReader], parts: Sequence[Part]) -> list[Fram
 
 
 def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Sequence[str]) -> tuple[Manifest, Manifest]:
-    """Two manifests, called `names`, that pin what one did; both begin with no tries."""
+    """Two manifests, called `names`, that pin what one did; one try each, since one of them is known to be dangerous."""
     refs = frames([readers[part.segment] for part in manifest.parts], manifest.parts)
     middle = len(refs) // 2
     halves = []
@@ -97,7 +97,7 @@ def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Seque
             if own:
                 start = part.start if own[0].number == part.first else own[0].at
                 parts.append(Part(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
-        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), parent=manifest.batch))
+        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), tries=1, parent=manifest.batch))
     return halves[0], halves[1]
 
 

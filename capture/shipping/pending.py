@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from capture.shipping.scene import Watched
 
 log = logging.getLogger("capture.shipper")
-_TRIES_BEFORE_HALVING = 3
+_MOST_TRIES, _MOST_TRIES_ALONE = 12, 50
+"""Deaths of shippers, over one batch or one record, that are taken for its fault though no probe found one."""
 
 
 class Pending:
@@ -61,16 +62,30 @@ class Pending:
         while self._manifests:
             manifest = self._manifests[0]
             manifest.parts = [part for part in manifest.parts if part.segment in self._watched]
-            if manifest.tries >= _TRIES_BEFORE_HALVING and not manifest.encoded and manifest.parts:
-                if manifest.records - len(manifest.aside) > 1:
-                    self._halve(manifest)
-                    continue
-                self._set_aside_killer(manifest)
-            if manifest.parts:
+            if not manifest.parts:
+                self._remove(manifest)
+                continue
+            most = _MOST_TRIES if self._can_be_halved(manifest) else _MOST_TRIES_ALONE
+            if manifest.encoded or manifest.tries < most:
                 return manifest
-            self._path(manifest.batch).unlink(missing_ok=True)
-            self._manifests.popleft()
+            self.blame(manifest)
         return None
+
+    def blame(self, manifest: Manifest) -> None:
+        """The next batch ends whoever encodes it: it goes on as two halves, or, of one record, without it."""
+        if self._can_be_halved(manifest):
+            self._halve(manifest)
+        else:
+            self._set_aside_killer(manifest)
+            manifest.tries = 0
+
+    @staticmethod
+    def _can_be_halved(manifest: Manifest) -> bool:
+        return manifest.records - len(manifest.aside) > 1
+
+    def _remove(self, manifest: Manifest) -> None:
+        self._path(manifest.batch).unlink(missing_ok=True)
+        self._manifests.popleft()
 
     def delivered_now(self) -> None:
         """The next one is in flight and pends no more; its file stands until it is done."""
@@ -100,7 +115,7 @@ class Pending:
         return sorted(found.values(), key=lambda manifest: [(part.segment, part.start) for part in manifest.parts])
 
     def _halve(self, manifest: Manifest) -> None:
-        """Makes two batches of one during which shippers died, until the record that kills them stands alone."""
+        """Makes two batches of one that kills its encoders, until the record that does it stands alone."""
         names = self._half_names.setdefault(manifest.batch, (self._new_batch(), self._new_batch()))
         readers = {name: watched.reader for name, watched in self._watched.items()}
         halves = batches.halve(manifest, readers, names)
@@ -109,11 +124,7 @@ class Pending:
         self._path(manifest.batch).unlink()
         self._manifests.popleft()
         self._manifests.extendleft(reversed(halves))
-        log.error(
-            "capture: batch %s was begun %d times and not finished: it goes on as two halves",
-            manifest.batch,
-            manifest.tries,
-        )
+        log.error("capture: batch %s ends whoever encodes it: it goes on as two halves", manifest.batch)
 
     def _set_aside_killer(self, manifest: Manifest) -> None:
         for part in manifest.parts:

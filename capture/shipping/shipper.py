@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any
 from capture.errors import SpoolError
 from capture.ids import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
-from capture.shipping import state
+from capture.shipping import probe, state
 from capture.shipping.bookkeeper import Bookkeeper
 from capture.shipping.delivery import Delivery, Kitchen
 from capture.shipping.dispatch import Dispatch
+from capture.shipping.jobs import JobThread
 from capture.shipping.knobs import Knobs
 from capture.shipping.losses import Losses
 from capture.shipping.pending import Pending
@@ -40,9 +41,11 @@ from capture.sinks import open_sink
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from pathlib import Path
 
     from capture.config import CaptureConfig
     from capture.journal.spool import Spool
+    from capture.shipping.batch import Manifest
     from capture.sinks import Sink
 
 log = logging.getLogger("capture.shipper")
@@ -52,8 +55,8 @@ _URGENT_SHARE = 0.25
 class Shipper:
     """Ships one spool. The caller holds `shipper.lock`.
 
-    `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds, `opener` the sink of a destination; tests bring their
-    own. `ending` says that the ledgers may call the spool closed once nothing waits and nobody can write; `disk_fails`
+    `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds, `opener` the sink of a destination, `survives`
+    says of a batch in a spool whether a process survives encoding it; tests bring their own. `ending` says that the ledgers may call the spool closed once nothing waits and nobody can write; `disk_fails`
     that the last step could not do what it should.
     """
 
@@ -64,6 +67,7 @@ class Shipper:
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         opener: Callable[[str, str | None], Sink] = open_sink,
+        survives: Callable[[Path, str], bool] = probe.survives,
     ) -> None:
         """Looks at the spool; raises OSError or SpoolError where that cannot be done."""
         self.ending = False
@@ -81,6 +85,9 @@ class Shipper:
         self._losses = Losses(spool, self._state, self._scene, clock)
         self._books = Bookkeeper(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
         self._delivery: Delivery | None = None
+        self._survives = survives
+        self._prober = JobThread("capture-probe")
+        self._probed: Future[bool] | None = None
         self._scene.look()
         self._pending = Pending(spool, self._state.last_batch, self._scene.watched, self._new_batch)
         self._give_up_damaged()
@@ -143,7 +150,7 @@ class Shipper:
 
     def wait(self, seconds: float) -> bool:
         """Waits for what a thread does just now, at most so long; False, at once, where none does anything."""
-        delivered = None if self._delivery is None else self._delivery.under_way
+        delivered = self._probed if self._delivery is None else self._delivery.under_way
         futures: list[Future[Any]] = [one for one in (delivered, self._books.under_way) if one is not None]
         if futures:
             wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
@@ -166,11 +173,18 @@ class Shipper:
         """Ends the threads, whatever they do."""
         self._kitchen.close()
         self._dispatch.close()
+        self._prober.close()
 
     def _begin(self) -> None:
         if not self._pending:
             self._take()
-        manifest = self._pending.next()
+        while (manifest := self._pending.next()) is not None and manifest.tries and not manifest.encoded:
+            survived = self._survived(manifest)
+            if survived:
+                break
+            if survived is None:
+                return
+            self._pending.blame(manifest)
         if manifest is None:
             return
         readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
@@ -183,6 +197,15 @@ class Shipper:
         self._pending.delivered_now()
         if self._knobs.draining:
             self._delivery.hurry()
+
+    def _survived(self, manifest: Manifest) -> bool | None:
+        """Whether a child survives encoding a batch over which an earlier shipper died; None while it tries."""
+        if self._probed is None:
+            self._probed = self._prober.submit(self._survives, self._spool.directory, manifest.batch)
+        if not self._probed.done():
+            return None
+        survived, self._probed = self._probed.result(), None
+        return survived
 
     def _take(self) -> None:
         """Writes down what is due of one header, up to the size of a batch, and so pins it."""

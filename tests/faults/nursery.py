@@ -54,15 +54,20 @@ def ship(order: dict[str, Any]) -> None:
 
     s3.CONNECT_TIMEOUT, s3.READ_TIMEOUT = order.get("timeouts", (s3.CONNECT_TIMEOUT, s3.READ_TIMEOUT))
     if "lethal" in order:
-        encode = vars(batch)["encode_objects"]
-
-        def checked(event: Event) -> Event:
-            if isinstance(event.items, Rows) and order["lethal"] == event.items.rows[0][1]:
-                os._exit(99)  # as a crash in a library's native code would end it
-            return event
-
-        vars(batch)["encode_objects"] = lambda header, name, events: encode(header, name, map(checked, events))
+        make_lethal(order["lethal"])
     sys.exit(main(["ship", *order.get("options", ())]))
+
+
+def make_lethal(lethal: int) -> None:
+    """Ends the process that encodes this record, as a crash in a library's native code would."""
+    encode = vars(batch)["encode_objects"]
+
+    def checked(event: Event) -> Event:
+        if isinstance(event.items, Rows) and lethal == event.items.rows[0][1]:
+            os._exit(99)
+        return event
+
+    vars(batch)["encode_objects"] = lambda header, name, events: encode(header, name, map(checked, events))
 
 
 def _child(order: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capture.stats import read_stats
-from tests.faults.processes import Nursery, all_shipped, last_line, until
+from tests.faults.processes import ROOT, Nursery, all_shipped, last_line, until
 from tests.faults.proxy import proxy_to
 from tests.faults.readback import compare, read_back
 from tests.faults.results import note
@@ -76,20 +76,28 @@ def test_sigterm_at_any_moment_ships_all_or_counts_the_rest(
 def test_a_record_that_kills_its_encoder_ends_up_alone(
     records: int, tmp_path: Path, make_nursery: Make, s3_bucket: str, chance: random.Random
 ) -> None:
-    """The encoder's process ends at once whenever it meets one record; each time a supervisor starts another."""
-    nursery = make_nursery()
+    """The process that encodes ends at once whenever it meets one record; a supervisor starts another. Probes die, too."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'LETHAL' in os.environ and 'capture.shipping.probe' in sys.orig_argv:\n"
+        "    from tests.faults.nursery import make_lethal\n"
+        "    make_lethal(int(os.environ['LETHAL']))\n"
+    )
+    nursery = make_nursery(PYTHONPATH=f"{site}{os.pathsep}{ROOT}")
     worker = nursery.worker("w", records=records, pause=0.0, burst=10)
     until(lambda: len(worker.acknowledged) == records, "all are appended")
     worker.kill(signal.SIGTERM)
     worker.wait()
     lethal, deaths = chance.randint(1, records), 0
     while True:
-        shipper = nursery.shipper("--until-idle", lethal=lethal)
+        shipper = nursery.shipper("--until-idle", lethal=lethal, env={"LETHAL": str(lethal)})
         if shipper.wait() == 0:
             break
         assert nursery.statuses[shipper.pid] == 99, shipper.said[-2000:]
         deaths += 1
-        assert deaths < 100
+    assert deaths == 1, "the next one lets children find it"
     stats = read_stats(tmp_path / "spool")
     assert stats.balanced
     assert (stats.shipped, stats.dropped) == (records - 1, {"unencodable": 1})

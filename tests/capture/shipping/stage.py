@@ -18,6 +18,7 @@ from capture import CaptureBuffer, CaptureConfig, ledger
 from capture.journal.attendant import Attendant
 from capture.journal.spool import Spool
 from capture.ledger import Ledger
+from capture.shipping import probe
 from capture.shipping.shipper import Shipper
 from capture.sinks import SinkError
 from capture.stats import Stats, read_stats
@@ -78,6 +79,14 @@ class MemorySink:
 
 def down(key: str) -> SinkError:
     return SinkError(f"cannot write {key}: the server is gone", retryable=True)
+
+
+def survives(spool: Path, batch: str) -> bool:
+    """A probe in this process: what would end a child is an exception here."""
+    try:
+        return probe.main(spool, batch) == 0
+    except BaseException:
+        return False
 
 
 def rows_of(key: str, body: bytes) -> list[dict[str, Any]]:
@@ -162,7 +171,12 @@ class Stage:
         config = CaptureConfig(**{**self._set(), **settings})
         self.spool.prepare()
         shipper = Shipper(
-            self.open_spool(), config, self.clock.nanoseconds, self.clock.monotonic, lambda place, key: self.sink
+            self.open_spool(),
+            config,
+            self.clock.nanoseconds,
+            self.clock.monotonic,
+            lambda place, key: self.sink,
+            lambda spool, batch: survives(spool, batch),
         )
         self._shippers.append(shipper)
         return shipper

@@ -6,11 +6,12 @@ import itertools
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from capture import encoding
+from capture.record import Event, Rows
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage
@@ -126,34 +127,60 @@ def test_deaths_one_after_the_other_cost_nothing_either(template: Template, seed
     assert_all_is_told(stage)
 
 
-@pytest.mark.parametrize("bad", [0, 7, 33, 69, 89])
-def test_a_record_that_kills_every_encoder_ends_up_alone(
-    template: Template, bad: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Encoders die whenever they meet one record; halving finds it, and nothing else is lost or shipped twice."""
-    stage = template.copy()
-    victim = stage.acknowledged[bad]
-    encode = __import__("capture.encoding", fromlist=["x"]).encode_objects
+def let_it_kill(victim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever encodes this record dies, also in a probe."""
+    encode = encoding.encode_objects
 
-    def lethal(header: object, batch: str, events: Iterator[object]) -> object:
-        return encode(header, batch, (check(event) for event in events))
-
-    def check(event: object) -> object:
-        row = event.items.rows[0]  # type: ignore[attr-defined]
-        if row[0] == victim:
+    def check(event: Event) -> Event:
+        assert isinstance(event.items, Rows)
+        if event.items.rows[0][0] == victim:
             raise Killed
         return event
 
-    monkeypatch.setattr("capture.shipping.batch.encode_objects", lethal)
-    deaths = 0
-    while not ship(stage, Switch()):
-        deaths += 1
-        assert deaths < 200, "it never ends"
-    assert deaths >= 3
+    monkeypatch.setattr(
+        "capture.shipping.batch.encode_objects", lambda header, batch, events: encode(header, batch, map(check, events))
+    )
+
+
+def assert_all_but(stage: Stage, victim: int) -> None:
     stage.assert_exactly_once([number for number in stage.acknowledged if number != victim])
     stats = stage.assert_balanced(unencodable=2)
     assert stats.waiting == 0
     assert len(list((stage.directory / "set-aside").iterdir())) == 1
+    assert not list((stage.directory / "batches").iterdir())
+
+
+@pytest.mark.parametrize("bad", [0, 7, 33, 69, 89])
+def test_a_record_that_kills_every_encoder_costs_one_shipper_and_ends_up_alone(
+    template: Template, bad: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one lets a child encode the batch, and then its halves; nothing else is lost or shipped twice."""
+    stage = template.copy()
+    victim = stage.acknowledged[bad]
+    let_it_kill(victim, monkeypatch)
+    assert not ship(stage, Switch())
+    assert ship(stage, Switch())
+    assert_all_but(stage, victim)
+
+
+def test_deaths_that_are_not_a_batchs_fault_set_no_record_aside(
+    template: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shippers are killed again and again while they encode; the batch is halved in the end, and that is all."""
+    stage = template.copy()
+    encode = encoding.encode_objects
+    monkeypatch.setattr("tests.capture.shipping.stage.survives", lambda spool, batch: True)
+
+    def dies(*_: object) -> object:
+        raise Killed
+
+    monkeypatch.setattr("capture.shipping.batch.encode_objects", dies)
+    for _ in range(60):
+        assert not ship(stage, Switch())
+    monkeypatch.setattr("capture.shipping.batch.encode_objects", encode)
+    assert ship(stage, Switch())
+    assert_all_is_told(stage)
+    assert not list((stage.directory / "set-aside").iterdir())
 
 
 def test_shippers_that_die_while_uploading_never_halve_a_batch(template: Template) -> None:
@@ -176,28 +203,22 @@ def test_a_shipper_that_dies_while_halving_leaves_one_set_of_halves(
     template: Template, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = template.copy()
-
-    def never(*_: object) -> object:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("capture.shipping.batch.encode_objects", never)
-        for _ in range(3):
-            assert not ship(base, Switch())
-        counted = Switch()
-        ship(base_copy(base, template, 0), counted)
-    for at in range(1, counted.calls + 1):
-        stage = base_copy(base, template, at)
-        with monkeypatch.context() as patch:
-            patch.setattr("capture.shipping.batch.encode_objects", never)
-            ship(stage, Switch(at))
+    victim = base.acknowledged[33]
+    let_it_kill(victim, monkeypatch)
+    assert not ship(base, Switch())
+    for at in itertools.count(1, 3):
+        stage = base_copy(base, at)
+        if ship(stage, Switch(at)):
+            break
         while not ship(stage, Switch()):
             pass
-        assert_all_is_told(stage)
+        assert_all_but(stage, victim)
         stage.close()
+        shutil.rmtree(stage.directory)
+    assert at > 60
 
 
-def base_copy(base: Stage, template: Template, name: int) -> Stage:
+def base_copy(base: Stage, name: int) -> Stage:
     stage = Stage(base.directory.parent / f"of-base-{name}", limit=LIMIT, segment_bytes=SEGMENT)
     shutil.copytree(base.directory, stage.directory)
     stage.clock.wall, stage.clock.steady = base.clock.wall, base.clock.steady
