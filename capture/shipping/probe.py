@@ -5,11 +5,14 @@ child encode the batch first, and looks on: a child that does not survive it is 
 nobody who kills shippers can make them set a healthy record aside, and a record that ends its encoder is found without
 a shipper's dying for each step of the search.
 
-    python -m capture.shipping.probe SPOOL BATCH
+    python -m capture.shipping.probe SPOOL BATCH PARENT
+
+A child ends with its parent, so that shippers that are killed one after the other leave no crowd behind.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -17,14 +20,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from capture.journal.segment import SegmentReader
-from capture.shipping import batch as batches
-
 log = logging.getLogger("capture.shipper")
 _CANNOT_ENCODE = 3
 _NO_EVIDENCE = {0, 1, 2, -signal.SIGTERM, -signal.SIGINT}
 """Exit codes that say nothing of the batch: it survived, Python did not even begin, or it was told to end."""
 _LONGEST = 600.0
+_PR_SET_PDEATHSIG = 1
 
 
 def survives(spool: Path, batch: str) -> bool:
@@ -32,7 +33,7 @@ def survives(spool: Path, batch: str) -> bool:
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-    command = [sys.executable, "-m", "capture.shipping.probe", str(spool), batch]
+    command = [sys.executable, "-m", "capture.shipping.probe", str(spool), batch, str(os.getpid())]
     try:
         ended = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=_LONGEST, check=False
@@ -47,6 +48,9 @@ def survives(spool: Path, batch: str) -> bool:
 
 def main(spool: Path, batch: str) -> int:
     """Encodes the batch, and throws the objects away."""
+    from capture.journal.segment import SegmentReader
+    from capture.shipping import batch as batches
+
     manifest = batches.decode((spool / "batches" / f"{batch}.json").read_bytes())
     readers = {}
     for name in {part.segment for part in manifest.parts}:
@@ -62,6 +66,14 @@ def main(spool: Path, batch: str) -> int:
     return 0
 
 
+def _end_with(parent: int) -> None:
+    """Dies when the parent does, also if it is dead already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
 if __name__ == "__main__":
+    _end_with(int(sys.argv[3]))
     os.nice(19)
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

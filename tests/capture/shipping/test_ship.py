@@ -159,3 +159,25 @@ def test_the_shipper_may_open_as_many_files_as_the_machine_lets_it(monkeypatch: 
     monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
     ship._allow_open_files()
     assert asked == [(65_536, 500_000)]
+
+
+def test_a_probe_ends_with_the_shipper_that_started_it(tmp_path: Path) -> None:
+    """Or a shipper that is killed again and again would leave a crowd."""
+    program = (
+        "import os, subprocess, sys, threading\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import os, sys, time; from capture.shipping import probe;'\n"
+        "    'probe._end_with(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(600)', str(os.getpid())])\n"
+        "child.wait()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    with parent.stdout:
+        child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    until(lambda: not Path(f"/proc/{child}").exists(), "the probe is gone")
+
+
+def test_a_probe_whose_shipper_is_dead_already_does_not_begin(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "capture.shipping.probe", str(tmp_path), "no-batch", "1"]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
