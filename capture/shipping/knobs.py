@@ -1,8 +1,8 @@
 """The knobs: when waiting records are taken, and which of them make one batch.
 
 The knobs are the spool's: bytes, records and age count over all writers, for equal headers, since only those share a
-batch. They call for a batch earlier than set where the spool could not hold as much: half of what its segments hold is
-as long as a batch waits, and as large as it gets.
+batch. They call for a batch earlier than set where the spool could not hold as much: half of its segments, or half of what they
+hold, is as long as a batch waits. (Workers that crash one after the other leave segments that are nearly empty.)
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Knobs:
         self._scene = scene
         self._monotonic = monotonic
         self._most_bytes = min(config.max_bytes, spool.most_segments * spool.segment_bytes // 2)
+        self._most_sealed = max(spool.most_segments // 2, 1)
         self._max_records = config.max_records
         self._max_age = config.max_age_seconds
 
@@ -71,6 +72,8 @@ class Knobs:
         if sum(watched.waiting[0] for watched in group) >= self._max_records:
             return True
         if self._monotonic() - self._oldest(group) >= self._max_age:
+            return True
+        if sum(watched.sealed for watched in group) >= self._most_sealed:
             return True
         accounts = self._scene.accounts
         return any(watched.process in accounts and accounts[watched.process].closed for watched in group)

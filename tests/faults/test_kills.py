@@ -18,6 +18,12 @@ Make = Callable[..., Nursery]
 ROUNDS = pytest.mark.parametrize("rounds", [10, pytest.param(200, marks=pytest.mark.long)])
 
 
+def trouble_in(said: str) -> list[str]:
+    """The lines of a log that tell of anything unusual."""
+    usual = ("capture: shipper ends", "{")
+    return [line for line in said.splitlines() if not line.startswith(usual)][:40]
+
+
 class Rounds:
     """Workers and a shipper over one spool, and what is asserted of them in the end."""
 
@@ -54,9 +60,10 @@ class Rounds:
         shipper.kill(signal.SIGTERM)
         assert shipper.wait() == 0, shipper.said[-3000:]
         acknowledged = {worker: process.acknowledged for worker, process in self.workers.items()}
-        arrived = read_back(self._uri)
-        there = compare(arrived, acknowledged, name)
         assert stats.balanced, stats
+        assert stats.dropped == {}, f"{stats}; {trouble_in(shipper.said)}"
+        arrived = read_back(self._uri)
+        there = compare(arrived, acknowledged, f"{name}; {stats}; {trouble_in(shipper.said)}")
         assert (stats.appended, stats.shipped, stats.dropped) == (there, there, {}), stats
         assert last_line(shipper.said).waiting == last_line(shipper.said).lost == 0
         assert "Traceback" not in shipper.said
@@ -75,7 +82,8 @@ class Rounds:
 
 @pytest.fixture
 def rounds_of(tmp_path: Path, make_nursery: Make, chance: random.Random, s3_bucket: str) -> Rounds:
-    return Rounds(make_nursery(), tmp_path / "spool", chance, s3_bucket)
+    """The spool is large: shippers that live for a moment ship little, and each dead worker leaves a segment."""
+    return Rounds(make_nursery(CAPTURE_SPOOL_MAX_BYTES=str(4 << 30)), tmp_path / "spool", chance, s3_bucket)
 
 
 @ROUNDS

@@ -182,6 +182,21 @@ def test_a_knob_that_the_spool_cannot_hold_calls_before_it_is_full(make_stage: M
     stage.assert_balanced()
 
 
+def test_workers_that_crash_one_after_the_other_are_shipped_before_they_fill_the_spool(make_stage: Make) -> None:
+    """Each leaves a segment with a few records: few bytes, few records, young, and yet a segment each."""
+    stage = make_stage(segment_bytes=64 << 10, limit=2 << 20, **FAR)
+    shipper = stage.shipper()
+    for _ in range(100):
+        writer = stage.writer()
+        stage.append(writer, 2)
+        stage.kill(writer)
+        stage.run(shipper)
+    assert len(stage.sink.data) >= 3
+    stage.finish()
+    stage.assert_exactly_once()
+    stage.assert_balanced()
+
+
 def test_what_one_header_waits_for_does_not_hold_up_another(make_stage: Make) -> None:
     """The oldest header has only a segment that is damaged and still open: nothing of it can be taken yet."""
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
