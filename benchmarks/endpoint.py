@@ -8,14 +8,14 @@ endpoint outside its window is stopped, so that none disturbs another:
     off   on   off          on ÷ the mean of the two around it; beside it off ÷ off, which is what the machine does
     toolkit   on   toolkit  likewise
 
-What is reported are medians over the rounds. Capture is at its defaults, but flushes every 1,000 records instead of
+What is reported are medians over the rounds. Capture is at its defaults, but flushes every 5,000 records instead of
 10,000, so that each window pays for shipping. Beside time stands the processor time of an answer, over all processes of
 an endpoint: it says the same with less noise where others use the machine. At the end one connection alone shows a
 request's time, stage by stage.
 
     python -m benchmarks.endpoint [--rounds N] [--seconds S] [--connections C]
 
-takes rounds × (S + 1) × 12 seconds and about one minute more; writes benchmarks/results/endpoint.json and endpoint.md.
+takes rounds × (S + 1) × 12 seconds and three minutes more; writes benchmarks/results/endpoint.json and endpoint.md.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ CAPTURE = {
     "CAPTURE_DESTINATION": "file://{private}/captured",
     "CAPTURE_SPOOL_DIR": "{private}/spool",
     "CAPTURE_ENDPOINT_NAME": "flights",
-    "CAPTURE_MAX_RECORDS": "1000",
+    "CAPTURE_MAX_RECORDS": "5000",
 }
 HEADERS = {
     "Content-Type": traffic.CONTENT_TYPE,

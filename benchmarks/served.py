@@ -75,7 +75,7 @@ class Served:
             )
 
     def wait_until_answers(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Return once an invocation is answered: `/ping` of the toolkit's says nothing."""
+        """Return once `/ping` is well and an invocation is answered: the toolkit's `/ping` alone says nothing."""
         end = time.monotonic() + READY_SECONDS
         while not self._answers(body, headers):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -85,8 +85,11 @@ class Served:
     def _answers(self, body: bytes, headers: Mapping[str, str]) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
+            connection.request("GET", "/ping")
+            ping = connection.getresponse()
+            ping.read()
             connection.request("POST", "/invocations", body, dict(headers))
-            return connection.getresponse().status == http.HTTPStatus.OK
+            return ping.status == connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
