@@ -1,6 +1,7 @@
 """What holds for every test: no setting and no credential of the machine reaches it, and no limit is a timing."""
 
 import os
+import resource
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,11 @@ STAYS = {"AWS_CA_BUNDLE"}
 
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+
+# A segment keeps a file open as long as it is mapped, and a machine may allow a process 1,024 of them.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from gc import collect
 from pathlib import Path
 from typing import Any
 
@@ -218,12 +219,14 @@ def test_progress_and_open_files_do_not_grow_with_the_segments_that_came_and_wen
     writer, shipper = stage.writer(), stage.shipper()
     stage.append(writer, 50, padding="x" * 4000)
     stage.run(shipper)
+    collect()
     files = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(100):
         stage.append(writer, 50, padding="x" * 4000)
         stage.run(shipper)
     assert stage.stats.objects > 50
     assert len(shipper._state.progress) <= len(stage.segments())
+    collect()
     assert len(list(Path("/proc/self/fd").iterdir())) <= files + 30
     assert len((stage.directory / "state").read_bytes()) < 50_000
     stage.finish()
