@@ -18,10 +18,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import toolkit_server
 from container.model_server import find_java
+from container.tether import die_with_parent
 from examples.flights.build import Artefact
 
 MARK = "BENCHMARKED_ENDPOINT"
@@ -72,6 +74,7 @@ class Served:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=partial(die_with_parent, signal.SIGKILL, os.getpid()),
             )
 
     def wait_until_answers(self, body: bytes, headers: Mapping[str, str]) -> None:
