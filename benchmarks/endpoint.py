@@ -49,7 +49,6 @@ FIRST_WARM_UP = 15.0
 ROWS = (1, 20)
 CAPTURE = {
     "CAPTURE_DESTINATION": "file://{private}/captured",
-    "CAPTURE_SPOOL_DIR": "{private}/spool",
     "CAPTURE_ENDPOINT_NAME": "flights",
     "CAPTURE_MAX_RECORDS": "5000",
 }
@@ -174,7 +173,8 @@ def measure(rounds: int, seconds: float, connections: int, console: Console) -> 
             }
         served["on"].resume()
         counters = served["on"].metrics()
-        found["capture"] = {name: counters[name] for name in counters if name.startswith("capture_records_")}
+        found["capture"] = {name: counters[name] for name in counters if name.startswith("capture_")}
+        found["control groups"] = all(endpoint.has_a_control_group for endpoint in served.values())
         return found
 
 

@@ -2,6 +2,9 @@
 
 An endpoint that is not measured is stopped (SIGSTOP, every process of it), so that it takes nothing from the one that
 is: what capture's shipper has to do, it does in windows of its own endpoint.
+
+Each runs in a control group of its own, where this user may make one. So it is in a container, and it matters: outside of
+one Linux gives every session the same share (`sched_autogroup`), and the shipper's low priority counts for nothing.
 """
 
 from __future__ import annotations
@@ -63,6 +66,7 @@ class Served:
         self.port = port
         self._mark = f"{MARK}={uuid.uuid4().hex}"
         self._log = directory / "log"
+        self._group = _control_group(f"{MARK.lower()}-{uuid.uuid4().hex}")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         name, _, value = self._mark.partition("=")
         with self._log.open("wb") as output:
@@ -74,7 +78,7 @@ class Served:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=partial(die_with_parent, signal.SIGKILL, os.getpid()),
+                preexec_fn=partial(_prepare, os.getpid(), self._group),
             )
 
     def wait_until_answers(self, body: bytes, headers: Mapping[str, str]) -> None:
@@ -97,6 +101,11 @@ class Served:
             return False
         finally:
             connection.close()
+
+    @property
+    def has_a_control_group(self) -> bool:
+        """Whether priorities count among its processes."""
+        return self._group is not None
 
     def metrics(self) -> dict[str, float]:
         """The samples of `/metrics`, by name and labels."""
@@ -134,6 +143,8 @@ class Served:
         while self._signal(signal.SIGKILL):
             time.sleep(0.05)
         self._process.wait()
+        if self._group is not None:
+            self._group.rmdir()
 
     def _signal(self, number: int) -> int:
         """Send it to all its processes; how many there were."""
@@ -151,6 +162,23 @@ class Served:
                 with contextlib.suppress(OSError):
                     if self._mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
                         yield entry
+
+
+def _control_group(name: str) -> Path | None:
+    """A new one for processors, below the root of either version; None where that is not allowed."""
+    for root in (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")):
+        if (root / "cgroup.procs").exists():
+            with contextlib.suppress(OSError):
+                (root / name).mkdir()
+                return root / name
+    return None
+
+
+def _prepare(parent: int, group: Path | None) -> None:
+    """In the new process, before its program."""
+    die_with_parent(signal.SIGKILL, parent)
+    if group is not None:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
 @contextlib.contextmanager
