@@ -85,6 +85,11 @@ class Attendant:
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
 
+    def tend(self) -> None:
+        """What the thread does each time it wakes: unmaps what is sealed, prepares what is wanted."""
+        self.let_go()
+        self._stock()
+
     def let_go(self) -> None:
         """Unmaps the sealed segments."""
         with contextlib.suppress(IndexError):
@@ -111,8 +116,7 @@ class Attendant:
             self._wake.wait(_PAUSE)
             self._wake.clear()
             try:
-                self.let_go()
-                self._stock()
+                self.tend()
                 if self.launcher is not None and time.monotonic() >= pause:
                     pause = time.monotonic() + self.launcher.ensure()
             except Exception as error:  # whatever it is, requests will need segments when it is over

@@ -127,7 +127,7 @@ class Stage:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("capture.buffer.Spool", self.open_spool)
-            patch.setattr(Attendant, "start", Attendant._stock)
+            patch.setattr(Attendant, "start", Attendant.tend)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
         self.writers.append(writer)
         return writer
@@ -140,7 +140,7 @@ class Stage:
             self.clock.wall += 1000
             attendant = writer._attendant
             if attendant is not None and not attendant._ready:
-                attendant._stock()
+                attendant.tend()
             if writer.append({"n": number, "padding": padding, **more}, number / 2):
                 taken.append(number)
         self.acknowledged += taken

@@ -214,7 +214,6 @@ def test_losses_in_the_state_stay_few_however_long_an_outage_lasts(make_stage: M
     assert stage.stats.balanced
 
 
-@pytest.mark.long
 def test_progress_and_open_files_do_not_grow_with_the_segments_that_came_and_went(make_stage: Make) -> None:
     stage = make_stage(segment_bytes=64 << 10, limit=2 << 20, max_records=50)
     writer, shipper = stage.writer(), stage.shipper()
