@@ -218,6 +218,11 @@ class Scene:
         del self.watched[identity]
         self._state.progress.pop(identity, None)
 
+    def let_go(self) -> None:
+        """Gives up the accounts' files; the scene is not looked at again."""
+        for account in self.accounts.values():
+            account.let_go()
+
     def notes(self) -> list[Path]:
         """The notes of segments that were dropped."""
         return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]

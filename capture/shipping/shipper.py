@@ -170,10 +170,11 @@ class Shipper:
         return f"{told}, {self.waiting()} not shipped, {self._books.lost()} lost"
 
     def close(self) -> None:
-        """Ends the threads, whatever they do."""
+        """Ends the threads, whatever they do, and lets the accounts go."""
         self._kitchen.close()
         self._dispatch.close()
         self._prober.close()
+        self._scene.let_go()
 
     def _begin(self) -> None:
         if not self._pending:
