@@ -1,0 +1,70 @@
+"""Encoding is as low in priority as a thread can be, and less low once the backlog grows or little time is left."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from capture.shipping import batch
+from tests.capture.shipping.stage import Stage
+
+Make = Callable[..., Stage]
+LOWEST = 19
+
+
+def priority() -> int:
+    """That of the thread that asks."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.fixture
+def priorities(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The priority of the thread that encoded, batch after batch."""
+    found: list[int] = []
+    encode = vars(batch)["encode_objects"]
+
+    def noted(*given: Any) -> Any:
+        found.append(priority())
+        return encode(*given)
+
+    monkeypatch.setattr(batch, "encode_objects", noted)
+    if priority() == LOWEST:
+        pytest.skip("the tests run at the lowest priority themselves")
+    return found
+
+
+def test_an_ordinary_batch_is_encoded_at_the_lowest_priority(make_stage: Make, priorities: list[int]) -> None:
+    stage = make_stage(max_records=10)
+    writer, shipper = stage.writer(), stage.shipper()
+    for _ in range(3):
+        stage.append(writer, 10)
+        stage.run(shipper)
+    assert priorities == [LOWEST] * 3
+
+
+def test_a_backlog_is_encoded_at_the_processs_own_priority_until_it_is_small_again(
+    make_stage: Make, priorities: list[int]
+) -> None:
+    """Nothing raises a thread's priority again, root apart: it is another thread."""
+    stage = make_stage(segment_bytes=64 << 10, limit=4 << 20, max_bytes=200_000)
+    writer = stage.writer()
+    stage.append(writer, 400, padding="x" * 4000)  # 1.6 of 3.75 MiB wait
+    shipper = stage.shipper()
+    stage.run(shipper)
+    own = priority()
+    changes = [first for first, second in zip(priorities, [*priorities[1:], None], strict=True) if first != second]
+    assert changes == [own, LOWEST], priorities
+    stage.finish()
+    stage.assert_exactly_once()
+
+
+def test_what_must_be_shipped_before_the_end_is_not_held_back(make_stage: Make, priorities: list[int]) -> None:
+    stage = make_stage()
+    writer, shipper = stage.writer(), stage.shipper()
+    stage.append(writer, 3)
+    stage.drain(shipper)
+    assert priorities == [priority()]
