@@ -1,17 +1,25 @@
 """Both places keep what they are given, whole, and say what is wrong so that the right one acts."""
 
 import base64
+import contextlib
 import os
 import socket
 import stat
+import time
 import zlib
 from pathlib import Path
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from capture.sinks import MissingObject, Place, SinkError, open_sink, open_source
 from capture.sinks.s3 import Bucket
 from tests.s3_server import S3Server, free_ports
+
+
+SDK_TIMEOUT = 60.0
+"""Seconds that botocore waits where nobody sets a limit."""
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -213,8 +221,27 @@ def test_a_server_that_never_answers_costs_a_bounded_time(s3_bucket: str, monkey
     monkeypatch.setattr("capture.sinks.s3.READ_TIMEOUT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begun = time.monotonic()
         with pytest.raises(SinkError, match=r"[Tt]imeout|timed out") as caught:
             open_sink(f"s3://{s3_bucket}/p").put("k", b"x", "text/plain")
+    assert time.monotonic() - begun < SDK_TIMEOUT / 2, "the time limit is ours"
+    assert caught.value.retryable
+
+
+def test_a_host_that_takes_no_connection_costs_a_bounded_time(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue of connections that is full answers nothing, as a firewall that drops packets."""
+    monkeypatch.setattr("capture.sinks.s3.CONNECT_TIMEOUT", 0.3)
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{full.getsockname()[1]}")
+        begun = time.monotonic()
+        with pytest.raises(SinkError, match="Connect timeout") as caught:
+            open_sink(f"s3://{s3_bucket}/p").put("k", b"x", "text/plain")
+    assert time.monotonic() - begun < SDK_TIMEOUT / 2, "the time limit is ours"
     assert caught.value.retryable
 
 
@@ -227,13 +254,14 @@ def test_an_upload_that_arrives_changed_is_refused(s3_bucket: str, monkeypatch: 
     assert not sink.exists("k")
 
 
-def test_a_key_of_kms_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, object] = {}
-
-    def record(self: Bucket, operation: str, verb: str, key: str, **arguments: object) -> dict[str, object]:
-        asked.update(arguments)
-        return {}
-
-    monkeypatch.setattr(Bucket, "_call", record)
-    open_sink("s3://bucket/p", "alias/capture").put("k", b"x", "text/plain")
-    assert (asked["ServerSideEncryption"], asked["SSEKMSKeyId"]) == ("aws:kms", "alias/capture")
+@pytest.mark.parametrize("key", ["alias/capture", None])
+def test_an_object_is_encrypted_with_the_key_that_is_set(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    """Moto's S3 notes what it was asked for; SeaweedFS has no keys."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="bucket")
+        open_sink("s3://bucket/p", key).put("k", b"x", "text/plain")
+        head = client.head_object(Bucket="bucket", Key="p/k")
+    assert head.get("SSEKMSKeyId") == key
+    assert (head.get("ServerSideEncryption") == "aws:kms") == (key is not None)
