@@ -17,7 +17,6 @@ from capture.sinks import MissingObject, Place, SinkError, open_sink, open_sourc
 from capture.sinks.s3 import Bucket
 from tests.s3_server import S3Server, free_ports
 
-
 SDK_TIMEOUT = 60.0
 """Seconds that botocore waits where nobody sets a limit."""
 
