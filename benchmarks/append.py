@@ -184,22 +184,38 @@ def _median(rounds: list[dict[str, Any]], *path: str) -> float:
     return round(statistics.median(values), 2)
 
 
+def _refused(rounds: list[dict[str, Any]]) -> str:
+    """Records that `append` refused (by whatever reason), of those of all rounds."""
+    return f"{sum(sum(found['refused'].values()) for found in rounds)} of {sum(found['append']['calls'] for found in rounds)}"
+
+
 def table(rounds: dict[str, list[dict[str, Any]]]) -> str:
     """Medians over the rounds, in µs."""
     rows = []
     for name, found in rounds.items():
         if name.endswith("×4"):
             spread = [_median(found, "append", key) for key in ("p50", "p99", "p99.9")]
-            rows.append([name, spread[0], "–", spread[1], spread[2], "–", "–", "–", "p99 ≤ 50"])
+            rows.append([name, spread[0], "–", spread[1], spread[2], "–", "–", "–", _refused(found), "p99 ≤ 50"])
             continue
         p50, ratio, p99, p999 = LIMITS[name]
         rows.append([
             name, _median(found, "append", "p50"), _median(found, "p50 ÷ floor"), _median(found, "append", "p99"),
             _median(found, "append", "p99.9"), _median(found, "append", "max not preempted"),
-            _median(found, "append", "max"), _median(found, "fixed microsecond", "max"),
+            _median(found, "append", "max"), _median(found, "fixed microsecond", "max"), _refused(found),
             f"{p50} / {ratio} / {p99} / {p999}",
         ])  # fmt: skip
-    head = ["", "p50", "÷ floor", "p99", "p99.9", "max, not preempted", "max", "max of 1 µs of Python", "limits"]
+    head = [
+        "",
+        "p50",
+        "÷ floor",
+        "p99",
+        "p99.9",
+        "max, not preempted",
+        "max",
+        "max of 1 µs of Python",
+        "refused",
+        "limits",
+    ]
     return markdown(head, rows)
 
 

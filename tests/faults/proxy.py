@@ -26,7 +26,7 @@ class Proxy:
     pass             as if it were not there
     busy, forbid     reads the request, answers 503 SlowDown, or 403 AccessDenied
     gone             accepts, and resets at once: as near to a dead host as one process can be
-    reset            resets after the first kilobytes of the request
+    reset            passes a part of the request on, and resets both sides: an upload that ends in its midst
     lost answer      passes the request on, and resets before the answer: the object is there, and nobody says so
     hang             takes the request and never answers
     slow             passes the answer on after `delay` seconds
@@ -82,7 +82,7 @@ class Proxy:
                         return
                     mode = self.choose()
                     self.requests += 1
-                    if server is None and mode in ("pass", "slow", "lost answer"):
+                    if server is None and mode in ("pass", "slow", "lost answer", "reset"):
                         server = stack.enter_context(socket.create_connection(("127.0.0.1", self._target)))
                         self._open.add(server)
                     if not self._one(mode, client, server, first):
@@ -94,9 +94,6 @@ class Proxy:
 
     def _one(self, mode: str, client: socket.socket, server: socket.socket | None, first: bytes) -> bool:
         """One request and its answer; whether the connection goes on."""
-        if mode == "reset":
-            _reset(client)
-            return False
         if mode == "hang":
             self._stop.wait(60)
             return False
@@ -108,6 +105,12 @@ class Proxy:
             client.sendall(answer(*refusal))
             return False
         assert server is not None
+        if mode == "reset":
+            whole = b"".join(request)
+            server.sendall(whole[: len(whole) * 2 // 3])
+            _reset(server)
+            _reset(client)
+            return False
         for data in request:
             server.sendall(data)
         reply = b"".join(_message(server, server.recv(65_536)))

@@ -122,7 +122,7 @@ def test_an_outage_of_each_kind_heals_without_restart(
         return said() > 0
 
     with caplog.at_level(logging.WARNING):
-        for _ in range(5):
+        for _ in range(8):  # more than a minute of the shipper's clock
             line.append(30)
             line.run(0.4)
         until(heard, "the outage is said")

@@ -33,6 +33,7 @@ from capture.shipping.jobs import JobThread
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage, down
+from tests.faults.results import note
 from tests.memory_directory import SHARED_MEMORY
 
 LARGE, SMALL = "x" * 20_000, "x" * 100
@@ -220,3 +221,8 @@ def test_the_model_holds_over_many_histories() -> None:
         max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Journal, settings=for_long)
+    note(
+        "random histories against a model in memory",
+        histories=for_long.max_examples,
+        steps=for_long.stateful_step_count,
+    )
