@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -153,6 +154,21 @@ def test_polars_reads_the_lines(tmp_path: Any) -> None:
     frame = pl.read_ndjson(path)
     assert frame.height == 100
     assert frame["eventMetadata"].struct.field("eventId").to_list()[:2] == ["event-0#0", "event-0#1"]
+
+
+def test_pandas_reads_the_lines_as_awswrangler_does(tmp_path: Any) -> None:
+    """`awswrangler.s3.read_json(lines=True)` hands its files to pandas' `read_json`."""
+    made = encode(
+        *[event(rows({"a": n}, {"a": -n}), inference_id=f"i{n}", number=n) for n in range(20)], format="jsonl"
+    )
+    path = tmp_path / "captured.jsonl"
+    path.write_bytes(made.body)
+    frame = pd.json_normalize([dict(row) for _, row in pd.read_json(path, lines=True).iterrows()])
+    assert len(frame) == 40
+    assert frame["eventMetadata.inferenceId"].tolist()[2:4] == ["i1#0", "i1#1"]
+    assert set(frame["captureData.endpointInput.mode"]) == {"INPUT"}
+    found = pd.DataFrame(frame["captureData.endpointInput.data"].map(json.loads).tolist())
+    assert found["a"].tolist() == [value for n in range(20) for value in (n, -n)]
 
 
 def test_lines_are_read_back_with_all_that_they_say() -> None:
