@@ -17,10 +17,9 @@ import threading
 import time
 import uuid
 import weakref
-from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from capture.errors import SpoolError
 from capture.ids import event_id_bytes, event_id_text, event_time_of
@@ -51,8 +50,7 @@ _POLL = 0.01
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """Features that were encoded before the model saw them, for `append`.
 
     `kept` is False where sampling left the event out, nothing is captured, or (`error`) the features cannot be encoded:
@@ -174,8 +172,8 @@ class CaptureBuffer:
                 if self._threshold < 2**64 and not self._chosen(inference_id, event):
                     lane.counters.sampled_out()
                     return True
-                request, items = _draft(lane.drafter, features, request_features, feature_names)
-            outputs = lane.drafter.predictions(predictions, items.rows)
+                request, items = _draft(self._drafter, features, request_features, feature_names)
+            outputs = self._drafter.predictions(predictions, items.rows)
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:
@@ -210,8 +208,7 @@ class CaptureBuffer:
             now = event_time_of(event_id) or self._clock() // 1000
             if self._closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
                 return Prepared(False, event_id, now, inference_id, None, None)
-            drafter = Drafter(self._shapes, self._config.feature_names)
-            request, items = _draft(drafter, features, request_features, feature_names)
+            request, items = _draft(self._drafter, features, request_features, feature_names)
             frozen = None if request is None else freeze(request)
             items = freeze(items)
             return Prepared(True, event_id, now, inference_id, frozen, items, None, perf_counter_ns() - begun)
@@ -326,8 +323,7 @@ class CaptureBuffer:
         account, attendant, index = self._account, self._attendant, next(self._numbers)
         if self._closed or account is None or attendant is None or index >= accounts.NOBODYS_LANE:
             return None
-        drafter = Drafter(self._shapes, self._config.feature_names)
-        lane = Lane(account.process, index, account.make_lane(index), drafter, attendant)
+        lane = Lane(account.process, index, account.make_lane(index), attendant)
         self._made.append(lane)
         return lane
 

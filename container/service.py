@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -53,6 +54,7 @@ class Service:
         model_dir = str(artefact.directory)
         # The toolkit's context names the artefact, and the user's functions may use it.
         context.system_properties["model_dir"] = model_dir
+        sys.dont_write_bytecode = True  # the artefact is the user's, and often read-only
         functions = user_module.load(artefact, settings.program)
         os.chdir(artefact.directory)
         capture = CaptureConfig.from_env(os.environ, artefact.capture_settings)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
 _LISTS = (list, tuple)
 _PLAIN = (list, tuple, dict, str, int, float)
+_DICTS = {dict}
+_Raw = msgspec.Raw
 
 
 class Draft(NamedTuple):
@@ -55,23 +57,25 @@ class Drafter:
     """Turns what callers pass into drafts, by the settings of one buffer.
 
     `feature_names` names the columns of arrays and sequences. A draft may refer to the caller's own memory; `freeze`
-    gives one that does not.
+    gives one that does not. Threads may share a drafter: what it remembers of the last frame and the last names is one
+    tuple each, taken and replaced whole.
     """
 
     def __init__(self, shapes: Shapes, feature_names: Sequence[str] | None = None) -> None:
         self._shapes = shapes
         self._feature_names = tuple(feature_names) if feature_names else None
         self._no_names = shapes.of(())
-        self._frame_columns: Any = None
-        self._frame_shape = self._no_names
-        self._last_names: tuple[str, ...] = ()
-        self._last_named = self._no_names
+        self._last_frame: tuple[Any, Shape] = (None, self._no_names)
+        self._last_named: tuple[tuple[str, ...], Shape] = ((), self._no_names)
         self._single = shapes.plain.of(("",))
+        self._unrestricted = self if shapes.plain is shapes else Drafter(shapes.plain)
 
     def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
         """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
         if type(given) is dict:
             return self._mapping(given, one_row=False)
+        if type(given) is list and set(map(type, given)) == _DICTS:
+            return self._mappings(given)
         if given is None:
             return Draft(ROWS, self._no_names, (((),),), (), 1)
         pandas = sys.modules.get("pandas")
@@ -111,6 +115,8 @@ class Drafter:
         """The draft of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
         if type(given) is float:
             return Draft(ROW, self._single, ((given,),), (), 1)
+        if type(given) is list and set(map(type, given)) == _DICTS:
+            return self._unrestricted._mappings(given)
         array = _as_array(given)
         if array is not None:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":
@@ -145,17 +151,15 @@ class Drafter:
         """A shape of predictions' names, to which `CAPTURE_EXCLUDE` and `CAPTURE_HASH` do not apply."""
         return self._shapes.plain.of(names)
 
-    @property
-    def _unrestricted(self) -> Drafter:
-        return Drafter(self._shapes.plain) if self._shapes.plain is not self._shapes else self
-
     def _named(self, names: tuple[str, ...] | None, width: int, default: str) -> Shape:
-        if names is self._last_names and len(names) == width:
-            return self._last_named
+        last, shape = self._last_named
+        if names is last and len(names) == width:
+            return shape
         if names is None or len(names) != width:
             names = self._numbered_instead(names, default, width)
-        self._last_names, self._last_named = names, self._shapes.of(names)
-        return self._last_named
+        shape = self._shapes.of(names)
+        self._last_named = (names, shape)
+        return shape
 
     def _numbered_instead(self, names: tuple[str, ...] | None, default: str, width: int) -> tuple[str, ...]:
         """Numbers where the names do not fit; ValueError where they decide what may be captured."""
@@ -227,7 +231,9 @@ class Drafter:
             except KeyError:
                 pass
             else:
-                return Draft(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
+                if shape.restricted:
+                    taken = self._restricted(shape, taken)
+                return Draft(ROWS, shape, (taken,), (), len(rows))
         ragged = []
         for row in rows:
             own, found = self._shapes.read(row)
@@ -237,7 +243,7 @@ class Drafter:
     def _table(self, given: Any) -> Draft | None:
         """Sequences of mappings, mappings of another class, DataFrames, Series and Arrow tables; None for others."""
         if isinstance(given, _LISTS):
-            if set(map(type, given)) == {dict}:
+            if set(map(type, given)) == _DICTS:
                 return self._mappings(given)
             return self._mappings(list(map(dict, given))) if given and all(map(_is_mapping, given)) else None
         pandas = sys.modules.get("pandas")
@@ -252,11 +258,12 @@ class Drafter:
 
     def _dataframe(self, frame: Any) -> Draft:
         columns = frame.columns
-        if columns is not self._frame_columns:
-            if self._frame_columns is None or not columns.equals(self._frame_columns):
-                self._frame_shape = self._shapes.of(tuple(columns))
-            self._frame_columns = columns
-        shape, rows = self._frame_shape, len(frame)
+        last, shape = self._last_frame
+        if columns is not last:
+            if last is None or not columns.equals(last):
+                shape = self._shapes.of(tuple(columns))
+            self._last_frame = (columns, shape)
+        rows = len(frame)
         if shape.restricted:
             return self._restricted_frame(shape, frame, rows)
         parts, buffers = frame_parts(frame)
@@ -294,8 +301,10 @@ class Drafter:
 
 def freeze(draft: Draft) -> Draft:
     """The same draft in memory of its own, safe from whoever changes the caller's objects afterwards."""
+    if draft.kind <= ROWS:
+        return Draft(draft.kind, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
     fields = tuple(
-        msgspec.Raw(values.encode(entry)) if isinstance(entry, list | tuple | dict) else entry for entry in draft.fields
+        _Raw(values.encode(entry)) if isinstance(entry, list | tuple | dict) else entry for entry in draft.fields
     )
     buffers = tuple(bytes(buffer) for buffer in draft.buffers)
     return Draft(draft.kind, draft.shape, fields, buffers, draft.rows)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from capture.journal.account import SPOOL_FULL, TOO_LARGE
-from capture.journal.blocks import Draft, Drafter
 from capture.journal.segment import SegmentWriter
 
 if TYPE_CHECKING:
     from capture.journal import account
     from capture.journal.attendant import Attendant
+    from capture.journal.blocks import Draft
 
 
 class Refused(Exception):
@@ -29,15 +29,12 @@ class Refused(Exception):
 class Lane:
     """One writer: its id is the process's, followed by the lane's number."""
 
-    __slots__ = ("_attendant", "_segment", "counters", "drafter", "index", "writer")
+    __slots__ = ("_attendant", "_segment", "counters", "index", "writer")
 
-    def __init__(
-        self, process: str, index: int, counters: account.Lane, drafter: Drafter, attendant: Attendant
-    ) -> None:
+    def __init__(self, process: str, index: int, counters: account.Lane, attendant: Attendant) -> None:
         self.index = index
         self.writer = f"{process}{index:08x}"
         self.counters = counters
-        self.drafter = drafter
         self._attendant = attendant
         self._segment: SegmentWriter | None = None
 

@@ -64,7 +64,7 @@ class Shapes:
         self._hash = hashed
         self._key = (hash_key or "").encode()
         self._known: dict[tuple[Hashable, ...], Shape] = {}
-        self._last = self.of(())
+        self._last: dict[int, Shape] = {}
         self.plain: Shapes = Shapes() if exclude or hashed else self
 
     def of(self, given: tuple[Hashable, ...]) -> Shape:
@@ -72,22 +72,24 @@ class Shapes:
         shape = self._known.get(given)
         if shape is None:
             if len(self._known) >= _MOST_SHAPES:
-                self._known = {}
+                self._known, self._last = {}, {}
             shape = self._known[given] = Shape(given, self._exclude, self._hash)
         return shape
 
     def read(self, mapping: Mapping[Any, Any]) -> tuple[Shape, tuple[Any, ...]]:
         """The shape of a mapping's names, in whatever order they stand, and the values of `shape.given`.
 
-        Most often the shape is that of the mapping before, and one call takes the values and proves it.
+        Most often the shape is that of the last mapping of this size (a request's, an item's and a prediction's differ in
+        it), and one call takes the values and proves it.
         """
-        shape = self._last
-        if len(mapping) == shape.size:
+        shape = self._last.get(len(mapping))
+        if shape is not None:
             try:
                 return shape, shape.take(mapping)
             except KeyError:
                 pass
-        self._last = shape = self.of(tuple(mapping))
+        shape = self.of(tuple(mapping))
+        self._last[shape.size] = shape
         return shape, shape.take(mapping)
 
     def digest(self, value: Any) -> str | None:

@@ -86,6 +86,7 @@ class Endpoint:
             "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
             "TMPDIR": str(self.temporary),
             "TEST_ENDPOINT": self.mark,
+            "PYTHONDONTWRITEBYTECODE": "",  # what is left behind must not depend on the machine's settings
             **self.env,
         }
         with self.output.open("wb") as output, self.errors.open("wb") as errors:

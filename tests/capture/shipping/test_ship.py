@@ -89,11 +89,13 @@ def test_sigterm_ships_what_an_open_segment_holds(command: Command) -> None:
 def test_a_spool_that_is_removed_under_it_is_one_clear_line(command: Command) -> None:
     import shutil
 
+    writer = command.writer()
+    writer.append({"n": 1}, 0.5)
     process = command.start()
-    until(lambda: (command.spool / "segments").is_dir(), "it has begun")
-    time.sleep(0)
+    until(lambda: list(command.out.rglob("*.json")), "its first ledger is written")
     shutil.rmtree(command.spool)
     assert process.wait(60) == 1
+    writer.close(timeout=0)
     assert "was removed under the shipper" in command.said
     assert "Traceback" not in command.said
 
