@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow.dataset
 import pytest
 
+from capture.stats import read_stats
 from tests.container.artefacts import SLOW
-from tests.container.endpoint import Endpoint, running, wait_for
+from tests.container.endpoint import Endpoint, free_port, running, wait_for
 from tests.container.traffic import outcomes, traffic
 
 
@@ -106,6 +107,54 @@ def test_all_that_wait_in_the_queue_are_answered(slow: Endpoint):
         waited = [outcome for outcome in outcomes(clients) if outcome.sent_at <= told]
     assert len(waited) >= 40
     assert {outcome.status for outcome in waited} == {200}
+
+
+def test_a_full_queue_is_answered_to_the_last_request(tmp_path: Path):
+    """The model server has no room left when the stop begins: who was refused has 503, everybody else is answered."""
+    env = {
+        "CAPTURE_DESTINATION": f"file://{tmp_path}/captured",
+        "CAPTURE_SPOOL_DIR": str(tmp_path / "spool"),
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1",  # so that the queue has its full length whatever this machine's memory
+    }
+    with running(tmp_path, SLOW, env) as endpoint:
+        with traffic(endpoint.port, clients=106, seconds=0.05, keep_alive=False) as clients:
+            wait_for(lambda: sum(outcome.status == 503 for client in clients for outcome in client.outcomes) > 20)
+            told = time.monotonic()
+            assert endpoint.terminate() == 0
+            all_outcomes = outcomes(clients)
+        before = [outcome for outcome in all_outcomes if outcome.sent_at <= told]
+        assert {outcome.status for outcome in before} == {200, 503}
+        refused = [outcome for outcome in all_outcomes if outcome.status == 503]
+        assert {outcome.answer["type"] for outcome in refused if isinstance(outcome.answer, dict)} == {"Overloaded"}
+        answered = [outcome for outcome in all_outcomes if outcome.status == 200]
+        assert sum(outcome.sent_at <= told for outcome in answered) >= 90
+        assert sorted(captured_ids(tmp_path)) == sorted(str(outcome.event_id) for outcome in answered)
+
+
+def test_a_hanging_handler_and_an_s3_that_is_gone_cost_no_more_than_the_time_and_are_counted(tmp_path: Path):
+    """All that can hold up a stop at once: it ends in time all the same, says what is left, and leaves it in the spool."""
+    env = {
+        "CAPTURE_DESTINATION": "s3://bucket/captured",
+        "CAPTURE_ENDPOINT_NAME": "stopped",
+        "CAPTURE_SPOOL_DIR": str(tmp_path / "spool"),
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{free_port()}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with running(tmp_path, SLOW, env) as endpoint:
+        with traffic(endpoint.port, clients=1, seconds=300, keep_alive=False) as clients:
+            wait_for(lambda: clients[0].outcomes)
+            assert endpoint.invoke({"n": 1, "seconds": 0}).event_id is not None
+            begun = time.monotonic()
+            assert endpoint.terminate(timeout=30) == 0
+            assert time.monotonic() - begun < 25
+        assert not endpoint.processes()
+        said = [line["message"] for line in endpoint.logs() if "1 records" in line["message"]]
+        assert said, endpoint.logs()[-5:]
+    assert read_stats(tmp_path / "spool").waiting == 1
 
 
 def test_a_handler_that_hangs_cannot_hold_up_the_stop(slow: Endpoint):

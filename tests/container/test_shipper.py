@@ -1,0 +1,70 @@
+"""The shipper is kept alive: started again after pauses that grow, and given what is left of the time at a stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from container import shipper
+from container.processes import Child
+from container.shipper import FIRST_PAUSE, LONGEST_PAUSE, Shipper
+
+Sleep = asyncio.sleep
+
+
+def ended(code: int = 1) -> Child:
+    """A shipper that ends as soon as it is started."""
+    exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    exited.set_result(code)
+    return Child("shipper", 0, exited)
+
+
+async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Shipper, list[float]]:
+    """The first pauses before it is started again; none is waited for."""
+    pauses: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == count:
+            enough.set()
+            await asyncio.Event().wait()
+        await Sleep(0)
+
+    monkeypatch.setattr("container.shipper.asyncio.sleep", sleep)
+    kept = Shipper(spawn)
+    kept.start()
+    await asyncio.wait_for(enough.wait(), 10)
+    return kept, pauses
+
+
+def test_a_shipper_that_dies_again_and_again_is_started_after_pauses_that_double(monkeypatch: pytest.MonkeyPatch):
+    async def scenario() -> None:
+        kept, pauses = await pauses_of(ended, 9, monkeypatch)
+        assert pauses == [FIRST_PAUSE * 2**n for n in range(6)] + [LONGEST_PAUSE] * 3
+        assert kept.restarts == 8
+        assert await kept.stop(1.0) is False
+
+    asyncio.run(scenario())
+
+
+def test_one_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    def spawn() -> Child:
+        raise RuntimeError("no memory")
+
+    async def scenario() -> None:
+        _, pauses = await pauses_of(spawn, 3, monkeypatch)
+        assert pauses == [1.0, 2.0, 4.0]
+
+    asyncio.run(scenario())
+
+
+def test_a_long_life_makes_the_next_pause_the_first_again(monkeypatch: pytest.MonkeyPatch):
+    async def scenario() -> None:
+        monkeypatch.setattr(shipper, "HEALTHY_AFTER", -1.0)
+        _, pauses = await pauses_of(ended, 4, monkeypatch)
+        assert pauses == [FIRST_PAUSE] * 4
+
+    asyncio.run(scenario())
