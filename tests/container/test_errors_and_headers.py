@@ -79,6 +79,15 @@ def test_headers_that_frame_the_message_are_not_the_handler_s():
     assert outgoing == {"X-A": "1"}
 
 
+@pytest.mark.parametrize("set_by_the_handler", [65, 900])
+def test_headers_past_what_a_response_may_have_are_dropped_and_named(set_by_the_handler: int):
+    """HAProxy answers 502 where there are more than 101; 900 end the worker."""
+    outgoing = {f"x-{number}": "v" for number in range(set_by_the_handler)}
+    names = list(outgoing)
+    assert headers.clean(outgoing) == names[headers.MOST_HEADERS :]
+    assert list(outgoing) == names[: headers.MOST_HEADERS]
+
+
 def test_request_headers_are_found_in_any_case_and_notes_of_the_server_are_none():
     found = RequestHeaders({"X-Amzn-Foo": "1", "body": {"content-type": "x"}, "empty": ""})
     assert found.get("x-amzn-foo") == "1"
