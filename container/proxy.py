@@ -4,7 +4,7 @@ What it does for the rest
 - answers `/ping` by a flag that the supervisor sets (`Admin.set_serving`), `/execution-parameters` by itself, and
   sends `/metrics` and model management to the supervisor, `/invocations` to Multi Model Server: no other path exists;
 - keeps from the old Netty behind it what it must not see: form bodies (415), bodies over the limit (413), malformed
-  requests (400), query strings, other methods (405);
+  requests (400), HTTP/2 (400), query strings, other methods (405);
 - gives every error that no handler made (its own, and Multi Model Server's) the JSON body that all our errors have;
 - on SIGUSR1 closes its listener, lets every request that it has taken be answered, and ends: its end is the signal
   that all is answered.
@@ -119,6 +119,7 @@ defaults
 {_own_errors()}
 frontend endpoint
   bind {host}:{port}
+  option disable-h2-upgrade
   acl serving str({SERVING}) -m str -f {directory.serving}
   http-after-response del-header {HANDLER_HEADER}
   http-after-response set-header connection close if !serving
@@ -202,7 +203,10 @@ OWN_ERRORS = {
     503: ("NotReady", "the model server does not take requests now: try again"),
     504: ("Timeout", "the model did not answer in time"),
 }
-"""Errors that HAProxy finds itself."""
+"""Errors that HAProxy finds itself.
+
+Where HTTP itself is malformed, or its head incomplete, HAProxy 2.8 answers 400 and 408 in HTML of its own, whatever is
+configured (haproxy/haproxy#3032)."""
 
 FOREIGN_ERRORS = {
     400: ("BadRequest", "the model server did not understand the request"),

@@ -15,7 +15,8 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from unittest.mock import ANY
 
 import pytest
 
@@ -27,17 +28,22 @@ ANSWER = b"HTTP/1.1 200 OK\r\nx-endpoint-handler: 1\r\ncontent-length: 2\r\n\r\n
 
 
 class Recorder:
-    """Takes requests on a Unix socket as strictly as HTTP/1.1 is written, answers each, and keeps its bytes."""
+    """Takes requests on a Unix socket as strictly as HTTP/1.1 is written, answers each, and keeps its bytes.
+
+    Another `answer` is its last on a connection; with None it waits, without a word, until the other side closes.
+    """
 
     def __init__(self, path: Path) -> None:
         self.requests: list[bytes] = []
+        self.answer: bytes | None = ANSWER
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -56,7 +62,12 @@ class Recorder:
                         body += size + stream.read(int(size, 16) + 2)
                     body += size + _lines(stream, b"\r\n")
                 self.requests.append(head + body)
-                connection.sendall(ANSWER)
+                if self.answer is None:
+                    stream.read()
+                    return
+                connection.sendall(self.answer)
+                if self.answer is not ANSWER:
+                    return
 
 
 def _lines(stream: BinaryIO, last: bytes) -> bytes:
@@ -78,9 +89,14 @@ class Shield:
 
     def send(self, *parts: bytes) -> bytes:
         """Everything that comes back, until HAProxy closes or has answered what it will."""
+        return self.exchange(b"".join(parts), ends=True)
+
+    def exchange(self, request: bytes, ends: bool = False) -> bytes:
+        """Everything that comes back until HAProxy closes; where the caller `ends`, it sends no more after the request."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(b"".join(parts))
-            connection.shutdown(socket.SHUT_WR)
+            connection.sendall(request)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
             received = b""
             with contextlib.suppress(ConnectionResetError):
                 while data := connection.recv(65536):
@@ -94,30 +110,43 @@ class Shield:
         return found
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Shield]:
-    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as name:
+@contextlib.contextmanager
+def shielded(server_timeout: str | None = None) -> Iterator[Shield]:
+    """HAProxy before a recorder; `server_timeout` instead of the minute and more that it gives the model server."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as name, contextlib.ExitStack() as stack:
         directory = RunDirectory(Path(name))
         directory.unloading.touch()
         directory.serving.touch()
         port = free_port()
         recorder = Recorder(directory.invocations)
+        stack.callback(recorder.close)
         text = proxy.configuration(
             directory, host="127.0.0.1", port=port, time_limit=5, max_payload=1000, workers=1, multi_model=False
         )
+        if server_timeout is not None:
+            text = re.sub(r"(?<=\n  timeout server )\d+s", server_timeout, text)
         directory.proxy_configuration.write_text(text)
         process = subprocess.Popen(
             [proxy.find_haproxy(), "-db", "-f", str(directory.proxy_configuration)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        try:
-            wait_for(lambda: _listens(port))
-            yield Shield(port, recorder)
-        finally:
-            process.kill()
-            process.wait()
-            recorder.close()
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        wait_for(lambda: _listens(port))
+        yield Shield(port, recorder)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Shield]:
+    with shielded() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Shield]:
+    with shielded("300ms") as found:
+        yield found
 
 
 def _listens(port: int) -> bool:
@@ -147,6 +176,12 @@ def status(answer: bytes) -> int:
     return int(answer.split()[1])
 
 
+def body(answer: bytes) -> Any:
+    head, _, found = answer.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-type: application/json\r\n" in head + b"\r\n"
+    return json.loads(found)
+
+
 @pytest.mark.parametrize(
     "type_",
     [FORM, b"Application/X-WWW-Form-Urlencoded ; charset=x", b"multipart/form-data; boundary=x", b"\tmultipart/mixed"],
@@ -155,7 +190,7 @@ def test_a_form_is_refused_and_never_decoded_by_netty(shield: Shield, type_: byt
     """CVE-2024-29025: HttpPostRequestDecoder collects fields without a limit."""
     answer = shield.send(post(b"a=1", b"Content-Length: 3", type_=type_))
     assert (status(answer), shield.passed) == (415, [])
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "UnsupportedMediaType"
+    assert body(answer)["type"] == "UnsupportedMediaType"
 
 
 @pytest.mark.parametrize(
@@ -239,13 +274,43 @@ def test_a_request_in_the_body_of_another_stays_a_body(shield: Shield):
     assert passed.endswith(b"\r\n\r\n" + inner)
 
 
+@pytest.mark.parametrize(
+    ("server", "wanted", "kind"),
+    [
+        (b"", 502, "WorkerDied"),
+        (b"HTTP/1.1 200 O", 502, "WorkerDied"),
+        (b"no HTTP\r\n\r\n", 502, "WorkerDied"),
+        (None, 504, "Timeout"),
+    ],
+    ids=["closes", "cut", "not HTTP", "silent"],
+)
+def test_a_server_that_fails_is_told_to_the_caller_in_json(
+    impatient: Shield, server: bytes | None, wanted: int, kind: str
+):
+    impatient.recorder.answer = server
+    answer = impatient.exchange(post(b"abc", b"Content-Length: 3"))
+    assert status(answer) == wanted
+    assert body(answer) == {"type": kind, "message": ANY, "event_id": None}
+
+
+def test_a_server_that_is_not_there_is_told_to_the_caller_in_json():
+    with shielded() as shield:
+        shield.recorder.close()
+        answer = shield.exchange(post(b"abc", b"Content-Length: 3"))
+        assert status(answer) == 503
+        assert body(answer) == {"type": "NotReady", "message": ANY, "event_id": None}
+
+
 def test_http_2_ends_at_the_proxy(shield: Shield):
-    """Netty's HTTP/2 flaws (CVE-2023-44487, CVE-2025-55163, CVE-2026-33871 and others) need frames."""
-    shield.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
-    assert shield.passed == []
+    """Netty's HTTP/2 flaws (CVE-2023-44487, CVE-2025-55163, CVE-2026-33871 and others) need frames; HAProxy itself speaks no
+    HTTP/2 either."""
+    answer = shield.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+    assert (status(answer), shield.passed) == (400, [])
+    assert body(answer) == {"type": "BadRequest", "message": ANY, "event_id": None}
     upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
-    shield.send(post(b"abc", b"Content-Length: 3", *upgrade))
-    assert all(b"\r\nupgrade:" not in passed.lower() for passed in shield.passed)
+    assert status(shield.send(post(b"abc", b"Content-Length: 3", *upgrade))) == 200, "an invitation that nobody takes"
+    [passed] = shield.passed
+    assert b"\r\nupgrade:" not in passed.lower()
 
 
 @pytest.mark.parametrize(
