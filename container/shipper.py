@@ -10,7 +10,9 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
+from capture.stats import read_stats
 from container.processes import Child, describe_exit
 
 log = logging.getLogger("supervisor")
@@ -24,6 +26,15 @@ HEALTHY_AFTER = 60.0
 def command(python: str, spool: str) -> list[str]:
     """The shipper's command line. With its deadline it can say itself what is left, before the supervisor's is over."""
     return [python, "-P", "-m", "capture", "ship", "--spool", spool, "--deadline", str(DEADLINE)]
+
+
+def left_behind(spool: Path) -> str | None:
+    """What waits in a spool whose shipper did not end well; None where nothing does."""
+    stats = read_stats(spool)
+    if not stats.waiting:
+        return None
+    waiting = f"{stats.waiting} records of {stats.appended} wait in {spool}"
+    return f"{waiting}, {stats.shipped} were shipped, {sum(stats.dropped.values())} dropped"
 
 
 class Shipper:

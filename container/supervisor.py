@@ -28,7 +28,6 @@ import socket
 import sys
 from pathlib import Path
 
-from capture.stats import read_stats
 from container import exposition, proxy, requirements, shipper, unix_http
 from container.limits import JavaBudget
 from container.model_server import LoadFailed, ModelServer, ModelServerNotFound, find_home, find_java
@@ -289,15 +288,9 @@ class Supervisor:
             return
         if await self._shipper.stop(deadline - self._loop.time()):
             return
-        stats = read_stats(self._spool)
-        log.error(
-            "capture: the shipper could not finish: %d records of %d wait in %s, %d were shipped, %d dropped",
-            stats.waiting,
-            stats.appended,
-            self._spool,
-            stats.shipped,
-            sum(stats.dropped.values()),
-        )
+        left = shipper.left_behind(self._spool)
+        if left is not None:
+            log.error("capture: the shipper could not finish: %s", left)
 
     # -- processes -------------------------------------------------------------------------------------------------
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capture import CaptureBuffer, CaptureConfig
 from container import shipper
 from container.processes import Child
-from container.shipper import FIRST_PAUSE, LONGEST_PAUSE, Shipper
+from container.shipper import FIRST_PAUSE, LONGEST_PAUSE, Shipper, left_behind
 
 Sleep = asyncio.sleep
 
@@ -68,3 +70,14 @@ def test_a_long_life_makes_the_next_pause_the_first_again(monkeypatch: pytest.Mo
         assert pauses == [FIRST_PAUSE] * 4
 
     asyncio.run(scenario())
+
+
+def test_what_a_shipper_leaves_behind_is_counted_and_nothing_is_said_where_nothing_waits(tmp_path: Path):
+    """One that is stopped while it starts, as where the model cannot be loaded, ends by the signal."""
+    assert left_behind(tmp_path / "spool") is None
+    config = CaptureConfig(destination=f"file://{tmp_path}/captured", spool_dir=tmp_path / "spool")
+    buffer = CaptureBuffer(config, start_shipper=False)
+    assert left_behind(tmp_path / "spool") is None
+    assert buffer.append([{"x": 1}, {"x": 2}], [0.5, 0.5])
+    buffer.close(0)
+    assert left_behind(tmp_path / "spool") == f"1 records of 1 wait in {tmp_path}/spool, 0 were shipped, 0 dropped"

@@ -79,6 +79,17 @@ def test_a_model_that_cannot_be_loaded_ends_the_endpoint_with_its_reason(broken:
     assert all(word in line for word in words), line
 
 
+def test_a_model_that_cannot_be_loaded_is_no_reason_to_speak_of_records(broken: Endpoint):
+    """The shipper is stopped while it starts, and nothing waits."""
+    write_artefact(broken.directory / "model", "def model_fn(d): raise KeyError\ndef predict_fn(f, m): return 1")
+    broken.env = {
+        "CAPTURE_DESTINATION": f"file://{broken.directory}/captured",
+        "CAPTURE_SPOOL_DIR": str(broken.directory / "spool"),
+    }
+    assert "KeyError" in reason(broken)
+    assert [line for line in broken.logs() if "could not finish" in str(line.get("message"))] == []
+
+
 @pytest.mark.parametrize("name", ["capture", "container", "serialization", "mms"])
 def test_a_module_that_would_take_the_place_of_ours_is_refused_by_name(broken: Endpoint, name: str):
     (broken.directory / "model" / "code" / f"{name}.py").write_text("")
