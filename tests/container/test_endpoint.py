@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import socket
 from pathlib import Path
 
+import pyarrow.dataset
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -188,6 +190,40 @@ def test_nothing_of_the_caller_s_headers_comes_back(endpoint: Endpoint):
     assert answer.headers["x-amzn-sagemaker-custom-attributes"] == f"event-id={answer.event_id}"
 
 
+HOSTILE = '../../up\t%2e%2e/{"_aws": {}, "injected": 1}'
+
+
+def test_what_a_caller_sends_in_a_header_gets_into_no_response_no_key_and_no_log_line_of_its_own(endpoint: Endpoint):
+    ids = {"X_Amzn_SageMaker_Inference_Id": HOSTILE, "X_Amzn_SageMaker_Custom_Attributes": HOSTILE}
+    named = {**ids, "X_Amzn_SageMaker_Target_Model": HOSTILE, "X_Amzn_SageMaker_Session_Id": HOSTILE}
+    kept = endpoint.invoke([[1]], **named)
+    types = (HOSTILE, f"application/x-{HOSTILE}", f"text/csv; charset={HOSTILE}")
+    refused = [endpoint.request("POST", "/invocations", "1", {"Content-Type": media_type}) for media_type in types]
+    refused.append(endpoint.invoke([[1]], Accept=HOSTILE))
+    assert kept.status == 200
+    assert {answer.status for answer in refused} == {406, 415}
+    assert not [answer for answer in [kept, *refused] if "up" in str(answer.headers)]
+
+    def captured() -> list[Path]:
+        # A hidden file is being written, and gets its name when it is whole.
+        found = (endpoint.directory / "captured").rglob("*")
+        return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+    def there() -> bool:
+        objects = [str(path) for path in captured() if path.suffix == ".parquet"]
+        columns = ["capture_inference_id", "capture_custom_attributes", "capture_model_name"]
+        rows = pyarrow.dataset.dataset(objects).to_table(columns).to_pylist() if objects else []
+        return dict(zip(columns, (HOSTILE, HOSTILE, "model"), strict=True)) in rows
+
+    wait_for(there)
+    key = r"(_ledger/)?local/AllTraffic/\d{4}/\d\d/\d\d/(\d\d/)?[0-9A-Za-z-]+\.(parquet|json)"
+    names = [str(path.relative_to(endpoint.directory / "captured")) for path in captured()]
+    assert [name for name in names if not re.fullmatch(key, name)] == []
+    for answer in refused:
+        assert wait_for(functools.partial(endpoint.log_with, event_id=error_of(answer.body)["event_id"]))
+    assert [line for line in endpoint.logs() if "injected" in line] == []
+
+
 def test_the_event_id_is_appended_to_the_custom_attributes_of_the_handler(endpoint: Endpoint):
     answer = endpoint.invoke({"headers": {"X-Amzn-SageMaker-Custom-Attributes": "model=7"}})
     assert answer.headers["x-amzn-sagemaker-custom-attributes"] == f"model=7; event-id={answer.event_id}"
@@ -221,6 +257,11 @@ def test_what_bypasses_python_is_a_json_line_too(endpoint: Endpoint):
     endpoint.invoke({"write": "written by C\n", "run": "echo written by a child"})
     assert wait_for(lambda: endpoint.log_with(message="written by C"))["source"] == "worker"
     assert wait_for(lambda: endpoint.log_with(message="written by a child"))["source"] == "worker"
+
+
+def test_what_java_and_the_supervisor_say_are_json_lines_too(endpoint: Endpoint):
+    assert wait_for(lambda: endpoint.log_with(source="java", message="Model server started"))["level"] == "INFO"
+    assert endpoint.log_with(source="supervisor", message="ready after")
 
 
 def test_a_json_object_for_cloudwatch_is_passed_as_it_is(endpoint: Endpoint):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from capture import CaptureConfig
+from container.artefact import Artefact
 from container.limits import MEBIBYTE, JavaBudget, Limits
+from container.model_server import ModelServer
+from container.plan import Plan
+from container.run_directory import RunDirectory
+from container.settings import Settings
 
 
 def groups(root: Path, **files: str) -> Path:
@@ -84,3 +90,21 @@ def test_large_payloads_get_a_larger_heap_but_never_more_than_half_the_memory():
     budget = JavaBudget.of(Limits(2, 8192 * MEBIBYTE), 100 * MEBIBYTE)
     assert budget.heap == 1024 * MEBIBYTE
     assert JavaBudget.of(Limits(2, 1024 * MEBIBYTE), 1024 * MEBIBYTE).heap == 512 * MEBIBYTE
+
+
+def plan(cpus: float, **env: str) -> Plan:
+    settings = Settings.from_env(env)
+    return Plan(settings, Artefact(settings.model_dir), CaptureConfig(), Limits(cpus, 2048 * MEBIBYTE), "127.0.0.1")
+
+
+def test_there_is_a_worker_for_each_cpu_of_the_container_unless_it_is_set_and_one_for_each_of_many_models():
+    assert plan(3.9).workers == 3
+    assert plan(3.9, SAGEMAKER_MODEL_SERVER_WORKERS="7").workers == 7
+    assert plan(3.9, SAGEMAKER_MULTI_MODEL="true").workers == 1
+
+
+def test_java_is_told_its_heap_and_its_queue(tmp_path: Path):
+    server = ModelServer(RunDirectory(tmp_path), JavaBudget(123 * MEBIBYTE, 17), 1000, (), 60.0)
+    server.prepare()
+    assert f"-Xmx{123 * MEBIBYTE}" in server.command("/nowhere/bin/java", tmp_path)
+    assert "job_queue_size=17" in (tmp_path / "mms.properties").read_text().splitlines()
