@@ -27,6 +27,7 @@ WRITER_VERSION = "endpoint-capture 0.1.0"
 SEGMENT_BYTES = 4 * 1024 * 1024
 SMALLEST_SPOOL = 8 * SEGMENT_BYTES
 
+_ONLY_IN_THE_FILE = ("types", "feature_names")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127})")
 
 
@@ -132,11 +133,26 @@ class CaptureConfig:
             )
 
 
+def unknown_variables(env: Mapping[str, str] | None = None) -> list[str]:
+    """A line about each variable of `env` (the process's environment where None) that is called like ours and is none."""
+    from difflib import get_close_matches  # 2 ms that no worker needs
+
+    ours = [name.upper() for name in _PARSERS if name not in _ONLY_IN_THE_FILE]
+    found = []
+    for variable in sorted(os.environ if env is None else env):
+        name = variable.removeprefix("CAPTURE_")
+        if name != variable and name not in ours:
+            close = get_close_matches(name, ours, 1)
+            meant = f"; is CAPTURE_{close[0]} meant?" if close else ""
+            found.append(f"{variable} is set and does nothing: capture knows no such variable{meant}")
+    return found
+
+
 def _from_variables(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
     for name in _PARSERS:
         variable = f"CAPTURE_{name.upper()}"
-        if name not in ("types", "feature_names") and env.get(variable, "").strip():
+        if name not in _ONLY_IN_THE_FILE and env.get(variable, "").strip():
             found[name] = (env[variable].strip(), variable)
     return found
 

@@ -28,6 +28,7 @@ import socket
 import sys
 from pathlib import Path
 
+from capture.config import unknown_variables
 from container import exposition, proxy, requirements, shipper, unix_http
 from container.limits import JavaBudget
 from container.model_server import LoadFailed, ModelServer, ModelServerNotFound, find_home, find_java
@@ -138,6 +139,8 @@ class Supervisor:
         )
         for name in settings.ignored:
             log.warning("%s is set and does nothing: the endpoint writes Multi Model Server's settings itself", name)
+        for line in unknown_variables():
+            log.warning("%s", line)
 
     async def _install_requirements(self) -> None:
         path = None if self._settings.multi_model else self._plan.artefact.requirements

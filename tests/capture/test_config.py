@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture import CaptureConfig, ConfigError
+from capture.config import unknown_variables
 
 MIB = 1 << 20
 DEFAULTS: dict[str, Any] = {
@@ -303,3 +304,21 @@ def test_the_header_holds_all_that_keys_and_bytes_depend_on() -> None:
         "types": {"seats": "int64"},
         "hashed": ("user",),
     }
+
+
+def test_a_variable_that_is_none_of_ours_is_said_with_the_one_that_may_be_meant() -> None:
+    env = {
+        "CAPTURE_DESTINATION": "file:///x",
+        "CAPTURE_SAMPLING_PERCENT": "5",
+        "CAPTURE_XYZ": "1",
+        "CAPTURE_TYPES": "stand in the file alone",
+        "OTHER_SAMPLING_PERCENTAGE": "5",
+    }
+    percent, types, xyz = sorted(unknown_variables(env))
+    assert percent == (
+        "CAPTURE_SAMPLING_PERCENT is set and does nothing: capture knows no such variable; "
+        "is CAPTURE_SAMPLING_PERCENTAGE meant?"
+    )
+    assert types.startswith("CAPTURE_TYPES is set and does nothing")
+    assert xyz == "CAPTURE_XYZ is set and does nothing: capture knows no such variable"
+    assert unknown_variables(dict.fromkeys(CaptureConfig(destination="file:///x").to_env(), "x")) == []

