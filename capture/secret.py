@@ -1,7 +1,7 @@
 """Secrets: a setting may be the ARN of a Secrets Manager secret, and this is where it becomes the secret's text.
 
-It asks AWS once, at start, and imports boto3 for it: a server with many workers resolves before they start (our
-container's supervisor does) and hands them the text.
+Each buffer asks AWS once, when it is made, so each worker of our container does at its start, and imports boto3 for it. The
+text stays in that process's memory: handed on through the environment, it would stand in `/proc` and in every child's.
 """
 
 from __future__ import annotations
