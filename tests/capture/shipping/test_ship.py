@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -109,20 +110,24 @@ def test_a_spool_that_is_no_directory_is_one_clear_line(command: Command) -> Non
 
 
 def test_an_idle_shipper_costs_next_to_nothing(command: Command) -> None:
-    """Eight idle writers; CPU time, not wall time, over a hundred looks."""
+    """Eight idle writers; the CPU's time over fifteen looks, between which it sleeps: three seconds."""
     writers = [command.writer() for _ in range(8)]
     for writer in writers:
         writer.append({"n": 1}, 0.5)
     process = command.start()
-    stat = Path(f"/proc/{process.pid}/stat")
+    about = Path(f"/proc/{process.pid}")
 
     def cpu() -> float:
-        fields = stat.read_text().rsplit(")", 1)[1].split()
+        fields = (about / "stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def sleeps() -> int:
+        [count] = re.findall(r"(?m)^voluntary_ctxt_switches:\s+(\d+)$", (about / "status").read_text())
+        return int(count)
+
     until(lambda: "_ledger" in str(list(command.out.rglob("*.json"))), "its first ledger is written")
-    before, begun = cpu(), time.monotonic()
-    time.sleep(3)
+    before, begun, slept = cpu(), time.monotonic(), sleeps()
+    until(lambda: sleeps() >= slept + 15, "it looks fifteen times")
     share = (cpu() - before) / (time.monotonic() - begun)
     assert share < 0.1, f"{share:.1%} of a core"
     for writer in writers:
