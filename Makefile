@@ -35,6 +35,7 @@ lock: venv ## write requirements/*.txt anew; UPGRADE=--upgrade takes newer relea
 	$(COMPILE) --extra serving -c requirements/dev.txt -o requirements/serving.txt
 	$(COMPILE) --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(COMPILE) --extra monitoring -c requirements/dev.txt -o requirements/monitoring.txt
+	$(COMPILE) --extra feast --group feast-tests -o requirements/feast.txt
 	$(COMPILE:pyproject.toml=) --group build -c requirements/dev.txt -o requirements/build.txt
 
 .PHONY: demo
@@ -57,6 +58,16 @@ test-system: .venv/spark ## build the image, run it, send it a request, stop it 
 # Half a gigabyte that nothing else needs.
 .venv/spark: .venv/ready requirements/spark.txt
 	$(INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/spark.txt
+	@touch $@
+
+.PHONY: test-feast
+test-feast: .venv-feast/ready ## the tests of the Feast store, in an environment of its own: Feast wants an older pandas
+	.venv-feast/bin/python -m pytest tests/container/stores/test_feast.py
+
+.venv-feast/ready: requirements/build.txt requirements/feast.txt
+	$(BASE_PYTHON) -m venv .venv-feast
+	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --use-pep517 -r requirements/feast.txt
 	@touch $@
 
 .PHONY: test-long

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("capture", "container", "monitoring", "serialization")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("build", "serving", "monitoring", "dev")
+LOCKS = ("build", "serving", "monitoring", "feast", "dev")
 # Written with brackets so that this file does not hold what it forbids.
 HOSTS = re.compile(r"pypi[.]org|python[h]osted|npmjs[.]org|debian[.]org", re.IGNORECASE)
 UNSAFE = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
@@ -52,6 +52,7 @@ def wanted(lock: str) -> list[Requirement]:
         "build": groups["build"],
         "serving": base + extras["serving"],
         "monitoring": base + extras["monitoring"],
+        "feast": base + extras["feast"] + groups["feast-tests"],
         "dev": base
         + extras["serving"]
         + extras["monitoring"]
