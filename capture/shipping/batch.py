@@ -20,7 +20,7 @@ from capture.encoding import EncodingError, encode_objects
 from capture.record import Header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from capture.encoding import EncodedObject
     from capture.journal.segment import SegmentReader
@@ -119,12 +119,18 @@ class Encoded(NamedTuple):
     damaged: list[tuple[str, int, int]]
 
 
-def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> Encoded:
-    """Makes the batch's objects.
+class GivenUp(BaseException):
+    """Nobody wants the batch's objects from this thread any more."""
+
+
+def encode_batch(
+    manifest: Manifest, readers: Mapping[str, SegmentReader], given_up: Callable[[], bool] = lambda: False
+) -> Encoded:
+    """Makes the batch's objects; raises GivenUp, at the next record, once `given_up` says so.
 
     Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
     """
-    source = _Source(manifest, readers)
+    source = _Source(manifest, readers, given_up)
     try:
         objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
     except EncodingError as error:
@@ -136,8 +142,9 @@ def encode_batch(manifest: Manifest, readers: Mapping[str, SegmentReader]) -> En
 class _Source:
     """The events of a batch, decoded one at a time, without those that are known to be spoiled."""
 
-    def __init__(self, manifest: Manifest, readers: Mapping[str, SegmentReader]) -> None:
+    def __init__(self, manifest: Manifest, readers: Mapping[str, SegmentReader], given_up: Callable[[], bool]) -> None:
         self._manifest = manifest
+        self._given_up = given_up
         self._readers = [readers[part.segment] for part in manifest.parts]
         aside = set(manifest.aside)
         refs = frames(self._readers, manifest.parts)
@@ -153,6 +160,8 @@ class _Source:
     def events(self, refs: Iterable[FrameRef]) -> Iterator[Event]:
         """The events of some frames; one that cannot be read is spoiled and left out."""
         for ref in refs:
+            if self._given_up():
+                raise GivenUp
             if ref in self.spoiled:
                 continue
             try:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import threading
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from capture.shipping import batch as batches
@@ -31,11 +33,22 @@ if TYPE_CHECKING:
     from capture.shipping.dispatch import Dispatch
 
 log = logging.getLogger("capture.shipper")
+_PATIENCE = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_IN_A_HURRY = 0.25, 30.0, 1.0
 
 
+@dataclass(frozen=True)
+class Order:
+    """A batch to be encoded, until it is `given_up`."""
+
+    manifest: Manifest
+    readers: Mapping[str, SegmentReader]
+    urgent: bool
+    given_up: threading.Event = field(default_factory=threading.Event)
+
+
 class Kitchen:
-    """Two threads that encode: one at the lowest priority, one at the process's own.
+    """Two threads that encode: one for which only idle processors work, one of the process's own priority.
 
     A process without privileges cannot raise a priority that it lowered, but priority is a thread's: so each keeps its
     own, and a batch goes to the one that the backlog calls for.
@@ -45,9 +58,10 @@ class Kitchen:
         self._calm = JobThread("capture-encode-calm", calm=True)
         self._urgent = JobThread("capture-encode-urgent")
 
-    def cook(self, manifest: Manifest, readers: Mapping[str, SegmentReader], urgent: bool) -> Future[Encoded]:
+    def cook(self, order: Order) -> Future[Encoded]:
         """Encodes a batch in one of the threads."""
-        return (self._urgent if urgent else self._calm).submit(batches.encode_batch, manifest, readers)
+        thread = self._urgent if order.urgent else self._calm
+        return thread.submit(batches.encode_batch, order.manifest, order.readers, order.given_up.is_set)
 
     def close(self) -> None:
         """Ends the threads."""
@@ -87,7 +101,10 @@ class Delivery:
         except OSError:
             manifest.tries -= 1
             raise
-        self._cooked = kitchen.cook(manifest, readers, urgent)
+        self._kitchen = kitchen
+        self._order = Order(manifest, readers, urgent)
+        self._patient_until = monotonic() + _PATIENCE
+        self._cooked = kitchen.cook(self._order)
 
     def advance(self) -> bool:
         """Goes on as far as it can without waiting; whether every object is there. Raises OSError of the spool's disk."""
@@ -110,6 +127,15 @@ class Delivery:
         if self._longest_pause != _LONGEST_IN_A_HURRY:
             self._longest_pause = _LONGEST_IN_A_HURRY
             self._not_before = 0.0
+
+    def hasten(self) -> None:
+        """The backlog grows, or the end is near: where a busy machine keeps the calm thread from encoding, the urgent one
+        does it instead."""
+        late = self.encoded is None and not self._cooked.done() and self._monotonic() >= self._patient_until
+        if late and not self._order.urgent:
+            self._order.given_up.set()
+            self._order = replace(self._order, urgent=True, given_up=threading.Event())
+            self._cooked = self._kitchen.cook(self._order)
 
     @property
     def under_way(self) -> Future[Encoded] | Future[int] | None:

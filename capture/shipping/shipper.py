@@ -115,6 +115,8 @@ class Shipper:
             self._save()
         if self._delivery is None:
             self._begin()
+        elif self._urgent():
+            self._delivery.hasten()
         finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
         self._books.end_writers(self._save)
@@ -189,15 +191,18 @@ class Shipper:
         if manifest is None:
             return
         readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
-        backlog = sum(watched.waiting[1] for watched in self._scene.watched.values())
-        limit = self._spool.most_segments * self._spool.segment_bytes
-        urgent = self._knobs.draining or backlog > _URGENT_SHARE * limit
         self._delivery = Delivery(
-            manifest, readers, self._spool, self._kitchen, self._dispatch, self._monotonic, urgent
+            manifest, readers, self._spool, self._kitchen, self._dispatch, self._monotonic, self._urgent()
         )
         self._pending.delivered_now()
         if self._knobs.draining:
             self._delivery.hurry()
+
+    def _urgent(self) -> bool:
+        """Whether encoding may disturb others: so much waits, or so little time is left."""
+        backlog = sum(watched.waiting[1] for watched in self._scene.watched.values())
+        limit = self._spool.most_segments * self._spool.segment_bytes
+        return self._knobs.draining or backlog > _URGENT_SHARE * limit
 
     def _survived(self, manifest: Manifest) -> bool | None:
         """Whether a child survives encoding a batch over which an earlier shipper died; None while it tries."""

@@ -1,4 +1,4 @@
-"""Encoding is as low in priority as a thread can be, and less low once the backlog grows or little time is left."""
+"""Encoding takes only what no other thread wants, and more once the backlog grows or little time is left."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from capture.shipping import batch
 from tests.capture.shipping.stage import Stage
+from tests.faults.processes import until
 
 Make = Callable[..., Stage]
 LOWEST = 19
@@ -68,3 +69,44 @@ def test_what_must_be_shipped_before_the_end_is_not_held_back(make_stage: Make, 
     stage.append(writer, 3)
     stage.drain(shipper)
     assert priorities == [priority()]
+
+
+def test_a_busy_machine_cannot_keep_a_batch_from_being_encoded_when_its_time_has_come(
+    make_stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calm thread gets no processor in the midst of a batch: the urgent one takes the batch over."""
+    stage = make_stage(max_records=10)
+    writer, shipper = stage.writer(), stage.shipper()
+    encode = vars(batch)["encode_objects"]
+    begun, runs_again, policies, ends = threading.Event(), threading.Event(), [], []
+
+    def starved(header: Any, name: str, events: Any) -> Any:
+        policies.append(os.sched_getscheduler(0))
+        if policies == [os.SCHED_IDLE]:
+            next(events)
+            begun.set()
+            assert runs_again.wait(60)
+            try:
+                return encode(header, name, events)
+            except BaseException as error:
+                ends.append(type(error))
+                raise
+        return encode(header, name, events)
+
+    monkeypatch.setattr(batch, "encode_objects", starved)
+    stage.append(writer, 10)
+    shipper.step()
+    assert begun.wait(60)
+    shipper.drain()
+    shipper.step()
+    assert policies == [os.SCHED_IDLE], "it is given a moment"
+    stage.clock.steady += 3
+    shipper.step()
+    stage.run(shipper)
+    stage.assert_exactly_once()
+    assert policies == [os.SCHED_IDLE, os.sched_getscheduler(0)]
+    runs_again.set()
+    stage.append(writer, 1)
+    stage.finish()
+    stage.assert_exactly_once()
+    until(lambda: ends == [batch.GivenUp], "what was given up ends at the next record")
