@@ -2,6 +2,7 @@
 
 import os
 import resource
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -18,8 +19,7 @@ _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that open nothing, the region that the tests assume, and no setting of ours."""
     for name in os.environ:
         if name.startswith(OF_THE_MACHINE) and name not in STAYS:
@@ -28,3 +28,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_session() -> Iterator[None]:
+    """For what a session or a module shares: an endpoint that they start inherits the environment."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clean(monkeypatch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each test anew: another may have left something."""
+    clean(monkeypatch)
