@@ -6,10 +6,10 @@ counted as lost with a reason that the model allows; and the counters say so exa
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,19 @@ class Journal(RuleBasedStateMachine):
 
     writers = Bundle("writers")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._after = ExitStack()
+
     @initialize(target=writers)
     def begin(self) -> Any:
-        self._patches = pytest.MonkeyPatch()
-        self._patches.setattr("gc.collect", lambda *_: 0)
-        self._patches.setattr(JobThread, "submit", at_once)
-        self.root = Path(
-            tempfile.mkdtemp(prefix="capture-model-", dir=SHARED_MEMORY if SHARED_MEMORY.exists() else None)
-        )
-        self.stage = Stage(self.root, limit=1 << 20, segment_bytes=64 << 10, max_records=60, max_age_seconds=100.0)
+        patches = self._after.enter_context(pytest.MonkeyPatch.context())
+        patches.setattr("gc.collect", lambda *_: 0)
+        patches.setattr(JobThread, "submit", at_once)
+        home = SHARED_MEMORY if SHARED_MEMORY.exists() else None
+        root = Path(self._after.enter_context(tempfile.TemporaryDirectory(prefix="capture-model-", dir=home)))
+        self.stage = Stage(root, limit=1 << 20, segment_bytes=64 << 10, max_records=60, max_age_seconds=100.0)
+        self._after.callback(self.stage.close)
         self.stage.spool.prepare()
         self.shipper: Shipper | None = self.stage.shipper()
         self.acknowledged: set[int] = set()
@@ -71,14 +75,9 @@ class Journal(RuleBasedStateMachine):
         return multiple(self.stage.writer(), self.stage.writer(model_version="2"))
 
     def teardown(self) -> None:
-        if not hasattr(self, "stage"):
-            return
-        try:
-            self._everything_is_told_in_the_end()
-        finally:
-            self.stage.close()
-            shutil.rmtree(self.root)
-            self._patches.undo()
+        with self._after:
+            if hasattr(self, "stage"):
+                self._everything_is_told_in_the_end()
 
     @rule(target=writers, version=st.sampled_from([None, None, None, "2"]))
     def a_writer_begins(self, version: str | None) -> Any:
