@@ -6,7 +6,8 @@ at which a flush is due by default, so that ids and times are what they would be
 
 The managed service is written as its documentation shows it: one line for a request, `captureData` with both bodies and
 `eventMetadata`. It keeps the bodies, so it has no weather and no plane, and its request names each flight by fields.
-Beside it stands what it would keep if callers sent every feature themselves, which is what ours keeps.
+Beside it stands what it would keep if callers sent every feature themselves, which is what ours keeps. The goal, 1/15,
+is against its plain JSON of the very requests that were sent; the ratio for the same content is printed beside it.
 
     python -m benchmarks.size [--requests N]
 
@@ -52,6 +53,8 @@ BEGIN = 1_767_261_600_000_000
 FLUSH = 300_000_000
 BATCHES = (100, 10, 1)
 GOAL = 15
+PLAIN_JSON = "managed, plain JSON"
+EVERY_FEATURE = "managed, plain JSON with every feature in the request"
 
 
 class Exchange(NamedTuple):
@@ -193,10 +196,8 @@ def measure(limit: int | None) -> dict[str, Any]:
             "ours, Parquet": sum(map(len, parquet)),
             "ours, JSON Lines": sum(map(len, _objects(header, "jsonl", events, len(events)))),
             "managed, protobuf as base64": _lines(protobuf, lambda each: managed_line(each, "BASE64")),
-            "managed, plain JSON": _lines(json, lambda each: managed_line(each, "JSON")),
-            "managed, plain JSON with every feature in the request": _lines(
-                featured, lambda each: managed_line(each, "JSON")
-            ),
+            PLAIN_JSON: _lines(json, lambda each: managed_line(each, "JSON")),
+            EVERY_FEATURE: _lines(featured, lambda each: managed_line(each, "JSON")),
         }
         small = {each: sum(map(len, _objects(header, "parquet", events, each))) for each in BATCHES}
         weights = _weights(parquet[0])
@@ -218,7 +219,8 @@ def table(found: dict[str, Any]) -> str:
     sizes = found["bytes for a prediction"]
     ours = sizes["ours, Parquet"]
     rows = [[name, size, f"{size / ours:.1f}"] for name, size in sizes.items()]
-    ratios = [sizes[name] / ours for name in list(sizes)[-2:]]
+    same_requests, same_content = (sizes[name] / ours for name in (PLAIN_JSON, EVERY_FEATURE))
+    reached = "reached" if same_requests >= GOAL else "not reached"
     small = found["Parquet, events in an object"]
     heavy = list(found["Parquet columns"].items())[:8]
     return "\n".join([
@@ -226,7 +228,9 @@ def table(found: dict[str, Any]) -> str:
         "",
         markdown(["", "bytes for a prediction", "÷ ours, Parquet"], rows),
         "",
-        f"Plain JSON ÷ Parquet: {ratios[0]:.1f}, and {ratios[1]:.1f} for the same content (goal: {GOAL} or more).",
+        f"Goal: Parquet in 1/{GOAL} of the managed service's plain JSON of the same requests, which holds fewer features:",
+        f"{same_requests:.1f} times smaller, {reached}. Against the same content, every feature in the request: "
+        f"{same_content:.1f} times.",
         "",
         markdown(["Parquet, events in an object", "bytes for a prediction"],
                  [[found["requests"], ours], *([int(n), size] for n, size in small.items())]),

@@ -1,5 +1,6 @@
 """Parquet files that every reader takes, small and cheap to look into."""
 
+import datetime as dt
 import io
 from typing import Any
 
@@ -49,12 +50,96 @@ def test_all_is_zstd_in_one_row_group_with_statistics(made: EncodedObject) -> No
     assert times.min.isoformat() == "2026-01-01T12:00:00+00:00"
 
 
-def test_text_stands_in_dictionaries_and_all_else_in_what_every_reader_knows(made: EncodedObject) -> None:
+def test_text_and_what_comes_back_stand_in_dictionaries_and_all_else_is_plain(made: EncodedObject) -> None:
     chunks = column_chunks(made)
-    for name in ("carrier", "city", "capture_event_id", "capture_model_name", "capture_endpoint_name"):
+    for name in ("carrier", "city", "capture_event_id", "capture_model_name", "capture_endpoint_name", "n"):
         assert "RLE_DICTIONARY" in chunks[name].encodings, name
-    for name in ("x", "f", "wind", "prediction", "l.list.element", "n", "flag", "capture_event_time"):
+    for name in ("x", "f", "wind", "prediction", "l.list.element", "flag", "capture_event_time"):
         assert set(chunks[name].encodings) <= {"PLAIN", "RLE"}, name
+
+
+@pytest.fixture(scope="module")
+def repeating() -> EncodedObject:
+    """Numbers and times of small sets, by item and by request, with nulls, extremes and zeros of both signs."""
+    draw = np.random.default_rng(9)
+    whole = [2**63 - 1, -(2**63), 0, 733]
+    real = [-0.0, 0.0, 0.1, float("inf"), 5e-324]
+    days = [dt.date(1969, 12, 31), dt.date(2013, 7, 1)]
+    many = [
+        event(
+            Rows(("whole", "small", "large", "real", "single", "day", "score"), [
+                (
+                    None if item == 3 else np.int64(whole[(number + item) % 4]),
+                    np.int8((number + item) % 5 - 2),
+                    np.uint64(2**64 - 1 - (number * item) % 3),
+                    real[(number * item) % 5],
+                    np.float32((number + item) % 7 / 3),
+                    days[(number + item) % 2],
+                    draw.random(),
+                ) for item in range(20)
+            ]),
+            request={
+                "humid": float(number % 7) / 3,
+                "spell": dt.datetime(2013, 7, 1 + number % 5, 12, 30, 0, 1, dt.UTC),
+                "asked": float(number) / 3,
+            },
+            number=number,
+        )
+        for number in range(60)
+    ]  # fmt: skip
+    return encode(*many)
+
+
+def test_numbers_and_times_that_come_back_stand_in_dictionaries(repeating: EncodedObject) -> None:
+    chunks = column_chunks(repeating)
+    for name in ("whole", "small", "large", "real", "single", "day", "humid", "spell", "capture_item_index"):
+        assert "RLE_DICTIONARY" in chunks[name].encodings, name
+
+
+def test_what_changes_to_new_values_only_is_plain(repeating: EncodedObject) -> None:
+    """Be it with each row or with each event: a dictionary would cost bytes and time."""
+    chunks = column_chunks(repeating)
+    for name in ("score", "asked", "capture_event_time"):
+        assert set(chunks[name].encodings) <= {"PLAIN", "RLE"}, name
+
+
+@pytest.mark.parametrize("period", [2, 16, 19, 20, 200])
+def test_values_that_come_back_in_any_rhythm_are_seen(period: int) -> None:
+    values_ = np.arange(20_000) % period
+    made = encode(event(Matrix(("slot",), values_.astype(np.int32).reshape(-1, 1))))
+    assert "RLE_DICTIONARY" in column_chunks(made)["slot"].encodings
+    assert values(made, "slot") == values_.tolist()
+
+
+def test_an_object_of_few_rows_has_no_dictionaries_of_numbers() -> None:
+    made = encode(*[event({"n": np.int64(number % 3)}, number=number) for number in range(500)])
+    assert set(column_chunks(made)["n"].encodings) <= {"PLAIN", "RLE"}
+
+
+def test_every_reader_finds_the_same_in_dictionaries(repeating: EncodedObject, tmp_path: Any) -> None:
+    path = tmp_path / "captured.parquet"
+    path.write_bytes(repeating.body)
+    found = table(repeating)
+    assert found["whole"].to_pylist()[:4] == [2**63 - 1, -(2**63), 0, None]
+    assert found["large"].to_pylist()[21:23] == [2**64 - 2, 2**64 - 3]
+    real = found["real"].to_pylist()
+    assert real[20:25] == [-0.0, 0.0, 0.1, float("inf"), 5e-324]
+    assert np.signbit(real[20:22]).tolist() == [True, False]
+    assert found["spell"].to_pylist()[0] == dt.datetime(2013, 7, 1, 12, 30, 0, 1, dt.UTC)
+    names = [name for name in found.schema.names if name not in ("spell", "capture_event_time")]
+    rows_ = found.select(names).to_pylist()
+    polars = pl.read_parquet(path)
+    assert polars.select(names).to_dicts() == rows_
+    assert polars["spell"].to_list() == found["spell"].to_pylist()
+    with duckdb.connect() as connection:
+        listed = ", ".join(f'"{name}"' for name in names)
+        assert connection.sql(f"SELECT {listed} FROM '{path}'").to_arrow_table().to_pylist() == rows_
+        spells = connection.sql(f"SELECT epoch_us(spell) FROM '{path}'").fetchall()
+    assert [spell for (spell,) in spells] == found["spell"].cast(pa.int64()).to_pylist()
+    frame = pd.read_parquet(path)
+    assert frame["spell"].tolist() == [pd.Timestamp(spell) for spell in found["spell"].to_pylist()]
+    for name in ("small", "large", "real", "single", "day", "humid", "score"):
+        assert frame[name].tolist() == found[name].to_pylist(), name
 
 
 def test_the_metadata_names_what_a_reader_must_know(made: EncodedObject) -> None:
