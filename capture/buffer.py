@@ -19,7 +19,9 @@ import uuid
 import weakref
 from hashlib import blake2b
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import msgspec
 
 from capture.errors import SpoolError
 from capture.ids import event_id_bytes, event_id_text, event_time_of
@@ -50,7 +52,7 @@ _POLL = 0.01
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct, frozen=True):
     """Features that were encoded before the model saw them, for `append`.
 
     `kept` is False where sampling left the event out, nothing is captured, or (`error`) the features cannot be encoded:

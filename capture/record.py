@@ -35,8 +35,7 @@ class Features:
     items: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """What a feature store answered for one feature group during a request.
 
     `oldest_event_time` is the event time of the oldest record found, in seconds since 1970 UTC, None where none has

@@ -24,7 +24,7 @@ pandas and pyarrow are never imported here: whoever passes a DataFrame has broug
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -43,7 +43,7 @@ _DICTS = {dict}
 _Raw = msgspec.Raw
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True):
     """A block that is ready to be written: `fields` follow kind and shape in the head, `buffers` follow the head."""
 
     kind: int
