@@ -6,6 +6,7 @@ The shipper's every call is broken in turn in `tests/capture/shipping`, without 
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
-from capture.sinks import open_sink
+from capture.sinks import Sink, open_sink
 from tests.capture.shipping.stage import Stage
 from tests.faults.nursery import record
 from tests.faults.proxy import Proxy, proxy_to
@@ -30,9 +31,9 @@ SEGMENT = 64 << 10
 class Site(Stage):
     """A stage whose objects go to the real server, below `uri`, and whose records can be told by worker and number."""
 
-    def __init__(self, directory: Path, uri: str, **settings: Any) -> None:
+    def __init__(self, directory: Path, uri: str, sink: Sink, **settings: Any) -> None:
         super().__init__(directory, segment_bytes=SEGMENT, destination=uri, **settings)
-        self.sink: Any = open_sink(uri)
+        self.sink: Any = sink
         self.names: dict[int, str] = {}
         self.accepted: dict[str, list[int]] = {}
 
@@ -66,19 +67,23 @@ Make = Callable[..., Site]
 
 @pytest.fixture
 def make_site(tmp_path: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Makes sites, one after the other, whose records lie below one URI."""
+    """Makes sites, one after the other, whose records lie below one URI. Whoever keeps one keeps its files open."""
     monkeypatch.setattr("gc.collect", lambda *_: 0)
-    made: list[Site] = []
+    numbers, uri = itertools.count(), f"s3://{s3_bucket}/captured"
+    sink = open_sink(uri)
+    latest: list[Site] = []
+
+    def end() -> None:
+        while latest:
+            latest.pop().close()
 
     def make(**settings: Any) -> Site:
-        if made:
-            made[-1].close()
-        made.append(Site(tmp_path / str(len(made)), f"s3://{s3_bucket}/captured", **settings))
-        return made[-1]
+        end()
+        latest.append(Site(tmp_path / str(next(numbers)), uri, sink, **settings))
+        return latest[0]
 
     yield make
-    if made:
-        made[-1].close()
+    end()
 
 
 @pytest.fixture
@@ -93,12 +98,12 @@ def busiest(site: Site) -> Path:
     return max(site.segments(), key=lambda path: SegmentReader(path).committed[0])
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(60, marks=pytest.mark.long)])
 def test_the_spools_limit_in_an_outage_costs_exactly_what_is_counted(
     rounds: int, make_site: Make, proxy: Proxy, s3_bucket: str, chance: random.Random
 ) -> None:
     """What gives way is a range of each worker's oldest records outside the batch in flight, and never more than is due."""
-    lost_of: dict[str, tuple[Site, int, int]] = {}
+    counted: dict[str, tuple[int, int]] = {}
     accepted: dict[str, list[int]] = {}
     appended = 0
     for number in range(rounds):
@@ -123,23 +128,23 @@ def test_the_spools_limit_in_an_outage_costs_exactly_what_is_counted(
         assert set(stats.dropped) <= {"spool_limit", "spool_full"}
         accepted |= site.accepted
         lost = stats.dropped.get("spool_limit", 0)
-        lost_of[f"r{number}"] = site, lost, stats.shipped
+        counted[f"r{number}"] = lost, stats.shipped
         appended += stats.appended
         assert stats.shipped + lost == sum(map(len, site.accepted.values()))
     arrived = read_back(f"s3://{s3_bucket}/captured")
-    for name, (_, lost, shipped) in lost_of.items():
+    for name, (lost, shipped) in counted.items():
         own = {worker: numbers for worker, numbers in accepted.items() if worker.startswith(f"{name}w")}
         assert sum(len(arrived.get(worker, {})) for worker in own) == shipped, name
         missing = {worker: sorted(set(numbers) - arrived.get(worker, {}).keys()) for worker, numbers in own.items()}
         assert sum(map(len, missing.values())) == lost, name
     kept = {worker: [n for n in numbers if n in arrived.get(worker, {})] for worker, numbers in accepted.items()}
     there = compare(arrived, kept, "limit")
-    total = sum(lost for _, lost, _ in lost_of.values())
+    total = sum(lost for lost, _ in counted.values())
     assert total > 0, "no round met the limit"
     note(f"spool limit during an outage, {rounds} rounds", appended=appended, in_s3_exactly_once=there, dropped=total)
 
 
-@pytest.mark.parametrize("rounds", [12, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(100, marks=pytest.mark.long)])
 def test_damage_anywhere_costs_what_stands_behind_it_and_nothing_else(
     rounds: int, make_site: Make, s3_bucket: str, chance: random.Random
 ) -> None:
@@ -189,7 +194,7 @@ def test_damage_anywhere_costs_what_stands_behind_it_and_nothing_else(
     )
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_a_clock_that_jumps_loses_and_doubles_nothing(
     rounds: int, make_site: Make, s3_bucket: str, chance: random.Random
 ) -> None:
@@ -220,7 +225,7 @@ def test_a_clock_that_jumps_loses_and_doubles_nothing(
     note(f"a clock that jumps, {rounds} rounds", in_s3_exactly_once=there, lost=0, twice=0, objects=objects)
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_a_spool_of_an_older_version_is_set_aside_and_the_rest_ships(
     rounds: int, make_site: Make, s3_bucket: str, chance: random.Random
 ) -> None:
