@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.stores.protocol import Record, StoreError, StoreUnavailable
+from container.stores.protocol import Record, StoreError, StoreUnavailable, remaining
 
 LOOKUPS_AT_ONCE = 4
 
@@ -58,12 +58,13 @@ class FeastStore:
 
     def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
         """See `FeatureStore.get`."""
+        limit = remaining(self._timeout)
         lookup = self._threads.submit(self._look_up, group, [str(key) for key in ids], features)
         try:
-            return lookup.result(self._timeout)
+            return lookup.result(limit)
         except FutureTimeout:
             lookup.cancel()
-            raise StoreUnavailable(f"Feast did not answer in {self._timeout:g} s") from None
+            raise StoreUnavailable(f"Feast did not answer in {limit:.3g} s") from None
 
     def _look_up(self, group: str, keys: list[str], features: Sequence[str] | None) -> list[Record | None]:
         view = self._view(group)

@@ -1,14 +1,27 @@
 """What an online feature store is.
 
 To write one: give a class the method `get`, and name a function that makes it in `FEATURE_STORE_URI`
-(`python:module:function`, a module in the artefact's `code/`). Everything else, counting, deadlines of the request,
-caching, what a failure means, is done around it.
+(`python:module:function`, a module in the artefact's `code/`). Everything else, counting, caching, what a failure means,
+is done around it. Only the store itself can end a call that has begun: it takes `remaining(its own limit)`, so that all
+look-ups of a request together keep the request's deadline.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Protocol
+
+DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=math.inf)
+"""When the request's time for look-ups is over, of `time.monotonic`. `recording` sets it around each call, in the thread
+that calls; a thread that a store starts does not see it, so a store asks before it hands work on."""
+
+
+def remaining(limit: float) -> float:
+    """Seconds that the look-up in hand may take: the store's own limit, or what is left to the request if that is less."""
+    return max(0.0, min(limit, DEADLINE.get() - time.monotonic()))
 
 
 class StoreError(Exception):

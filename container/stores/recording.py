@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from capture import Lookup
 from container import metrics
-from container.stores.protocol import FeatureStore, Record, StoreError, StoreUnavailable
+from container.stores.protocol import DEADLINE, FeatureStore, Record, StoreError, StoreUnavailable
 
 log = logging.getLogger("feature_store")
 QUIET_SECONDS = 60.0
@@ -70,6 +70,7 @@ class RecordingStore:
             raise StoreError(f"ids must be a list of ids, not the string {ids!r}")
         begun = time.monotonic()
         failure: StoreUnavailable | None = None
+        outer = DEADLINE.set(self._deadline)
         try:
             if begun >= self._deadline:
                 raise StoreUnavailable(f"the request's {self._policy.timeout:g} s for look-ups are over")
@@ -77,6 +78,8 @@ class RecordingStore:
         except StoreUnavailable as error:
             failure = error
             records = [None] * len(ids)
+        finally:
+            DEADLINE.reset(outer)
         missing = sum(record is None for record in records)
         metrics.looked_up(
             group,

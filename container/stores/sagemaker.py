@@ -2,23 +2,24 @@
 
 The service takes 100 ids of a group in a call; more are asked for in several calls at once, over kept connections.
 What it reports as unprocessed is asked for again while there is time. Values come as text and are typed by the group's
-feature definitions, which are read once (`DescribeFeatureGroup`). The event time is a number of seconds or ISO 8601
-text, as the service allows.
+feature definitions, which are read once (`DescribeFeatureGroup`); a look-up that cannot wait for them is given up, and the
+reading goes on for the next. The event time is a number of seconds or ISO 8601 text, as the service allows.
 
 Rights needed: `sagemaker:BatchGetRecord` and `sagemaker:DescribeFeatureGroup` on the groups.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from container.stores.protocol import Record, StoreError, StoreUnavailable
+from container.stores.protocol import Record, StoreError, StoreUnavailable, remaining
 
 IDS_OF_A_CALL = 100
 CALLS_AT_ONCE = 4
@@ -62,13 +63,15 @@ class SageMakerStore:
         """Args:
         runtime: boto3 client `sagemaker-featurestore-runtime`.
         service: boto3 client `sagemaker`.
-        timeout: seconds that one look-up may take, all its calls together.
+        timeout: seconds that one look-up may take, all its calls together, the reading of definitions too.
         """
         self._runtime = runtime
         self._service = service
         self._timeout = timeout
         self._clock = clock
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, Future[_Group]] = {}
+        self._lock = threading.Lock()
+        self._readings = ThreadPoolExecutor(CALLS_AT_ONCE, "feature-groups")
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, "feature-store")
 
     @classmethod
@@ -99,32 +102,35 @@ class SageMakerStore:
 
     def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
         """See `FeatureStore.get`."""
-        about = self._about(group)
+        limit = remaining(self._timeout)
+        deadline = self._clock() + limit
+        about = self._about(group, deadline)
         unknown = [name for name in features or () if name not in about.types]
         if unknown:
             raise StoreError(f"feature group {group} has no feature {unknown[0]}; it has {', '.join(about.types)}")
         keys = list(dict.fromkeys(str(key) for key in ids))
-        deadline = self._clock() + self._timeout
         names = about.features(features)
         chunks = [keys[first : first + IDS_OF_A_CALL] for first in range(0, len(keys), IDS_OF_A_CALL)]
         calls = [self._calls.submit(self._chunk, group, chunk, names, deadline) for chunk in chunks]
         found: dict[str, Record] = {}
         for call in calls:
-            for key, values in self._result(call, deadline):
+            for key, values in self._result(call, deadline, limit):
                 found[key] = about.record(values, features)
         return [found.get(str(key)) for key in ids]
 
-    def _result(self, call: Future[Any], deadline: float) -> Any:
+    def _result(self, call: Future[Any], deadline: float, limit: float) -> Any:
         try:
             return call.result(max(0.0, deadline - self._clock()))
         except FutureTimeout:
             call.cancel()
-            raise StoreUnavailable(f"Feature Store did not answer in {self._timeout:g} s") from None
+            raise StoreUnavailable(f"Feature Store did not answer in {limit:.3g} s") from None
 
     def _chunk(self, group: str, keys: list[str], names: list[str], deadline: float) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []
         pause = PAUSE
         while True:
+            if self._clock() >= deadline:
+                raise StoreUnavailable(f"Feature Store was not asked for {len(keys)} ids of {group}: no time was left")
             answer = self._call(group, keys, names)
             found += [(record["RecordIdentifierValueAsString"], record["Record"]) for record in answer["Records"]]
             keys = _left(answer)
@@ -150,11 +156,20 @@ class SageMakerStore:
         except BotoCoreError as error:
             raise StoreUnavailable(f"Feature Store: {error}") from error
 
-    def _about(self, group: str) -> _Group:
-        about = self._groups.get(group)
-        if about is None:
-            about = self._groups[group] = self._describe(group)
-        return about
+    def _about(self, group: str, deadline: float) -> _Group:
+        with self._lock:
+            reading = self._groups.get(group)
+            if reading is None:
+                reading = self._groups[group] = self._readings.submit(self._describe, group)
+        if not reading.done():
+            wait([reading], max(0.0, deadline - self._clock()))
+        if not reading.done():
+            raise StoreUnavailable(f"the definitions of feature group {group} are still being read")
+        if reading.exception() is not None:
+            with self._lock:
+                if self._groups.get(group) is reading:
+                    del self._groups[group]
+        return reading.result()
 
     def _describe(self, group: str) -> _Group:
         from botocore.exceptions import BotoCoreError, ClientError

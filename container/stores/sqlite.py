@@ -8,6 +8,7 @@ file is opened for reading only; a program beside us may write to it.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from container.stores.protocol import Record, StoreError, StoreUnavailable
+from container.stores.protocol import Record, StoreError, StoreUnavailable, remaining
 
 EVENT_TIME = "event_time"
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000
@@ -32,6 +33,18 @@ class _Table:
     dated: bool
 
 
+class _Own(threading.local):
+    """What each thread has for itself."""
+
+    connection: sqlite3.Connection | None = None
+    limit: float = math.inf
+    """Seconds that the look-up in hand may take."""
+    deadline: float = math.inf
+    """When they are over, of `time.monotonic`."""
+    lock_wait: int = -1
+    """Milliseconds that the connection waits for a lock, as it was told last."""
+
+
 class SqliteStore:
     """Looks records up in a SQLite file. May be used by several threads; each has a connection of its own."""
 
@@ -39,14 +52,14 @@ class SqliteStore:
         """Open the file.
 
         Args:
-            timeout: seconds that one look-up may take.
+            timeout: seconds that one look-up may take, the reading of its table's columns included.
 
         Raises:
             StoreError: there is no such file, or it is no SQLite database.
         """
         self._path = path
         self._timeout = timeout
-        self._own = threading.local()
+        self._own = _Own()
         self._tables: dict[str, _Table] = {}
         if not path.is_file():
             raise StoreError(f"there is no feature store {path}")
@@ -57,6 +70,9 @@ class SqliteStore:
 
     def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
         """See `FeatureStore.get`."""
+        own = self._own
+        own.limit = remaining(self._timeout)
+        own.deadline = time.monotonic() + own.limit
         table = self._table(group)
         wanted = table.features if features is None else tuple(features)
         unknown = [name for name in wanted if name not in table.features]
@@ -74,25 +90,27 @@ class SqliteStore:
         return [found.get(key) for key in keys]
 
     def _query(self, statement: str, arguments: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
-        connection = self._connection()
-        self._own.deadline = time.monotonic() + self._timeout
+        own, connection = self._own, self._connection()
+        # While it waits for a lock SQLite executes nothing, so the progress handler is not asked.
+        wait = math.ceil(1000 * max(0.0, own.deadline - time.monotonic()))
         try:
+            if wait != own.lock_wait:
+                connection.execute(f"PRAGMA busy_timeout = {wait}")
+                own.lock_wait = wait
             return connection.execute(statement, arguments).fetchall()
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self._path.name} did not answer in {self._timeout:g} s: {error}") from error
+            raise StoreUnavailable(f"{self._path.name} did not answer in {own.limit:.3g} s: {error}") from error
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}") from error
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        own = self._own
+        connection = own.connection
         if connection is None:
             uri = f"{self._path.absolute().as_uri()}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, timeout=self._timeout, isolation_level=None)
-            own = self._own
-            connection.set_progress_handler(
-                lambda: time.monotonic() > getattr(own, "deadline", float("inf")), INSTRUCTIONS_BETWEEN_CHECKS
-            )
-            self._own.connection = connection
+            connection.set_progress_handler(lambda: time.monotonic() >= own.deadline, INSTRUCTIONS_BETWEEN_CHECKS)
+            own.connection = connection
         return connection
 
     def _table(self, group: str) -> _Table:

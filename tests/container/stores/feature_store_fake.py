@@ -37,16 +37,23 @@ class FeatureStoreFake:
     """Record id to features; a list is a ValueAsStringList."""
     seconds: float = 0.0
     """How long an answer takes."""
+    awake: threading.Event = field(default_factory=threading.Event)
+    """Clear it, and no answer comes until it is set."""
     unprocessed: int = 0
     """How many answers leave all ids but the first unprocessed."""
     failures: list[tuple[int, str]] = field(default_factory=list)
     """HTTP errors to answer with before anything else."""
+    describe_failures: list[tuple[int, str]] = field(default_factory=list)
+    """The same for the definitions."""
     record_error: str | None = None
     """An error code for every record."""
     asked: list[list[str]] = field(default_factory=list)
     described: int = 0
     connections: set[object] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.awake.set()
 
     def batch_get_record(self, request: dict[str, Any]) -> dict[str, Any]:
         (wanted,) = request["Identifiers"]
@@ -105,7 +112,7 @@ def _check(fake: FeatureStoreFake, what: str, value: dict[str, Any], shape: Shap
 
 
 @contextmanager
-def served(fake: FeatureStoreFake) -> Iterator[tuple[Any, Any]]:
+def served(fake: FeatureStoreFake, read_timeout: float = 0.5) -> Iterator[tuple[Any, Any]]:
     """The fake behind a port of 127.0.0.1; gives the two clients that the store wants."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -115,11 +122,13 @@ def served(fake: FeatureStoreFake) -> Iterator[tuple[Any, Any]]:
             fake.connections.add(self.client_address)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             time.sleep(fake.seconds)
+            fake.awake.wait(60)
+            failures = fake.failures if self.path == "/BatchGetRecord" else fake.describe_failures
+            if failures:
+                status, code = failures.pop(0)
+                self._answer(status, {"message": code}, code)
+                return
             if self.path == "/BatchGetRecord":
-                if fake.failures:
-                    status, code = fake.failures.pop(0)
-                    self._answer(status, {"message": code}, code)
-                    return
                 assert _RUNTIME.input_shape is not None
                 assert _RUNTIME.output_shape is not None
                 _check(fake, "request", body, _RUNTIME.input_shape)
@@ -151,12 +160,14 @@ def served(fake: FeatureStoreFake) -> Iterator[tuple[Any, Any]]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    config = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1}, region_name="us-east-1")
+    retries = {"total_max_attempts": 1}
+    config = Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, region_name="us-east-1")
     try:
         runtime = boto3.client("sagemaker-featurestore-runtime", endpoint_url=endpoint, config=config)
         yield runtime, boto3.client("sagemaker", endpoint_url=endpoint, config=config)
         assert not fake.faults, fake.faults
     finally:
+        fake.awake.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -11,8 +12,9 @@ from capture import Lookup
 from container.artefact import Artefact
 from container.settings import Settings
 from container.stores.caching import CachedStore
+from container.stores.feast import FeastStore
 from container.stores.opening import open_store
-from container.stores.protocol import Record, StoreError, StoreUnavailable
+from container.stores.protocol import Record, StoreError, StoreUnavailable, remaining
 from container.stores.recording import FailurePolicy, RecordingStore
 
 
@@ -111,6 +113,48 @@ def test_past_the_request_s_deadline_nothing_is_asked_any_more():
     assert recording.get("g", ["a", "b"]) == [None, None]
     assert not store.asked
     assert recording.lookups() == {"g": Lookup(None, 2)}
+
+
+class Measuring:
+    """Notes how long each look-up may take."""
+
+    def __init__(self) -> None:
+        self.allowed: list[float] = []
+
+    def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
+        self.allowed.append(remaining(30))
+        return [None for _ in ids]
+
+
+def test_each_look_up_may_take_what_those_before_it_left_also_in_a_thread_of_the_handler_s_and_behind_the_cache():
+    store = Measuring()
+    recording = RecordingStore(CachedStore(store, 10, 100), FailurePolicy(20, True))
+    recording.get("g", ["a"])
+    recording.get("g", ["a"])
+    thread = threading.Thread(target=recording.get, args=("g", ["a"]))
+    thread.start()
+    thread.join()
+    assert 20 > store.allowed[0] > store.allowed[1] > store.allowed[2] > 0
+    RecordingStore(store, FailurePolicy(60, True)).get("g", ["a"])
+    assert store.allowed[3] == 30
+    store.get("g", ["a"])
+    assert store.allowed[4] == 30
+
+
+def test_feast_is_waited_for_no_longer_than_the_request_has_time():
+    class Hanging:
+        awake = threading.Event()
+
+        def get_feature_view(self, group: str) -> None:
+            self.awake.wait(20)
+
+    begun = time.monotonic()
+    try:
+        recording = RecordingStore(FeastStore(Hanging(), timeout=20), FailurePolicy(0.1, True))
+        assert recording.get("planes", ["N1"]) == [None]
+        assert time.monotonic() - begun < 10
+    finally:
+        Hanging.awake.set()
 
 
 def test_a_failure_is_null_features_or_an_error_and_the_log_hears_of_it_once_a_minute(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from container.stores.protocol import StoreError, StoreUnavailable
+from container.stores.recording import FailurePolicy, RecordingStore
 from container.stores.sagemaker import SageMakerStore
 from tests.container.stores.feature_store_fake import FeatureStoreFake, served
 
@@ -146,3 +147,43 @@ def test_a_group_is_described_once_and_connections_are_kept(store: SageMakerStor
         store.get("planes", ["N1"])
     assert fake.described == 3
     assert len(fake.connections) <= 5
+
+
+def test_a_look_up_that_hangs_is_given_up_when_the_request_s_time_is_over(fake: FeatureStoreFake):
+    with served(fake, read_timeout=30) as (runtime, service):
+        store = SageMakerStore(runtime, service, timeout=20)
+        store.get("planes", ["N1"])
+        fake.awake.clear()
+        begun = time.monotonic()
+        assert RecordingStore(store, FailurePolicy(0.1, True)).get("planes", ["N1"]) == [None]
+        assert time.monotonic() - begun < 10
+
+
+def test_unprocessed_ids_are_not_asked_for_when_the_request_s_time_is_over(
+    store: SageMakerStore, fake: FeatureStoreFake
+):
+    fake.unprocessed = 1000
+    store = SageMakerStore(store._runtime, store._service, timeout=20)
+    ids = [f"N{n}" for n in range(1, 100)]
+    begun = time.monotonic()
+    assert RecordingStore(store, FailurePolicy(0.1, True)).get("planes", ids) == [None] * 99
+    assert time.monotonic() - begun < 10
+
+
+def test_definitions_that_come_too_late_for_one_request_are_there_for_the_next_and_read_once(fake: FeatureStoreFake):
+    with served(fake, read_timeout=30) as (runtime, service):
+        store = SageMakerStore(runtime, service, timeout=20)
+        fake.awake.clear()
+        for _ in range(3):
+            assert RecordingStore(store, FailurePolicy(0.05, True)).get("planes", ["N1"]) == [None]
+        assert not fake.asked
+        fake.awake.set()
+        assert store.get("planes", ["N1"], ["seats"]) == [{"seats": 1}]
+        assert fake.described == 3
+
+
+def test_definitions_that_could_not_be_read_are_read_again(store: SageMakerStore, fake: FeatureStoreFake):
+    fake.describe_failures = [(403, "AccessDeniedException")]
+    with pytest.raises(StoreError, match="AccessDenied"):
+        store.get("planes", ["N1"])
+    assert store.get("planes", ["N1"], ["seats"]) == [{"seats": 1}]

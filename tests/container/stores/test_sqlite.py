@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from container.stores.protocol import StoreError, StoreUnavailable
+from container.stores.protocol import DEADLINE, StoreError, StoreUnavailable
+from container.stores.recording import FailurePolicy, RecordingStore
 from container.stores.sqlite import SqliteStore
 
 MOMENT = datetime(2013, 7, 1, 5, tzinfo=UTC)
@@ -133,3 +136,43 @@ def test_several_threads_may_ask_one_store(path: Path):
     for thread in threads:
         thread.join()
     assert found == [[{"seats": 180}]] * 8
+
+
+def in_a_thread_of_the_handler_s(call: Callable[[], object]) -> object:
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("group_is_known", [False, True])
+def test_a_lock_is_waited_for_no_longer_than_the_request_has_time(path: Path, group_is_known: bool, in_thread: bool):
+    with sqlite3.connect(path, isolation_level=None) as writer:
+        store = SqliteStore(path, timeout=20)
+        if group_is_known:
+            store.get("planes", ["N1"])
+        writer.execute("BEGIN EXCLUSIVE")
+        recording = RecordingStore(store, FailurePolicy(0.1, True))
+        begun = time.monotonic()
+        for _ in range(2):
+            call: Callable[[], object] = lambda: recording.get("planes", ["N1"])  # noqa: E731
+            assert (in_a_thread_of_the_handler_s(call) if in_thread else call()) == [None]
+        assert time.monotonic() - begun < 10
+        writer.execute("ROLLBACK")
+    writer.close()
+    assert RecordingStore(store, FailurePolicy(20, True)).get("planes", ["N1"]) != [None]
+
+
+def test_a_query_is_interrupted_when_the_request_s_time_is_over(path: Path):
+    store = SqliteStore(path, timeout=600)
+    ids = [f"N{n}" for n in range(50_000)]
+    store.get("planes", ["N1"])
+    outer = DEADLINE.set(time.monotonic())
+    try:
+        with pytest.raises(StoreUnavailable, match="interrupted"):
+            store.get("planes", ids)
+    finally:
+        DEADLINE.reset(outer)
+    assert len(store.get("planes", ids)) == 50_000
