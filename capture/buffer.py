@@ -148,9 +148,13 @@ class CaptureBuffer:
         for one that sampling left out.
         """
         begun = perf_counter_ns()
-        lane = self._lane()
-        if lane is None:
-            return False
+        try:
+            lane = self._lanes.pop()
+        except IndexError:
+            another = self._another_lane()
+            if another is None:
+                return False
+            lane = another
         try:
             if type(features) is Prepared:
                 prepared = features
@@ -256,21 +260,15 @@ class CaptureBuffer:
     def _settled(lanes: list[Lane]) -> bool:
         return all(lane.counters.settled >= lane.counters.records for lane in lanes)
 
-    def _lane(self) -> Lane | None:
-        try:
-            return self._lanes.pop()
-        except IndexError:
-            return self._another_lane()
-
     def _another_lane(self) -> Lane | None:
         """A lane where every one that was made is in use: a new one, or the first that comes back."""
         if self._closed:
             return None
-        if self._account is None:
-            if self._enter():
-                return self._lane()
+        if self._account is None and not self._enter():
             self._refuse_without_lane(accounts.SPOOL_UNAVAILABLE)
             return None
+        with contextlib.suppress(IndexError):  # those of a spool that was entered just now
+            return self._lanes.pop()
         with self._tally:
             lane = self._make_lane()
         for _ in range(_TRIES_FOR_A_LANE):

@@ -77,16 +77,12 @@ class Clock:
         self._now = now
         self._begun = now()
 
-    def enter(self, stage: str) -> None:
-        """The next stage begins."""
-        self.stop()
-        self.stage = stage
-
-    def stop(self) -> None:
-        """The stage ends."""
-        now = self._now()
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self._begun
+    def enter(self, stage: str | None) -> None:
+        """The stage ends, and the next one begins, if there is one."""
+        now, ended = self._now(), self.stage
+        self.seconds[ended] = self.seconds.get(ended, 0.0) + now - self._begun
         self._begun = now
+        self.stage = stage or ended
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Pipeline:
             raise
         except BaseException as error:
             response = self._failed(request, clock.stage, error)
-        clock.stop()
+        clock.enter(None)
         metrics.request_answered(response.status, clock.seconds)
         return response
 
@@ -144,7 +140,9 @@ class Pipeline:
         if self.buffer is not None:
             clock.enter("capture")
             prepared = self.buffer.prepare(
-                _for_capture(features), event_id=request.event_id, inference_id=request.headers.get(INFERENCE_ID)
+                _typed(features) if isinstance(features, Message) else features,
+                event_id=request.event_id,
+                inference_id=request.headers.get(INFERENCE_ID),
             )
 
         clock.enter("predict")
@@ -167,7 +165,7 @@ class Pipeline:
                 predictions,
                 custom_attributes=request.headers.get(CUSTOM_ATTRIBUTES),
                 lookups=lookups,
-                model_name=self._captured_name(request),
+                model_name=request.headers.get(TARGET_MODEL) or self.model_name if self.multi_model else None,
             )
             captured = accepted and prepared.kept
         return Response(status, body, content_type, captured)
@@ -188,28 +186,21 @@ class Pipeline:
             raise EncodeError(f"the handler set the status {status!r}; it must be a number from 200 to 599")
         return status, b"" if status in BODILESS else body
 
-    def _captured_name(self, request: Request) -> str | None:
-        if not self.multi_model:
-            return None
-        return request.headers.get(TARGET_MODEL) or self.model_name
-
     def _failed(self, request: Request, stage: str, error: BaseException) -> Response:
         problem = problem_of(error, stage, multi_model=self.multi_model)
         _log_problem(problem, stage, error)
         return Response(problem.status, problem.body(request.event_id), "application/json")
 
 
-def _for_capture(features: Any) -> Any:
-    """What is captured of the features: protobuf's numbers in their types, which the model's plain ones do not show.
+def _typed(message: Message) -> Any:
+    """Protobuf's numbers in their types, which the model's plain ones do not show.
 
     Nothing of capture fails a request, so what cannot be typed is captured as it is.
     """
-    if isinstance(features, Message):
-        try:
-            return features.typed()
-        except Exception:
-            return features
-    return features
+    try:
+        return message.typed()
+    except Exception:
+        return message
 
 
 def _log_problem(problem: Problem, stage: str, error: BaseException) -> None:
