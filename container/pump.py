@@ -1,7 +1,8 @@
 """The log pump as a child of the supervisor: started first, ended last.
 
 What it does is in `log_pump`. Every program gets a pipe of its own to it (`pipe`), which is closed here once the
-program has it.
+program has it. The reading ends are the pump's alone: where it dies, no program that runs can say anything any more, so
+the supervisor ends the endpoint, and `replace` gives what is said while that happens a pump.
 """
 
 from __future__ import annotations
@@ -31,22 +32,44 @@ class Pump:
         Raises:
             OSError: it could not be started.
         """
+        self._children = children
         self._directory = directory
+        self._env = env
+        self._handler: logs.JsonHandler | None = None
+        self._start()
+        logging.getLogger().setLevel(level)
+
+    def replace(self) -> None:
+        """Start another one for the supervisor and for programs that start from now on.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        self._fall_silent()
+        self._directory.log.unlink(missing_ok=True)
+        self._start()
+
+    def _start(self) -> None:
         arrivals = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         reading, self._writing = os.pipe()
         try:
-            arrivals.bind(str(directory.log))
+            arrivals.bind(str(self._directory.log))
             command = [sys.executable, "-P", "-m", "container.log_pump", str(arrivals.fileno())]
             # Not tethered: it writes what the others said last, and ends when all of them have.
-            self.child: Child = children.spawn(
-                "log pump", command, env, stdin=reading, inherit=[arrivals.fileno()], tether=None
+            self.child: Child = self._children.spawn(
+                "log pump", command, self._env, stdin=reading, inherit=[arrivals.fileno()], tether=None
             )
         finally:
             arrivals.close()
             os.close(reading)
         self._handler = logs.JsonHandler("supervisor", self._writing)
         logging.getLogger().addHandler(self._handler)
-        logging.getLogger().setLevel(level)
+
+    def _fall_silent(self) -> None:
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler = None
+            os.close(self._writing)
 
     @contextlib.contextmanager
     def pipe(self, source: str) -> Iterator[int]:
@@ -59,8 +82,7 @@ class Pump:
 
     async def stop(self) -> None:
         """Say no more, and wait until it has written everything."""
-        logging.getLogger().removeHandler(self._handler)
-        os.close(self._writing)
+        self._fall_silent()
         if not await self.child.wait(ENDS_WITHIN):
             self.child.signal(signal.SIGKILL)
             await self.child.wait(ENDS_WITHIN)

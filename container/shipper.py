@@ -19,6 +19,8 @@ log = logging.getLogger("supervisor")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 DEADLINE = 20
 """Seconds that it gives itself after SIGTERM."""
+LISTENS_WITHIN = 5.0
+"""Seconds that one which has just been started gets until it can be told to end."""
 HEALTHY_AFTER = 60.0
 """Seconds of life after which a death counts as the first again."""
 
@@ -35,6 +37,15 @@ def left_behind(spool: Path) -> str | None:
         return None
     waiting = f"{stats.waiting} records of {stats.appended} wait in {spool}"
     return f"{waiting}, {stats.shipped} were shipped, {sum(stats.dropped.values())} dropped"
+
+
+def _listens(pid: int) -> bool:
+    """Whether it has a handler for SIGTERM yet: without one the signal ends it before it has shipped anything."""
+    try:
+        caught = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 class Shipper:
@@ -64,9 +75,17 @@ class Shipper:
             # It died and waits to be started again: once more, to ship what is there.
             if self._keeper is None:
                 return True
-            child = self._child = self._spawn()
+            try:
+                child = self._child = self._spawn()
+            except RuntimeError as error:
+                log.error("the shipper cannot be started: %s", error)
+                return False
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while child.alive and not _listens(child.pid) and loop.time() < end - timeout + LISTENS_WITHIN:
+            await asyncio.sleep(0.005)
         child.signal(signal.SIGTERM)
-        ended = await child.wait(timeout)
+        ended = await child.wait(end - loop.time())
         if not ended:
             child.signal_group(signal.SIGKILL)
             await child.wait(1.0)

@@ -103,6 +103,7 @@ class Supervisor:
     async def _start(self) -> None:
         begun = self._loop.time()
         self._pump = Pump(self._children, self._directory, self._env, self._settings.log_level)
+        self._watch_pump(self._pump)
         self._say_what_is_served()
         await self._install_requirements()
         await self._readiness.roster.start(self._directory.roster)
@@ -218,6 +219,17 @@ class Supervisor:
 
         child.exited.add_done_callback(ended)
 
+    def _watch_pump(self, pump: Pump) -> None:
+        def ended(exited: asyncio.Future[int]) -> None:
+            if self._end.done():
+                return
+            self._end_because(f"the log pump ended with {describe_exit(exited.result())}: nothing that runs can log")
+            # What the supervisor and a shipper say while all stops is heard; a failure here must not hinder the stop.
+            with contextlib.suppress(OSError):
+                pump.replace()
+
+        pump.child.exited.add_done_callback(ended)
+
     async def _answer(self, request: unix_http.Request) -> unix_http.Response:
         """What HAProxy sends to the supervisor."""
         if request.path.partition("?")[0] == "/metrics":
@@ -303,11 +315,11 @@ class Supervisor:
         """Start a program whose output goes to the log pump."""
         if self._pump is None:
             raise EndpointFailed("the log pump does not run")
-        with self._pump.pipe(name) as output:
-            try:
+        try:
+            with self._pump.pipe(name) as output:
                 return self._children.spawn(name, command, env, output=output, tether=tether)
-            except OSError as error:
-                raise EndpointFailed(f"{command[0]} cannot be started: {error}") from error
+        except OSError as error:
+            raise EndpointFailed(f"{command[0]} cannot be started: {error}") from error
 
     def _environment(self) -> dict[str, str]:
         """What every process below gets beside our own environment."""

@@ -57,6 +57,7 @@ def test_a_worker_killed_in_mid_request_loses_that_request_alone(served: Endpoin
     assert captured_ids(served.directory) == acknowledged
 
 
+@pytest.mark.long
 def test_the_replacement_of_a_killed_worker_answers_within_three_seconds(tmp_path: Path):
     """The median of three: one may meet a busy machine."""
     seconds = []
@@ -154,6 +155,34 @@ def test_a_proxy_that_ends_ends_the_endpoint(served: Endpoint):
     assert served.stderr == "endpoint: HAProxy ended with signal SIGKILL\n"
     assert not served.processes()
     assert captured_ids(served.directory) == {acknowledged}
+
+
+def test_a_log_pump_that_ends_ends_the_endpoint_and_loses_neither_request_nor_record(served: Endpoint):
+    acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
+    thread, answers = in_background(lambda: served.invoke({"sleep": 0.5, "print": "unheard"}))
+    wait_for(lambda: _busy(served))
+    (pump,) = served.pids("container.log_pump")
+    os.kill(pump, signal.SIGKILL)
+    assert served.wait() == 1
+    assert served.stderr == "endpoint: the log pump ended with signal SIGKILL: nothing that runs can log\n"
+    thread.join(10)
+    assert [answer.status for answer in answers if answer is not None] == [200]
+    acknowledged |= {answer.event_id for answer in answers if answer is not None}
+    assert not served.processes()
+    assert captured_ids(served.directory) == acknowledged
+    # How it stopped is in the log all the same.
+    assert served.log_with(source="supervisor", level="CRITICAL", message="stopping: the log pump ended with")
+    assert served.log_with(source="supervisor", message="stopped")
+
+
+def test_a_log_pump_that_ends_together_with_the_shipper_loses_no_record(served: Endpoint):
+    acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
+    for name in ("capture ship", "container.log_pump"):
+        (pid,) = served.pids(name)
+        os.kill(pid, signal.SIGKILL)
+    assert served.wait() == 1
+    assert not served.processes()
+    assert captured_ids(served.directory) == acknowledged
 
 
 def test_the_end_of_the_process_that_starts_workers_ends_the_endpoint(served: Endpoint):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,29 @@ def test_a_long_life_makes_the_next_pause_the_first_again(monkeypatch: pytest.Mo
     asyncio.run(scenario())
 
 
+def test_one_that_has_just_been_started_is_told_to_end_only_when_it_can_hear_it():
+    """Else the signal would end it, as one that died shortly before the stop, with all that it should have shipped."""
+    code = (
+        "import signal, sys, time\n"
+        "time.sleep(0.3)\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "while True: time.sleep(60)\n"
+    )
+
+    def spawn() -> Child:
+        process = subprocess.Popen([sys.executable, "-I", "-S", "-c", code])
+        return Child("shipper", process.pid, asyncio.get_running_loop().run_in_executor(None, process.wait))
+
+    async def scenario() -> None:
+        kept = Shipper(spawn)
+        kept.start()
+        await asyncio.sleep(0)
+        assert await kept.stop(30.0) is True
+
+    asyncio.run(scenario())
+
+
 def test_what_a_shipper_leaves_behind_is_counted_and_nothing_is_said_where_nothing_waits(tmp_path: Path):
-    """One that is stopped while it starts, as where the model cannot be loaded, ends by the signal."""
     assert left_behind(tmp_path / "spool") is None
     config = CaptureConfig(destination=f"file://{tmp_path}/captured", spool_dir=tmp_path / "spool")
     buffer = CaptureBuffer(config, start_shipper=False)
