@@ -1,23 +1,27 @@
-"""What the shipper's encoding costs: CPU for a record, an event or an item, and memory for 32 MiB of frames.
+"""What the shipper costs: CPU of its encoding for a record, an event or an item, and the memory of its whole process.
 
     python -m benchmarks.encode
 
 Workloads are those of `append.py`: W1 is one row of 50 features as a mapping, W2 200 items × 40 floats as a matrix
-with 10 request-level features, W5 the same as 200 mappings. CPU is that of the process, median of five rounds, with the
-garbage collector off as in the shipper; blocks are ready, as the journal's reader gives them. Memory is the largest
-resident set of a process of its own that gives events from a generator, as the shipper does. Prints a table and
-writes `benchmarks/results/encode.json`.
+with 10 request-level features, W5 the same as 200 mappings; every value differs. CPU is that of the process, median of
+five rounds, with the garbage collector off as in the shipper; blocks are ready, as the journal's reader gives them.
+Memory is that of `python -m capture ship` while it ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as
+large as they may be: its largest resident set, and in it what is its own, since the rest is the spool's mapped segments
+and the libraries' files. Prints a table and writes `benchmarks/results/encode.json`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
+import os
 import platform
 import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +29,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from capture import CaptureBuffer, CaptureConfig
 from capture.encoding import encode_objects
 from capture.record import Block, Event, Header, Matrix, Rows
+from capture.stats import read_stats
+from tests.s3_server import S3Server, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROUNDS = 5
-FRAME_BYTES = 32 << 20
+SPOOLED = 80 << 20
 RESULTS = Path(__file__).parent / "results" / "encode.json"
 _MIDNIGHT = 1_767_225_600_000_000
 
@@ -100,26 +107,60 @@ def cpu(form: str, make: Callable[[int], Iterator[Event]], count: int, unit: int
     return {**{name: round(value, 2) for name, value in spread.items()}, "bytes": round(size / (count * unit), 1)}
 
 
-def memory(workload: str, form: str) -> int:
-    """The largest resident set, in MiB, of a process that encodes 32 MiB of frames, the interpreter included."""
-    command = [sys.executable, "-m", "benchmarks.encode", "--memory", workload, form]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def append_all(buffer: CaptureBuffer, spool: Path, events: Iterator[Event]) -> None:
+    """Appends events until the spool holds `SPOOLED` bytes of frames."""
+    for entry in events:
+        items, request = entry.items, entry.request
+        features: Any = items
+        if isinstance(items, Matrix):
+            features = items.array
+        elif isinstance(items, Rows):
+            rows = [dict(zip(items.names, row, strict=True)) for row in items.rows]
+            features = rows if request else rows[0]
+        shared = dict(zip(request.names, request.rows[0], strict=True)) if isinstance(request, Rows) else None
+        risks = np.random.default_rng(entry.number).random(len(items))
+        while not buffer.append(features, risks, request_features=shared, feature_names=ITEM_NAMES):
+            time.sleep(0.001)  # the attendant prepares the next segment
+        if entry.number % 100 == 0 and read_stats(spool).backlog_bytes >= SPOOLED:
+            return
 
 
-def _measure_memory(workload: str, form: str) -> None:
-    make, frame = {"w1": (w1, 520), "w2": (w2, 65_800), "w5": (w5, 74_500)}[workload]
-    gc.disable()
-    encode_objects(header(form), "batch", make(FRAME_BYTES // frame))
-    # The kernel's high-water mark of this program; getrusage's would be that of the process that started it.
-    status = Path("/proc/self/status").read_text()
-    print(int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024)
+def memory(server: S3Server, workload: str, form: str) -> dict[str, int]:
+    """MiB that a shipper's process takes at most: its resident set, and what of it is no file's."""
+    with tempfile.TemporaryDirectory(prefix="encode-", dir="/dev/shm") as folder:
+        config = CaptureConfig(
+            destination=f"s3://{server.new_bucket()}/captured",
+            endpoint_name="memory",
+            format=form,
+            spool_dir=Path(folder) / "spool",
+            spool_max_bytes=1 << 30,
+            max_bytes=256 << 20,
+            max_records=1 << 40,
+        )
+        buffer = CaptureBuffer(config, start_shipper=False)
+        append_all(buffer, config.spool().directory, {"w1": w1, "w2": w2, "w5": w5}[workload](1 << 40))
+        buffer.close(timeout=0)
+        shipper = subprocess.Popen(
+            [sys.executable, "-m", "capture", "ship", "--until-idle"],
+            env=os.environ | server.environment | config.to_env(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        most = {"resident": 0, "own": 0}
+        while shipper.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                lines = (line.split() for line in Path(f"/proc/{shipper.pid}/status").read_text().splitlines())
+                found = {line[0]: int(line[1]) // 1024 for line in lines if line[0] in ("VmHWM:", "RssAnon:")}
+                most["resident"] = max(most["resident"], found.get("VmHWM:", 0))
+                most["own"] = max(most["own"], found.get("RssAnon:", 0))
+            time.sleep(0.002)
+        if shipper.returncode:
+            raise RuntimeError(f"the shipper ended with {shipper.returncode}")
+        return most
 
 
 def main() -> None:
     """Measures all, prints a table and writes the results."""
-    if sys.argv[1:2] == ["--memory"]:
-        _measure_memory(*sys.argv[2:4])
-        return
     rows: list[tuple[str, str, Any, float]] = [
         ("W1 Parquet, a record", "µs", cpu("parquet", w1, 10_000, 1), 10),
         ("W2 Parquet, an event", "µs", cpu("parquet", w2, 500, 1), 400),
@@ -128,13 +169,16 @@ def main() -> None:
         ("W2 JSON Lines, an item", "µs", cpu("jsonl", w2, 100, 200), 15),
         ("W5 JSON Lines, an item", "µs", cpu("jsonl", w5, 100, 200), 15),
     ]
-    sizes = {f"{w} {form}": memory(w, form) for w in ("w1", "w2", "w5") for form in ("parquet", "jsonl")}
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        sizes = {f"{w} {form}": memory(server, w, form) for w in ("w1", "w2", "w5") for form in ("parquet", "jsonl")}
     print(f"{'encoding, CPU':26} {'median':>9} {'lowest':>9} {'highest':>9} {'limit':>7} {'bytes':>8}")
     for name, unit, found, limit in rows:
         print(f"{name:26} " + " ".join(f"{found[key]:>7.1f}{unit}" for key in ("median", "lowest", "highest")), end="")
         print(f" {limit:>5}{unit} {found['bytes']:>8}")
     for name, size in sizes.items():
-        print(f"memory for 32 MiB of {name:14} {size:>5} MiB")
+        print(
+            f"memory of a shipper, {name:14} {size['resident']:>5} MiB, {size['own']} of its own (limit: 286, 300 MB)"
+        )
     result = {
         "python": platform.python_version(),
         "pyarrow": pa.__version__,

@@ -140,7 +140,7 @@ class Spool:
         """A prepared segment for a writing process, mapped, its pages touched; None where there is no room for one.
 
         A file of an old segment is used again before a new one is made; at the limit the oldest segment that is sealed
-        and not pinned is dropped for it. `wait=False` is for a request's thread: it takes only what lies ready. What is
+        and not pinned is dropped for it, but not where the disk is full below the limit. `wait=False` is for a request's thread: it takes only what lies ready. What is
         only a `reserve` drops nothing and leaves half of the spool to those who need it.
         """
         with self.locked(wait) as held:
@@ -148,7 +148,9 @@ class Spool:
                 return None
             source = self._spare()
             if source is None and wait:
-                source = self._grow(self.most_segments // 2) if reserve else self._grow() or self._drop_oldest(account)
+                source = self._grow(self.most_segments // 2 if reserve else self.most_segments)
+                if source is None and not reserve and self._takes() >= self.most_segments:
+                    source = self._drop_oldest(account)
             if source is None:
                 return None
             identity = event_id_bytes(now).hex()
@@ -175,9 +177,13 @@ class Spool:
             path.unlink()
         return None
 
-    def _grow(self, most: int | None = None) -> Path | None:
-        """A new file, where the limit (or `most`) and the disk allow it."""
-        if len(self._files("segments")) + len(self._files("free")) >= (self.most_segments if most is None else most):
+    def _takes(self) -> int:
+        """The files of segments that there are."""
+        return len(self._files("segments")) + len(self._files("free"))
+
+    def _grow(self, most: int) -> Path | None:
+        """A new file, where there are fewer than `most` and the disk allows it."""
+        if self._takes() >= most:
             return None
         path = self.path("free") / "new.seg"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

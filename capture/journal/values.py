@@ -7,7 +7,7 @@
 | set, frozenset | list |
 | bytes, bytearray, memoryview | bytes |
 | Decimal | the nearest float |
-| aware datetime | datetime in UTC |
+| aware datetime | datetime in UTC (msgpack's timestamp, extension -1) |
 | naive datetime, date, time, timedelta | text, ISO 8601 |
 | UUID, Enum | text, the member's value |
 | NumPy scalar | NumPy scalar of the same dtype (extension 1); float64, bool and str as Python's |

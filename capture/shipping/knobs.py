@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
     from capture.shipping.scene import Scene, Watched
 
-_LARGEST_BATCH = {"parquet": 32 << 20, "jsonl": 12 << 20}
+LARGEST_BATCH = {"parquet": 32 << 20, "jsonl": 10 << 20}
 """Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's memory (300 MB in all, measured in
 `benchmarks/results/encode.json`)."""
 
@@ -61,7 +61,7 @@ class Knobs:
         return parts
 
     def _max_bytes(self, group: list[Watched]) -> int:
-        return min(self._most_bytes, _LARGEST_BATCH[group[0].reader.header.format])
+        return min(self._most_bytes, LARGEST_BATCH[group[0].reader.header.format])
 
     def _oldest(self, group: list[Watched]) -> float:
         return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
