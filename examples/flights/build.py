@@ -96,7 +96,7 @@ model_name = "{MODEL_NAME}"
 
 # The training set's columns, in Arrow's names for types.
 [types]
-{types}prediction_risk = "float64"
+{types}prediction_risk = "float32"
 prediction_rank = "int64"
 """
 

@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 REQUEST = "flights.DeparturesRequest"
 RESPONSE = "flights.DeparturesResponse"
 
-_SCALARS = {"string": Field.TYPE_STRING, "int32": Field.TYPE_INT32, "double": Field.TYPE_DOUBLE}
+_SCALARS = {"string": Field.TYPE_STRING, "int32": Field.TYPE_INT32, "float": Field.TYPE_FLOAT}
 
 _MESSAGES = {
     "DeparturesRequest": ["string airport", "string hour", "repeated Flight flights"],
@@ -28,7 +28,7 @@ _MESSAGES = {
         "int32 sched_arr_minute",
     ],
     "DeparturesResponse": ["repeated Prediction predictions"],
-    "Prediction": ["double risk", "int32 rank"],
+    "Prediction": ["float risk", "int32 rank"],
 }
 
 

@@ -8,6 +8,7 @@ import tarfile
 import tomllib
 from contextlib import closing
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +95,15 @@ def test_capture_types_are_the_training_sets(artefact):
     }
 
 
+def test_capture_types_of_predictions_hold_what_the_response_holds(artefact):
+    types = tomllib.loads((artefact.code_dir / "capture.toml").read_text())["types"]
+
+    assert {name: kind for name, kind in types.items() if name.startswith("prediction_")} == {
+        "prediction_risk": "float32",
+        "prediction_rank": "int64",
+    }
+
+
 def test_the_descriptor_set_names_both_messages(artefact):
     assert (artefact.code_dir / artefact.environment["PROTOBUF_DESCRIPTOR_SET"]).read_bytes() == schema.descriptor_set()
     assert artefact.environment["PROTOBUF_REQUEST"] == schema.DeparturesRequest.DESCRIPTOR.full_name
@@ -135,6 +145,7 @@ def test_every_flight_gets_a_risk_and_a_rank(user_code, store, artefact):
         risks = [prediction["risk"] for prediction in by_rank]
         assert risks == sorted(risks, reverse=True)
         assert all(0.0 < risk < 1.0 for risk in risks)
+        assert risks == [np.float32(risk) for risk in risks]
 
 
 @pytest.mark.parametrize("request_", [{}, [], {"airport": "JFK", "flights": [], "hour": "five"}])

@@ -45,7 +45,7 @@ def listening(answer):
 
 
 def ranked(message, headers, attributes="event-id={}"):
-    predictions = [{"risk": flight.flight / 10_000, "rank": rank} for rank, flight in enumerate(message.flights, 1)]
+    predictions = [{"risk": flight.flight / 8192, "rank": rank} for rank, flight in enumerate(message.flights, 1)]
     body = schema.DeparturesResponse(predictions=predictions).SerializeToString()
     inference_id = headers["X-Amzn-SageMaker-Inference-Id"].replace("|", "-")
     return 200, {"X-Amzn-SageMaker-Custom-Attributes": attributes.format(inference_id)}, body
@@ -59,9 +59,7 @@ def test_every_request_gets_its_own_answer_in_order_over_few_connections():
     assert [answer.request for answer in answers] == REQUESTS
     assert [answer.event_id for answer in answers] == [each.inference_id.replace("|", "-") for each in REQUESTS]
     for answer in answers:
-        assert [each.risk for each in answer.predictions] == [
-            each["flight"] / 10_000 for each in answer.request.flights
-        ]
+        assert [each.risk for each in answer.predictions] == [each["flight"] / 8192 for each in answer.request.flights]
     assert len(counted) == len(REQUESTS)
     assert len(connections) <= 3
 

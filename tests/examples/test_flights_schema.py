@@ -31,7 +31,7 @@ def test_the_readable_schema_and_the_compiled_one_agree():
 
 
 def words(field):
-    kinds = {field.TYPE_STRING: "string", field.TYPE_INT32: "int32", field.TYPE_DOUBLE: "double"}
+    kinds = {field.TYPE_STRING: "string", field.TYPE_INT32: "int32", field.TYPE_FLOAT: "float"}
     kind = kinds.get(field.type) or field.type_name.removeprefix(".flights.")
     if field.label == field.LABEL_REPEATED:
         return ["repeated", kind]

@@ -1,5 +1,6 @@
 """The check of the demo finds a lost row, a doubled one, a wrong value and a row that nobody was served."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -8,8 +9,19 @@ from examples.flights import traffic
 from examples.flights.replay import Answer, Prediction
 from examples.flights.verify import Verdict, compare
 
+RISKS = np.linspace(0.0, 0.9, 10, dtype=np.float32).tolist()
+SCHEMA = pa.schema(
+    {
+        "capture_event_id": pa.string(),
+        "capture_item_index": pa.int32(),
+        "capture_inference_id": pa.string(),
+        "prediction_risk": pa.float32(),
+        "prediction_rank": pa.int64(),
+        "carrier": pa.string(),
+    }
+)
 ANSWERS = [
-    Answer(request, f"event-{number}", tuple(Prediction(0.1 * rank, rank) for rank in range(1, 4)), 0.001)
+    Answer(request, f"event-{number}", tuple(Prediction(RISKS[rank], rank) for rank in range(1, 4)), 0.001)
     for number, request in enumerate(traffic.july_requests(2))
 ]
 
@@ -35,7 +47,7 @@ def compared(tmp_path):
     def compare_with(rows):
         for hour, part in (("08", rows[:2]), ("09", rows[2:])):
             (tmp_path / hour).mkdir()
-            pq.write_table(pa.Table.from_pylist(part), tmp_path / hour / "batch.parquet")
+            pq.write_table(pa.Table.from_pylist(part, SCHEMA), tmp_path / hour / "batch.parquet")
         return compare(tmp_path, ANSWERS)
 
     return compare_with
@@ -63,7 +75,7 @@ def test_a_row_that_stands_twice_is_unexpected(rows, compared):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("prediction_risk", 0.1000000001),
+        ("prediction_risk", float(np.nextafter(np.float32(RISKS[1]), np.float32(1)))),
         ("prediction_rank", 9),
         ("capture_inference_id", "JFK|2013-07-01T05"),
         ("capture_item_index", 7),

@@ -144,7 +144,7 @@ def test_every_feature_equals_what_predict_fn_was_given_in_value_and_in_type(run
 
 def test_columns_have_the_types_of_the_training_set(run: Run):
     trained = {field.name: field.type for field in data.arrow_schema() if field.name != "late"}
-    outputs = {"prediction_risk": pa.float64(), "prediction_rank": pa.int64()}
+    outputs = {"prediction_risk": pa.float32(), "prediction_rank": pa.int64()}
     freshness = {
         "capture_age_weather": pa.float64(),
         "capture_missing_weather": pa.int32(),

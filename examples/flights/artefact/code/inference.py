@@ -37,7 +37,8 @@ def features_fn(request, feature_store):
 def predict_fn(features, model):
     risks = model.predict([features.request | item for item in features.items])
     ranks = np.argsort(np.argsort(-risks, kind="stable")) + 1
-    return [{"risk": float(risk), "rank": int(rank)} for risk, rank in zip(risks, ranks, strict=True)]
+    answers = zip(risks.astype(np.float32).tolist(), ranks.tolist(), strict=True)
+    return [{"risk": risk, "rank": rank} for risk, rank in answers]
 
 
 def _columns(record, names):
