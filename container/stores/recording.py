@@ -57,8 +57,7 @@ class RecordingStore:
         self._policy = policy
         self._deadline = time.monotonic() + policy.timeout
         self._lock = threading.Lock()
-        self._oldest: dict[str, float | None] = {}
-        self._missing: dict[str, int] = {}
+        self._lookups: dict[str, Lookup] = {}
 
     def get(self, group: str, ids: Sequence[str], features: Sequence[str] | None = None) -> list[Record | None]:
         """See `FeatureStore.get`.
@@ -94,22 +93,23 @@ class RecordingStore:
         return records
 
     def lookups(self) -> dict[str, Lookup]:
-        """What was looked up so far, by group."""
-        with self._lock:
-            return {group: Lookup(self._oldest[group], missing) for group, missing in self._missing.items()}
+        """What was looked up so far, by group; it does not change afterwards."""
+        return self._lookups
 
     def observe_ages(self, now: float) -> None:
         """Export how old the records were at `now`, epoch seconds."""
-        for group, lookup in self.lookups().items():
+        for group, lookup in self._lookups.items():
             if lookup.oldest_event_time is not None:
                 metrics.record_age(group, now - lookup.oldest_event_time)
 
     def _note(self, group: str, records: Sequence[Record | None], missing: int) -> None:
         times = [record.event_time for record in records if record is not None and record.event_time is not None]
         with self._lock:
-            oldest = self._oldest.get(group)
-            self._oldest[group] = min([*times, *([] if oldest is None else [oldest])], default=None)
-            self._missing[group] = self._missing.get(group, 0) + missing
+            known = self._lookups.get(group)
+            if known is not None:
+                missing += known.missing
+                times += [] if known.oldest_event_time is None else [known.oldest_event_time]
+            self._lookups = {**self._lookups, group: Lookup(min(times, default=None), missing)}
 
 
 class NoStore:
