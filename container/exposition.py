@@ -119,6 +119,9 @@ def worker_families(total: Mapping[Series, Sequence[float]]) -> Iterable[Metric]
         counter = CounterMetricFamily(family.name, family.documentation, labels=family.labels)
         for labels, counts in series:
             counter.add_metric(labels, counts[0])
+        if not family.labels and not series:
+            # There from the start, so that the first one is seen as an increase.
+            counter.add_metric((), 0.0)
         yield counter
 
 

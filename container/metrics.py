@@ -18,12 +18,15 @@ _AGES = (1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 
 REQUESTS = Family("endpoint_requests", "Requests that a handler answered.", ("status",))
 REQUEST_SECONDS = Family("endpoint_request_seconds", "Time in the handler.", (), _SECONDS)
 STAGE_SECONDS = Family("endpoint_stage_seconds", "Time in a stage of a request.", ("stage",), _SECONDS)
+UNKNOWN_FIELDS = Family(
+    "endpoint_protobuf_unknown_fields", "Protobuf fields of requests that the descriptor set does not know."
+)
 LOOKUPS = Family("feature_store_lookups", "Ids looked up, by what came of it.", ("group", "outcome"))
 LOOKUP_SECONDS = Family("feature_store_seconds", "Time of one look-up call.", ("group",), _SECONDS)
 RECORD_AGE = Family(
     "feature_store_record_age_seconds", "Age of the oldest record that a request got.", ("group",), _AGES
 )
-FAMILIES = (REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, LOOKUPS, LOOKUP_SECONDS, RECORD_AGE)
+FAMILIES = (REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, UNKNOWN_FIELDS, LOOKUPS, LOOKUP_SECONDS, RECORD_AGE)
 
 _tally: Tally | None = None
 
@@ -53,6 +56,11 @@ def request_answered(status: int, stages: Mapping[str, float]) -> None:
     counts.observe(REQUEST_SECONDS, sum(stages.values()))
     for stage, seconds in stages.items():
         counts.observe(STAGE_SECONDS, seconds, (stage,))
+
+
+def unknown_fields(count: int) -> None:
+    """Count protobuf fields that the descriptor set does not know."""
+    tally().add(UNKNOWN_FIELDS, (), count)
 
 
 def looked_up(group: str, seconds: float, *, found: int, missing: int, failed: int) -> None:

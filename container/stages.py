@@ -123,6 +123,8 @@ class Pipeline:
         if functions.input_fn is None:
             payload = self.codecs.read(request.body, request.content_type)
             decoded = payload.value
+            if payload.unknown_fields:
+                metrics.unknown_fields(payload.unknown_fields)
         else:
             decoded = functions.input_fn(_as_toolkit(request), request.content_type, context)
 

@@ -127,7 +127,7 @@ def test_a_worker_imports_nothing_that_its_model_does_not_use(tmp_path: Path):
             assert endpoint.invoke({"a": 1.5, "b": "x"}).body == b"[]"
 
 
-def test_a_protobuf_that_is_malformed_is_the_caller_s_error(tmp_path: Path):
+def test_a_malformed_protobuf_is_the_caller_s_error_and_unknown_fields_are_seen_in_the_metrics(tmp_path: Path):
     from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
     from google.protobuf.message_factory import GetMessages
 
@@ -152,6 +152,11 @@ def test_a_protobuf_that_is_malformed_is_the_caller_s_error(tmp_path: Path):
         answer = endpoint.request("POST", "/invocations", sent, headers)
         assert answer.status == 200, answer.body
         assert str(classes["trips.Answer"].FromString(answer.body)) == "value: 2.5\n"
+        unknown = "endpoint_protobuf_unknown_fields_total"
+        assert endpoint.metric(unknown) == {unknown: 0}
+        for fields in (b"\x78\x01\x78\x02", b"\x78\x03"):  # the number 15, which the message does not have
+            assert endpoint.request("POST", "/invocations", sent + fields, headers).status == 200
+        assert endpoint.metric(unknown) == {unknown: 3}
         wrong = endpoint.request("POST", "/invocations", b"\xff\xff\xff", headers)
         assert (wrong.status, wrong.json["type"]) == (400, "DecodeError")
         assert endpoint.request("POST", "/invocations", sent, headers).status == 200
