@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 
 from capture.stats import read_stats
 from tests.container.artefacts import SLOW
 from tests.container.endpoint import Endpoint, free_port, running, wait_for
 from tests.container.traffic import outcomes, traffic
+from tests.s3_server import S3Server
 
 
 @pytest.fixture
@@ -33,7 +37,14 @@ def captured_ids(directory: Path) -> list[str]:
     return pyarrow.dataset.dataset(files).to_table(["capture_event_id"]).column(0).to_pylist() if files else []
 
 
-def stop_in_mid_traffic(endpoint: Endpoint, keep_alive: bool) -> None:
+def ids_in_s3(server: S3Server, bucket: str) -> list[str]:
+    client = server.client()
+    bodies = [client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in server.keys(bucket)]
+    tables = [pyarrow.parquet.read_table(io.BytesIO(body)) for body in bodies if body.startswith(b"PAR1")]
+    return [event_id for table in tables for event_id in table.column("capture_event_id").to_pylist()]
+
+
+def stop_in_mid_traffic(endpoint: Endpoint, keep_alive: bool, captured: Callable[[], list[str]]) -> None:
     with traffic(endpoint.port, clients=8, seconds=0.05, keep_alive=keep_alive) as clients:
         wait_for(lambda: sum(len(client.outcomes) for client in clients) > 24)
         told = time.monotonic()
@@ -47,27 +58,30 @@ def stop_in_mid_traffic(endpoint: Endpoint, keep_alive: bool) -> None:
     assert not list(endpoint.temporary.iterdir())
     answered = [outcome for outcome in all_outcomes if outcome.status == 200]
     assert all(outcome.answer == [outcome.number] for outcome in answered)
-    ids = captured_ids(endpoint.directory)
-    assert sorted(ids) == sorted(str(outcome.event_id) for outcome in answered)
+    assert sorted(captured()) == sorted(str(outcome.event_id) for outcome in answered)
 
 
 @pytest.mark.parametrize("keep_alive", [True, False], ids=["keep-alive", "a connection for each request"])
 def test_a_stop_in_mid_traffic_loses_no_request_and_no_record(slow: Endpoint, keep_alive: bool):
-    stop_in_mid_traffic(slow, keep_alive)
+    stop_in_mid_traffic(slow, keep_alive, lambda: captured_ids(slow.directory))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("keep_alive", [True, False], ids=["keep-alive", "a connection for each request"])
-def test_fifteen_stops_in_mid_traffic_lose_no_request_and_no_record(tmp_path: Path, keep_alive: bool):
+def test_fifteen_stops_in_mid_traffic_lose_no_request_and_no_record(
+    tmp_path: Path, keep_alive: bool, s3_server: S3Server
+):
     for attempt in range(15):
-        directory = tmp_path / str(attempt)
+        directory, bucket = tmp_path / str(attempt), s3_server.new_bucket()
         directory.mkdir()
         env = {
-            "CAPTURE_DESTINATION": f"file://{directory}/captured",
+            "CAPTURE_DESTINATION": f"s3://{bucket}/captured",
+            "CAPTURE_ENDPOINT_NAME": "stopped",
             "CAPTURE_SPOOL_DIR": str(directory / "spool"),
+            **s3_server.environment,
         }
         with running(directory, SLOW, env) as endpoint:
-            stop_in_mid_traffic(endpoint, keep_alive)
+            stop_in_mid_traffic(endpoint, keep_alive, partial(ids_in_s3, s3_server, bucket))
 
 
 def test_ping_says_503_while_requests_are_still_served(slow: Endpoint):

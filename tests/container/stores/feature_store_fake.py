@@ -160,8 +160,9 @@ def served(fake: FeatureStoreFake, read_timeout: float = 0.5) -> Iterator[tuple[
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    retries = {"total_max_attempts": 1}
-    config = Config(connect_timeout=0.5, read_timeout=read_timeout, retries=retries, region_name="us-east-1")
+    config = Config(
+        connect_timeout=0.5, read_timeout=read_timeout, retries={"total_max_attempts": 1}, region_name="us-east-1"
+    )
     try:
         runtime = boto3.client("sagemaker-featurestore-runtime", endpoint_url=endpoint, config=config)
         yield runtime, boto3.client("sagemaker", endpoint_url=endpoint, config=config)
