@@ -65,6 +65,8 @@ class Attendant:
         """A prepared segment; None where none is ready and none lies free."""
         with contextlib.suppress(IndexError):
             mapped = self._ready.popleft()
+            if not self._ready:
+                self._wanted = min(self._wanted * 2, _MOST)
             self._wake.set()
             return mapped
         self._wanted = min(self._wanted * 2, _MOST)

@@ -130,7 +130,11 @@ def _strings(parts: list[Part], buffers: list[Any], positions: list[int], chunke
     validity, offsets, text = chunk.buffers()
     width = 4 if str(chunk.type) == "string" else 8
     views = [memoryview(b"" if part is None else part).cast("B") for part in (validity, offsets, text)]
-    if sum(map(len, views)) > 4 * chunk.nbytes + 1024:
+    first, rows = chunk.offset, len(chunk)
+    places = views[1].cast("i" if width == 4 else "q")
+    # What a slice shows of its buffers. Arrow's own `nbytes` gives the GIL away, and getting it back takes milliseconds.
+    used = (places[first + rows] - places[first] if rows else 0) + rows * width
+    if sum(map(len, views)) > 4 * used + 1024:
         return False
     parts.append(("s", positions, width, *(len(view) for view in views), chunk.offset))
     buffers.extend(views)

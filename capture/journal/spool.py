@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from capture.journal.account import Account
 
+_STEP = 64 << 10
 _DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
@@ -281,9 +282,12 @@ def _unlock(descriptor: int) -> None:
 
 
 def touch(mapped: mmap.mmap) -> None:
-    """Faults the pages in now, so that no append does; a kernel before 5.14 is asked page by page."""
+    """Faults the pages in now, so that no append does, a few at a time: meanwhile the process cannot map other memory,
+    which a request's allocator may want. A kernel before 5.14 is asked page by page."""
     address = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
-    if _madvise(address, len(mapped), _MADV_POPULATE_WRITE) != 0:
-        view = memoryview(mapped)
-        for page in range(0, len(mapped), 4096):
-            view[page] = view[page]
+    for start in range(0, len(mapped), _STEP):
+        if _madvise(address + start, min(_STEP, len(mapped) - start), _MADV_POPULATE_WRITE) != 0:
+            view = memoryview(mapped)
+            for page in range(start, len(mapped), 4096):
+                view[page] = view[page]
+            return
