@@ -29,7 +29,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from capture.journal import values
-from capture.journal.frames_of_pandas import add_arrow, add_series, frame_parts, known_values
+from capture.journal.frames_of_pandas import frame_parts, known_values
+from capture.journal.inputs import (
+    add_column,
+    as_array,
+    as_rows,
+    cells,
+    common_length,
+    contiguous,
+    is_column,
+    is_mapping,
+    is_series,
+    is_single,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +50,6 @@ if TYPE_CHECKING:
 
 ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
 _LISTS = (list, tuple)
-_PLAIN = (list, tuple, dict, str, int, float)
 _DICTS = {dict}
 _Raw = msgspec.Raw
 
@@ -82,7 +93,7 @@ class Drafter:
         if pandas is not None and isinstance(given, pandas.DataFrame):
             return self._dataframe(given)
         names = self._feature_names if names is None else tuple(names)
-        array = _as_array(given)
+        array = as_array(given)
         if array is not None and array.dtype.names:
             return self._records(array)
         if array is not None:
@@ -94,7 +105,7 @@ class Drafter:
         table = self._table(given)
         if table is not None:
             return table
-        if _is_series(given):
+        if is_series(given):
             labels = tuple(given.index)
             names = labels if all(isinstance(label, str) for label in labels) else names
             given = known_values(given)
@@ -102,7 +113,7 @@ class Drafter:
             given = [given]
         elif not given:
             return Draft(ROWS, self._no_names, ((),), (), 0)
-        rows = _as_rows(given)
+        rows = as_rows(given)
         if rows:
             return self._sequences(rows, names, "feature_{}")
         return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
@@ -117,7 +128,7 @@ class Drafter:
             return Draft(ROW, self._single, ((given,),), (), 1)
         if type(given) is list and set(map(type, given)) == _DICTS:
             return self._unrestricted._mappings(given)
-        array = _as_array(given)
+        array = as_array(given)
         if array is not None:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":
                 return self._matrix(array, self._plain_shape(_numbered("{}", array.shape[1])))
@@ -128,12 +139,12 @@ class Drafter:
             if array.dtype.names:
                 return self._unrestricted._records(array)
             given = array.tolist()
-        elif isinstance(given, dict) or _is_mapping(given):
+        elif isinstance(given, dict) or is_mapping(given):
             mapping = dict(given)
             return self._unrestricted._mapping(
-                mapping, one_row=items == 1 and not all(map(_is_single, mapping.values()))
+                mapping, one_row=items == 1 and not all(map(is_single, mapping.values()))
             )
-        elif _is_series(given):
+        elif is_series(given):
             return self._columns(self._single, [given], len(given))
         else:
             table = self._unrestricted._table(given)
@@ -141,7 +152,7 @@ class Drafter:
                 return table
         if not isinstance(given, _LISTS):
             return Draft(ROW, self._single, ((given,),), (), 1)
-        rows = _as_rows(given)
+        rows = as_rows(given)
         if rows and len(set(map(len, rows))) == 1:
             shape = self._plain_shape(_numbered("{}", len(rows[0])))
             return Draft(ROWS, shape, (rows,), (), len(rows))
@@ -172,8 +183,8 @@ class Drafter:
 
     def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
         shape, row = self._shapes.read(given)
-        if not one_row and row and _is_column(row[0]):
-            length = _common_length(row)
+        if not one_row and row and is_column(row[0]):
+            length = common_length(row)
             if length is not None:
                 return self._columns(shape, row, length)
         return Draft(ROW, shape, (self._shapes.restrict(shape, row) if shape.restricted else row,), (), 1)
@@ -186,9 +197,9 @@ class Drafter:
             columns = [columns[position] for position in shape.kept]
         for position, column in enumerate(columns):
             if position in shape.hashed:
-                parts.append(("l", (position,), [self._shapes.digest(value) for value in _cells(column)]))
+                parts.append(("l", (position,), [self._shapes.digest(value) for value in cells(column)]))
             else:
-                _add_column(parts, buffers, position, column)
+                add_column(parts, buffers, position, column)
         return Draft(COLUMNS, shape, (length, parts), tuple(buffers), length)
 
     def _records(self, array: Any) -> Draft:
@@ -245,14 +256,14 @@ class Drafter:
         if isinstance(given, _LISTS):
             if set(map(type, given)) == _DICTS:
                 return self._mappings(given)
-            return self._mappings(list(map(dict, given))) if given and all(map(_is_mapping, given)) else None
+            return self._mappings(list(map(dict, given))) if given and all(map(is_mapping, given)) else None
         pandas = sys.modules.get("pandas")
         if pandas is not None and isinstance(given, pandas.DataFrame):
             return self._dataframe(given)
         arrow = sys.modules.get("pyarrow")
         if arrow is not None and isinstance(given, arrow.RecordBatch | arrow.Table):
             return self._arrow(arrow, given)
-        if _is_mapping(given):
+        if is_mapping(given):
             return self._mapping(dict(given), one_row=False)
         return None
 
@@ -312,119 +323,3 @@ def freeze(draft: Draft) -> Draft:
 
 def _numbered(pattern: str, width: int) -> tuple[str, ...]:
     return tuple(pattern.format(position) for position in range(width))
-
-
-def _is_mapping(given: Any) -> bool:
-    return isinstance(given, dict) or (hasattr(given, "keys") and hasattr(given, "__getitem__") and not _dtyped(given))
-
-
-def _dtyped(given: Any) -> bool:
-    return hasattr(given, "dtype") or hasattr(given, "dtypes")
-
-
-def _as_array(given: Any) -> Any:
-    """`given` as a NumPy array where it is one or stands for one (a tensor); None for everything else.
-
-    What is masked is missing: None in an array of objects.
-    """
-    np = sys.modules.get("numpy")
-    if np is None:
-        return None
-    if type(given) is np.ndarray:
-        return given
-    if isinstance(given, _PLAIN):
-        return None
-    if isinstance(given, np.ndarray):
-        return _unmasked(np, given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
-    if isinstance(given, np.generic) or hasattr(given, "dtypes") or not hasattr(given, "__array__"):
-        return None
-    if hasattr(given, "schema") or hasattr(given, "null_count"):
-        return None
-    return np.asarray(given)
-
-
-def _as_rows(given: Sequence[Any]) -> Sequence[Sequence[Any]] | None:
-    """Sequences and one-dimensional arrays as lists; None where anything else is among them."""
-    if set(map(type, given)) <= {list, tuple}:
-        return given
-    return list(map(list, given)) if all(map(_is_sequence, given)) else None
-
-
-def _is_sequence(row: Any) -> bool:
-    return isinstance(row, _LISTS) or (hasattr(row, "__array__") and getattr(row, "ndim", 0) == 1)
-
-
-def _unmasked(np: Any, given: Any) -> Any:
-    array = given.data.astype(object)
-    array[np.ma.getmaskarray(given)] = None
-    return array
-
-
-def _is_series(given: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(given, pandas.Series)
-
-
-def _is_arrow(given: Any) -> bool:
-    arrow = sys.modules.get("pyarrow")
-    return arrow is not None and isinstance(given, arrow.Array | arrow.ChunkedArray)
-
-
-def _cells(column: Any) -> Sequence[Any]:
-    """A column's values one by one, None where one is missing."""
-    if _is_series(column):
-        return known_values(column)
-    if _is_arrow(column):
-        return list(column.to_pylist())
-    array = _as_array(column)
-    return list(column if array is None else array)
-
-
-def _add_column(parts: list[tuple[Any, ...]], buffers: list[Any], position: int, column: Any) -> None:
-    """Adds one column in the form that it has."""
-    if _is_series(column):
-        add_series(parts, buffers, position, column)
-        return
-    if _is_arrow(column) and add_arrow(parts, buffers, position, column):
-        return
-    array = _as_array(column)
-    if array is None:
-        parts.append(("l", (position,), _cells(column)))
-    elif array.ndim == 1 and array.dtype.kind in "biufcmM":
-        data = contiguous(array)
-        parts.append(("m", (position,), array.dtype.str, data.nbytes))
-        buffers.append(data)
-    else:
-        parts.append(("l", (position,), array.tolist() if array.dtype.kind in "OSUV" else list(array)))
-
-
-def _is_column(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return True
-    return hasattr(value, "__len__") and hasattr(value, "__array__") and getattr(value, "ndim", 1) > 0
-
-
-def _is_single(value: Any) -> bool:
-    return _is_column(value) and len(value) == 1
-
-
-def _common_length(columns: Sequence[Any]) -> int | None:
-    length = len(columns[0])
-    for column in columns:
-        if not _is_column(column) or len(column) != length:
-            return None
-    return length
-
-
-def contiguous(array: Any) -> memoryview:
-    """The array's bytes in C order, without a copy where they lie so."""
-    if array.dtype.kind in "mMc" or not array.dtype.isnative:
-        array = np_bytes(array)
-    elif not array.flags.c_contiguous:
-        array = array.copy(order="C")
-    return memoryview(array).cast("B") if array.size else memoryview(b"")
-
-
-def np_bytes(array: Any) -> Any:
-    """The same memory as bytes, for dtypes of which a memoryview knows nothing."""
-    return array.copy(order="C").reshape(-1).view("u1")
