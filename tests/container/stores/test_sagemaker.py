@@ -36,8 +36,15 @@ def fake() -> FeatureStoreFake:
 
 @pytest.fixture
 def store(fake: FeatureStoreFake) -> Iterator[SageMakerStore]:
-    with served(fake) as (runtime, service):
-        yield SageMakerStore(runtime, service, timeout=0.5)
+    with served(fake, read_timeout=30) as (runtime, service):
+        yield SageMakerStore(runtime, service, timeout=30)
+
+
+@pytest.fixture
+def hurried(fake: FeatureStoreFake) -> Iterator[SageMakerStore]:
+    """Its limit is far below what the fake takes where a test slows it, and above what a busy machine needs."""
+    with served(fake, read_timeout=30) as (runtime, service):
+        yield SageMakerStore(runtime, service, timeout=3)
 
 
 def test_there_is_one_typed_answer_for_each_id_in_order(store: SageMakerStore):
@@ -84,22 +91,22 @@ def test_unprocessed_ids_are_asked_for_again(store: SageMakerStore, fake: Featur
 
 
 def test_ids_that_stay_unprocessed_make_the_store_unavailable_within_the_limit(
-    store: SageMakerStore, fake: FeatureStoreFake
+    hurried: SageMakerStore, fake: FeatureStoreFake
 ):
-    fake.unprocessed = 1000
+    fake.unprocessed = 10**9
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable):
-        store.get("planes", [f"N{n}" for n in range(1, 100)])
-    assert time.monotonic() - begun < 5
+        hurried.get("planes", [f"N{n}" for n in range(1, 100)])
+    assert time.monotonic() - begun < 15
 
 
-def test_a_slow_store_is_unavailable_within_the_limit(store: SageMakerStore, fake: FeatureStoreFake):
-    store.get("planes", ["N1"])
+def test_a_slow_store_is_unavailable_within_the_limit(hurried: SageMakerStore, fake: FeatureStoreFake):
+    hurried.get("planes", ["N1"])
     fake.seconds = 20
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable):
-        store.get("planes", [f"N{n}" for n in range(1, 200)])
-    assert time.monotonic() - begun < 5
+        hurried.get("planes", [f"N{n}" for n in range(1, 200)])
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize(
