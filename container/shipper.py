@@ -81,11 +81,11 @@ class Shipper:
                 log.error("the shipper cannot be started: %s", error)
                 return False
         loop = asyncio.get_running_loop()
-        end = loop.time() + timeout
-        while child.alive and not _listens(child.pid) and loop.time() < end - timeout + LISTENS_WITHIN:
+        end, patient_until = loop.time() + timeout, loop.time() + min(timeout, LISTENS_WITHIN)
+        while child.alive and not _listens(child.pid) and loop.time() < patient_until:
             await asyncio.sleep(0.005)
         child.signal(signal.SIGTERM)
-        ended = await child.wait(end - loop.time())
+        ended = await child.wait(max(0.0, end - loop.time()))
         if not ended:
             child.signal_group(signal.SIGKILL)
             await child.wait(1.0)

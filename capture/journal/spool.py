@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from capture.journal.account import Account
 
-_STEP = 64 << 10
+_STEP = 256 << 10
 _DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise

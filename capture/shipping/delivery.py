@@ -48,7 +48,7 @@ class Order:
 
 
 class Kitchen:
-    """Two threads that encode: one for which only idle processors work, one of the process's own priority.
+    """Two threads that encode: one at the lowest priority, one at the process's own.
 
     A process without privileges cannot raise a priority that it lowered, but priority is a thread's: so each keeps its
     own, and a batch goes to the one that the backlog calls for.

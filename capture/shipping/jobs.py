@@ -6,7 +6,6 @@ seconds, and the shipper is to end within its deadline. What such a thread leave
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from concurrent.futures import Future
@@ -22,9 +21,11 @@ _LOWEST_PRIORITY = 19
 
 
 class JobThread:
-    """Starts with its first job. `calm` lets it have only what no other thread wants: `SCHED_IDLE`, for which Linux takes
-    a processor to be free and wakes others there, else the lowest priority. Both are a thread's own, and nobody but a
-    privileged process can take them back."""
+    """Starts with its first job. `calm` gives it the lowest priority: a thread's own, which it can never raise again.
+
+    Not `SCHED_IDLE`, which leaves a busy machine more: such a thread can hold the interpreter's lock for seconds, and
+    nothing of the shipper runs meanwhile.
+    """
 
     def __init__(self, name: str, calm: bool = False) -> None:
         self._name = name
@@ -50,8 +51,6 @@ class JobThread:
     def _run(self) -> None:
         if self._calm:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-            with contextlib.suppress(OSError):  # a sandbox may forbid it
-                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while (given := self._jobs.get()) is not None:
             future, job = given
             try:

@@ -58,6 +58,13 @@ class Process:
         return self.nursery.statuses[self.pid]
 
     @property
+    def listens(self) -> bool:
+        """Whether it has a handler for SIGTERM yet."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+
+    @property
     def said(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 

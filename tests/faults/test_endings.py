@@ -62,6 +62,7 @@ def test_sigterm_at_any_moment_ships_all_or_counts_the_rest(
         acknowledged["last"] = nursery.children[-1].acknowledged
         shipper = nursery.shipper()
         stats = all_shipped(tmp_path / "spool")
+        until(lambda: shipper.listens, "it hears a signal")
         shipper.kill(signal.SIGTERM)
         assert shipper.wait() == 0
     assert stats.balanced

@@ -1,7 +1,6 @@
 """A disk that is really full, and one that is really read-only: a tmpfs smaller than the settings believe.
 
-`append` raises nothing, refuses and counts; what it accepted arrives once, but for what gave way as the oldest, which is
-counted, too; every record is accounted for. `tests/capture/shipping/test_disk.py` lets single calls fail; here the
+`append` raises nothing, refuses and counts; what it accepted arrives once; every record is accounted for. `tests/capture/shipping/test_disk.py` lets single calls fail; here the
 kernel does.
 """
 
