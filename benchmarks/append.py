@@ -6,7 +6,7 @@ by the other. Beside them stands a fixed microsecond of Python: what its maximum
 did. A call counts as *not preempted* when the kernel did not switch the thread out against its will meanwhile
 (`ru_nivcsw`).
 
-    python -m benchmarks.append [--rounds N] [--share F]
+    python -m benchmarks.append [--rounds N] [--share F] [--only WORKLOAD …]
 
 writes benchmarks/results/append.json and append.md; `--share 0.1` makes a tenth of the calls.
 """
@@ -34,6 +34,7 @@ from benchmarks.tables import markdown
 from capture import CaptureBuffer, CaptureConfig
 from capture.stats import read_stats
 
+RESULTS = Path(__file__).parent / "results" / "append.json"
 TICK = 0.002
 THREADS = 4
 LIMITS = {
@@ -224,17 +225,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--share", type=float, default=1.0, help="share of the calls to make")
+    parser.add_argument(
+        "--only", nargs="+", default=[*LIMITS, "W1×4"], help="workloads to measure; the others' rounds stay"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         sys.stdout.buffer.write(msgspec.json.encode(run_one(args.one, args.share)))
         return 0
-    rounds: dict[str, list[dict[str, Any]]] = {}
+    known = {} if not RESULTS.exists() else msgspec.json.decode(RESULTS.read_bytes())["rounds"]
+    names = [*LIMITS, "W1×4"]
+    rounds = {name: [] if name in args.only else known[name] for name in names if name in args.only or name in known}
     for number in range(args.rounds):
-        for name in (*LIMITS, "W1×4"):
+        for name in args.only:
             command = [sys.executable, "-m", "benchmarks.append", "--one", name, "--share", str(args.share)]
             out = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-            rounds.setdefault(name, []).append(msgspec.json.decode(out.stdout))
+            rounds[name].append(msgspec.json.decode(out.stdout))
             print(f"round {number + 1}/{args.rounds} {name}: {rounds[name][-1]['append']}", file=sys.stderr)
     text = table(rounds)
     write_results("append", {"machine": machine(), "import": cost_of_import(), "rounds": rounds}, text)

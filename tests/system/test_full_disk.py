@@ -140,6 +140,7 @@ def test_a_disk_that_fills_up_again_and_again_while_all_run_costs_only_what_is_c
     """Somebody else's files take the room and give it back, while a worker appends and a shipper ships."""
     shipper = nursery.shipper()
     worker = nursery.worker("w", records=ENOUGH, burst=20, pause=0.002)
+    until(lambda: worker.acknowledged, "the spool is open: refusals before that are counted once it is")
     for number in range(5):
         begun = read_stats(spool).appended
         filler = disk.fill()
