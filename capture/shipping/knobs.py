@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from capture.shipping.scene import Scene, Watched
 
 LARGEST_BATCH = {"parquet": 32 << 20, "jsonl": 10 << 20}
-"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's memory (300 MB in all, measured in
+"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's own memory (300 MB, measured in
 `benchmarks/results/encode.json`)."""
 
 

@@ -90,10 +90,8 @@ class Endpoint:
             **self.env,
         }
         with self.output.open("wb") as output, self.errors.open("wb") as errors:
-            # Tests that are killed leave no endpoint behind: it gets SIGTERM when their process ends.
-            tether = [sys.executable, "-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid())]
             self.process = subprocess.Popen(
-                [*tether, sys.executable, "-m", "container", "serve", "--host", "127.0.0.1"],
+                [*self.launcher(), sys.executable, "-m", "container", "serve", "--host", "127.0.0.1"],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -102,6 +100,11 @@ class Endpoint:
                 start_new_session=True,
             )
         return self
+
+    def launcher(self) -> list[str]:
+        """The command that starts the endpoint's. Tests that are killed leave no endpoint behind: it gets SIGTERM when
+        their process ends."""
+        return [sys.executable, "-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid())]
 
     def wait_until_ready(self) -> Endpoint:
         def ready() -> bool:

@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.container.artefacts import OBEDIENT
-from tests.container.endpoint import ROOT, Endpoint, wait_for, write_artefact
+from tests.container.endpoint import Endpoint, wait_for, write_artefact
 
 NAMESPACE = ["unshare", "-rmpf", "--mount-proc"]
 
@@ -26,27 +25,8 @@ def allowed() -> bool:
 class First(Endpoint):
     """An endpoint that is process 1 of a namespace of its own."""
 
-    def start(self) -> First:
-        env = {
-            **os.environ,
-            "SAGEMAKER_BASE_DIR": str(self.directory),
-            "SAGEMAKER_BIND_TO_PORT": str(self.port),
-            "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
-            "TMPDIR": str(self.temporary),
-            "TEST_ENDPOINT": self.mark,
-            **self.env,
-        }
-        with self.output.open("wb") as output, self.errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [*NAMESPACE, sys.executable, "-m", "container", "serve", "--host", "127.0.0.1"],
-                cwd=ROOT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                start_new_session=True,
-            )
-        return self
+    def launcher(self) -> list[str]:
+        return NAMESPACE
 
     @property
     def pid(self) -> int:
