@@ -1,7 +1,8 @@
 """The attendant: a thread of the writing process that keeps segments prepared, so that no request has to.
 
 It claims segments from the spool, maps them and faults their pages in, ahead of need; how many it holds ready grows
-when appends empty the stock, and falls back when the spool is small. Where the buffer is to see to a shipper, it also
+when appends empty the stock, falls again when they have not for a while, and is less where the spool is small. Where a
+segment cannot be had, it rests before it asks again, however many requests want one. Where the buffer is to see to a shipper, it also
 starts one whenever none holds the spool (`launch.py`), with a pause that grows while they end at once.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from capture.errors import SpoolError
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("capture")
 _PAUSE = 1.0
+_REST = 0.02
 _FEWEST, _MOST = 2, 8
+_CALM = 60.0
 
 
 class Attendant:
@@ -52,8 +55,8 @@ class Attendant:
         self._ready: deque[mmap.mmap] = deque()
         self._sealed: deque[SegmentWriter] = deque()
         self._wanted = _FEWEST
-        self._wake = threading.Event()
-        self._stopping = False
+        self._emptied = 0.0
+        self._wake, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
 
     def start(self) -> None:
@@ -66,10 +69,10 @@ class Attendant:
         with contextlib.suppress(IndexError):
             mapped = self._ready.popleft()
             if not self._ready:
-                self._wanted = min(self._wanted * 2, _MOST)
+                self._want_more()
             self._wake.set()
             return mapped
-        self._wanted = min(self._wanted * 2, _MOST)
+        self._want_more()
         self._wake.set()
         with contextlib.suppress(OSError, SpoolError):
             return self._claim(wait=False)
@@ -82,15 +85,19 @@ class Attendant:
     def stop(self) -> None:
         """Ends the thread: nothing more is claimed, nor dropped from a full spool for it. The shipper takes back what is
         prepared once the account says that nobody writes."""
-        self._stopping = True
+        self._end.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
 
-    def tend(self) -> None:
-        """What the thread does each time it wakes: unmaps what is sealed, prepares what is wanted."""
+    def tend(self) -> bool:
+        """What the thread does each time it wakes: unmaps what is sealed, prepares what is wanted. False where none
+        is ready, and none can be had."""
         self.let_go()
-        self._stock()
+        if self._wanted > _FEWEST and monotonic() - self._emptied >= _CALM:
+            self._wanted -= 1
+            self._emptied = monotonic()
+        return self._stock()
 
     def let_go(self) -> None:
         """Unmaps the sealed segments."""
@@ -103,24 +110,30 @@ class Attendant:
         now, reserve = self._clock() // 1000, bool(self._ready)
         return self._spool.claim(self._account.process, self._header, now, self._account, wait, reserve)
 
-    def _stock(self) -> None:
-        """Claims until as many are ready as are wanted, or as this spool can give."""
+    def _want_more(self) -> None:
+        self._wanted = min(self._wanted * 2, _MOST)
+        self._emptied = monotonic()
+
+    def _stock(self) -> bool:
+        """Claims until as many are ready as are wanted, or as this spool can give; False where that is none."""
         share = max(self._spool.most_segments // 32, 1)
-        while len(self._ready) < min(self._wanted, share) and not self._stopping:
+        while len(self._ready) < min(self._wanted, share) and not self._end.is_set():
             mapped = self._claim(wait=True)
             if mapped is None:
-                return
+                return bool(self._ready)
             self._ready.append(mapped)
+        return True
 
     def _run(self) -> None:
-        pause = time.monotonic()
-        while not self._stopping:
+        pause = monotonic()
+        while not self._end.is_set():
             self._wake.wait(_PAUSE)
             self._wake.clear()
             try:
-                self.tend()
-                if self.launcher is not None and time.monotonic() >= pause:
-                    pause = time.monotonic() + self.launcher.ensure()
+                if not self.tend():
+                    self._end.wait(_REST)
+                if self.launcher is not None and monotonic() >= pause:
+                    pause = monotonic() + self.launcher.ensure()
             except Exception as error:  # whatever it is, requests will need segments when it is over
                 log.warning("capture: the spool cannot give a segment: %s", error)
-                time.sleep(_PAUSE)
+                self._end.wait(_PAUSE)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from capture.journal.account import Account
 
-_STEP = 256 << 10
+_STEP = 4 << 20
 _DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
@@ -141,8 +141,9 @@ class Spool:
         """A prepared segment for a writing process, mapped, its pages touched; None where there is no room for one.
 
         A file of an old segment is used again before a new one is made; at the limit the oldest segment that is sealed
-        and not pinned is dropped for it, but not where the disk is full below the limit. `wait=False` is for a request's thread: it takes only what lies ready. What is
-        only a `reserve` drops nothing and leaves half of the spool to those who need it.
+        and not pinned is dropped for it, but not where the disk is full below the limit. `wait=False` is for a request's
+        thread: it takes only what lies ready. What is only a `reserve` drops nothing and leaves half of the spool to
+        those who need it.
         """
         with self.locked(wait) as held:
             if not held:

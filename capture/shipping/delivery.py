@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from capture.shipping.dispatch import Dispatch
 
 log = logging.getLogger("capture.shipper")
-_PATIENCE = 2.0
+_PATIENCE, _LONGEST_PATIENCE = 2.0, 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_IN_A_HURRY = 0.25, 30.0, 1.0
 
 
@@ -103,7 +103,7 @@ class Delivery:
             raise
         self._kitchen = kitchen
         self._order = Order(manifest, readers, urgent)
-        self._patient_until = monotonic() + _PATIENCE
+        self._begun = monotonic()
         self._cooked = kitchen.cook(self._order)
 
     def advance(self) -> bool:
@@ -128,11 +128,12 @@ class Delivery:
             self._longest_pause = _LONGEST_IN_A_HURRY
             self._not_before = 0.0
 
-    def hasten(self) -> None:
-        """The backlog grows, or the end is near: where a busy machine keeps the calm thread from encoding, the urgent one
-        does it instead."""
-        late = self.encoded is None and not self._cooked.done() and self._monotonic() >= self._patient_until
-        if late and not self._order.urgent:
+    def hasten(self, urgent: bool) -> None:
+        """Where a busy machine keeps the calm thread from encoding, the urgent one does it instead: soon if the backlog
+        grows or the end is near (`urgent`), and else before the records are much older than their age allows."""
+        if self._order.urgent or self.encoded is not None or self._cooked.done():
+            return
+        if self._monotonic() - self._begun >= (_PATIENCE if urgent else _LONGEST_PATIENCE):
             self._order.given_up.set()
             self._order = replace(self._order, urgent=True, given_up=threading.Event())
             self._cooked = self._kitchen.cook(self._order)

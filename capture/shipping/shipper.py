@@ -56,8 +56,9 @@ class Shipper:
     """Ships one spool. The caller holds `shipper.lock`.
 
     `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds, `opener` the sink of a destination, `survives`
-    says of a batch in a spool whether a process survives encoding it; tests bring their own. `ending` says that the ledgers may call the spool closed once nothing waits and nobody can write; `disk_fails`
-    that the last step could not do what it should.
+    says of a batch in a spool whether a process survives encoding it; tests bring their own. `ending` says that the
+    ledgers may call the spool closed once nothing waits and nobody can write; `disk_fails` that the last step could not
+    do what it should.
     """
 
     def __init__(
@@ -115,8 +116,8 @@ class Shipper:
             self._save()
         if self._delivery is None:
             self._begin()
-        elif self._urgent():
-            self._delivery.hasten()
+        else:
+            self._delivery.hasten(self._urgent())
         finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
         self._books.end_writers(self._save)

@@ -23,13 +23,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from capture import CaptureBuffer, CaptureConfig, Features, Lookup, SpoolError, new_event_id
-from capture import buffer as buffers
 from capture.ids import event_time_of
 from capture.journal.account import NOBODYS_LANE, Account
 from capture.journal.attendant import Attendant
 from capture.journal.segment import OPEN, SEALED
 from capture.stats import read_stats
 from tests.capture.spools import Scribe, buffer, column, counts, events, row, segments, settings
+from tests.faults.processes import until
 
 MIB = 1 << 20
 NOON = 1_767_268_800_123_456
@@ -392,7 +392,7 @@ def test_at_the_spools_limit_the_oldest_segments_go_and_every_record_is_accounte
 def test_a_spool_of_open_segments_only_refuses_and_counts(tmp_path: Path, spool: Path) -> None:
     with buffer(tmp_path, spool_max_bytes=32 * MIB) as made:
         while len(list((spool / "segments").iterdir())) < 7:
-            held = made._attendant.take()  # type: ignore[union-attr]
+            held = made._lanes.attendant.take()  # type: ignore[union-attr]
             if held is None:
                 time.sleep(0.001)
         assert append_patiently(made, {"number": 0})
@@ -408,21 +408,62 @@ def test_closing_drops_no_record_to_prepare_a_segment_that_nobody_will_use(tmp_p
     for round_ in range(5):
         with buffer(tmp_path / str(round_), spool_max_bytes=32 * MIB) as made:
             while len(list((tmp_path / str(round_) / "spool" / "segments").iterdir())) < 7:
-                held = made._attendant.take()  # type: ignore[union-attr]
+                held = made._lanes.attendant.take()  # type: ignore[union-attr]
                 if held is None:
                     time.sleep(0.001)
             assert append_patiently(made, {"number": 0})
             with_room = counts(tmp_path / str(round_) / "spool")["kept"]
-            made._attendant._wake.set()  # type: ignore[union-attr]
+            made._lanes.attendant._wake.set()  # type: ignore[union-attr]
             made.close(0.05)
         assert len(events(tmp_path / str(round_) / "spool")) == with_room == 1
+
+
+def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
+    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+    monkeypatch.setattr("capture.journal.attendant._REST", 3600.0)
+    asked: list[bool] = []
+
+    def full(*given: Any, **_: Any) -> None:
+        asked.append(given[4])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened._lanes.spool, "claim", full)
+        until(lambda: attendant.take() is None and True in asked, "it asks")
+        for _ in range(1000):
+            assert attendant.take() is None
+            time.sleep(0)  # lets the attendant run, if it would
+        attendant.stop()
+    assert asked.count(True) == 1
+    assert not attendant._thread.is_alive(), "it rests no longer than it is wanted"
+
+
+def test_a_stock_that_was_emptied_grows_and_falls_again(opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch) -> None:
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+    attendant.stop()
+    while attendant.take() is not None:
+        pass
+    assert attendant._wanted == 8
+    now = time.monotonic()
+    monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now)
+    wanted = []
+    for _ in range(10):
+        now += 61
+        attendant.tend()
+        wanted.append(attendant._wanted)
+        attendant.tend()
+        assert attendant._wanted == wanted[-1], "one at a time"
+    assert wanted == [7, 6, 5, 4, 3, 2, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
 def test_the_thread_that_prepares_segments_survives_every_error(
     opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    attendant = opened._attendant
+    attendant = opened._lanes.attendant
     assert attendant is not None
     monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
     failed: list[object] = []
@@ -432,7 +473,7 @@ def test_the_thread_that_prepares_segments_survives_every_error(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(opened._spool, "claim", broken)
+        patch.setattr(opened._lanes.spool, "claim", broken)
         end = time.monotonic() + 10
         while len(failed) < 5 and time.monotonic() < end:
             with contextlib.suppress(type(error)):
@@ -495,10 +536,10 @@ def test_closing_without_a_moment_to_wait_seals_and_refuses_all_the_same(opened:
 
 def test_a_lane_that_comes_back_after_closing_is_sealed_and_given_to_nobody(opened: CaptureBuffer, spool: Path) -> None:
     assert opened.append({"a": 1}, 0.5)
-    lane = opened._lanes.pop()
+    lane = opened._lanes.idle.pop()
     assert opened.close(0.05) is False
     assert [reader.state for reader in segments(spool)] == [OPEN]
-    opened._lanes.append(lane)
+    opened._lanes.idle.append(lane)
     assert [reader.state for reader in segments(spool)] == [SEALED]
     assert not opened.append({"a": 2}, 0.5)
 
@@ -510,14 +551,14 @@ def test_closing_a_buffer_that_kept_nothing_is_done_at_once(opened: CaptureBuffe
 def test_close_says_yes_when_the_shipper_has_settled_every_record(opened: CaptureBuffer, spool: Path) -> None:
     for number in range(3):
         opened.append({"number": number}, 0.5)
-    lane = opened._made[-1]
+    lane = opened._lanes.made[-1]
     lane.counters.settle(3)
     assert opened.close(0.5) is True
 
 
 def test_close_ends_the_thread_and_holds_no_lock(tmp_path: Path, spool: Path) -> None:
     made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-    attendant = made._attendant
+    attendant = made._lanes.attendant
     assert attendant is not None
     assert attendant._thread.is_alive()
     made.close(0.1)
@@ -539,7 +580,7 @@ def test_a_spool_that_cannot_be_used_costs_records_but_no_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = unusable(tmp_path)
-    monkeypatch.setattr(buffers, "_RETRY_SPOOL", 0.0)
+    monkeypatch.setattr("capture.journal.lanes._RETRY_SPOOL", 0.0)
     with caplog.at_level(logging.WARNING, "capture"), buffer(tmp_path) as made:
         assert [made.append({"number": number}, 0.5) for number in range(7)] == [False] * 7
         assert made.prepare({"number": 7}, event_id=new_event_id()).kept
@@ -562,7 +603,7 @@ def test_a_spool_that_cannot_be_used_is_not_tried_for_every_request(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tries = []
     with buffer(tmp_path) as made:
-        monkeypatch.setattr(made, "_open", lambda: tries.append(now[0]))
+        monkeypatch.setattr(made._lanes, "_open", lambda: tries.append(now[0]))
         for _ in range(40):
             now[0] += 0.1
             made.append({"a": 1}, 0.5)
@@ -590,12 +631,12 @@ def test_a_spool_in_which_no_segment_can_be_made_leaves_no_writer_behind(
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         made = CaptureBuffer(settings(tmp_path), start_shipper=False)
         for _ in range(5):
-            made._next_try = 0.0
+            made._lanes._next_try = 0.0
             assert not made.append({"a": 1}, 0.5)
         assert list((spool / "writers").iterdir()) == []
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208
-    made._next_try = 0.0
+    made._lanes._next_try = 0.0
     assert made.append({"a": 1}, 0.5)
     assert counts(spool)["refused"] == {"spool_unavailable": 5}
     made.close(0)
@@ -626,6 +667,6 @@ def test_every_call_is_counted_whatever_becomes_of_it(tmp_path: Path, spool: Pat
 
 
 def test_nobodys_lane_writes_nothing(opened: CaptureBuffer) -> None:
-    while (lane := opened._make_lane()) is not None:
+    while (lane := opened._lanes._make()) is not None:
         assert lane.index < NOBODYS_LANE
-    assert len(opened._made) == NOBODYS_LANE
+    assert len(opened._lanes.made) == NOBODYS_LANE

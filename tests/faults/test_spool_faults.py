@@ -49,7 +49,7 @@ class Site(Stage):
         name = self.names[id(writer)]
         for number in range(1 + max(self.accepted[name], default=0), 1 + max(self.accepted[name], default=0) + count):
             self.clock.wall += 1000
-            attendant = writer._attendant
+            attendant = writer._lanes.attendant
             if attendant is not None and not attendant._ready:
                 attendant.tend()
             if writer.append(*record(name, number)):

@@ -136,7 +136,7 @@ class Stage:
             **{"destination": DESTINATION, "endpoint_name": "flights", "spool_dir": self.directory, **settings}
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("capture.buffer.Spool", self.open_spool)
+            patch.setattr("capture.journal.lanes.Spool", self.open_spool)
             patch.setattr(Attendant, "start", Attendant.tend)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
         self.writers.append(writer)
@@ -148,7 +148,7 @@ class Stage:
         for _ in range(count):
             number = self._next()
             self.clock.wall += 1000
-            attendant = writer._attendant
+            attendant = writer._lanes.attendant
             if attendant is not None and not attendant._ready:
                 attendant.tend()
             if writer.append({"n": number, "padding": padding, **more}, number / 2):
@@ -162,12 +162,12 @@ class Stage:
 
     def kill(self, writer: CaptureBuffer) -> None:
         """What `kill -9` leaves of a writer: its files, and its lock free."""
-        attendant, account = writer._attendant, writer._account
+        attendant, account = writer._lanes.attendant, writer._lanes.account
         if attendant is not None and account is not None:
             attendant.stop()
             account.let_go()
-        writer._closed = True
-        writer._lanes = []
+        writer._lanes.closed = True
+        writer._lanes.idle = []
         with suppress(ValueError):
             self.writers.remove(writer)
 

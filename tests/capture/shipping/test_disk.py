@@ -136,7 +136,7 @@ def test_a_spool_that_cannot_be_made_refuses_every_record_and_opens_when_it_can(
     assert not writer.append({"n": 2}, 0.5)
     assert "spool_unavailable" in caplog.text
     (tmp_path / "0").unlink()
-    writer._next_try = 0.0
+    writer._lanes._next_try = 0.0
     stage.append(writer, 3)
     stage.finish()
     stage.assert_exactly_once()

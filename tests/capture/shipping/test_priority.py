@@ -71,8 +71,9 @@ def test_what_must_be_shipped_before_the_end_is_not_held_back(make_stage: Make, 
     assert priorities == [priority()]
 
 
+@pytest.mark.parametrize(("the_end_is_near", "moment"), [(True, 2), (False, 30)])
 def test_a_busy_machine_cannot_keep_a_batch_from_being_encoded_when_its_time_has_come(
-    make_stage: Make, monkeypatch: pytest.MonkeyPatch
+    make_stage: Make, monkeypatch: pytest.MonkeyPatch, the_end_is_near: bool, moment: float
 ) -> None:
     """The calm thread gets no processor in the midst of a batch: the urgent one takes the batch over."""
     stage = make_stage(max_records=10)
@@ -97,10 +98,13 @@ def test_a_busy_machine_cannot_keep_a_batch_from_being_encoded_when_its_time_has
     stage.append(writer, 10)
     shipper.step()
     assert begun.wait(60)
-    shipper.drain()
+    if the_end_is_near:
+        shipper.drain()
+    stage.clock.steady += moment - 0.5
+    shipper.step()
     shipper.step()
     assert policies == [LOWEST], "it is given a moment"
-    stage.clock.steady += 3
+    stage.clock.steady += 0.5
     shipper.step()
     stage.run(shipper)
     stage.assert_exactly_once()

@@ -104,8 +104,8 @@ def test_a_file_that_another_writer_took_since_is_not_sealed_for_its_former_owne
 
 
 def _process(writer: CaptureBuffer) -> str:
-    assert writer._account is not None
-    return writer._account.process
+    assert writer._lanes.account is not None
+    return writer._lanes.account.process
 
 
 def test_a_writer_that_dies_while_its_account_is_closed_leaves_no_record_behind(

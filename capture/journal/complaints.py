@@ -1,0 +1,26 @@
+"""What is said of refused records in the log: each reason at most once a minute, with how many there were since."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+log = logging.getLogger("capture")
+_AGAIN = 60.0
+
+
+class Complaints:
+    """The complaints of one buffer, by reason."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def say(self, reason: str, detail: str) -> None:
+        """A record is refused for this reason; `detail` is for a person to read."""
+        now = time.monotonic()
+        last, since = self._said.get(reason, (-_AGAIN, 0))
+        if now - last < _AGAIN:
+            self._said[reason] = (last, since + 1)
+            return
+        self._said[reason] = (now, 0)
+        log.warning("capture: a record was refused (%s; %d more since last said): %s", reason, since, detail)
