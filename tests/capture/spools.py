@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,13 @@ def same(found: Any, given: Any) -> bool:
     if isinstance(given, float):
         return type(found) is float and (found == given or (math.isnan(found) and math.isnan(given)))
     return type(found) is type(given) and bool(found == given)
+
+
+def append_patiently(opened: CaptureBuffer, features: Any, predictions: Any = 0.5) -> bool:
+    """Appends; waits for a prepared segment, at most ten seconds, as a caller never would."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if opened.append(features, predictions):
+            return True
+        time.sleep(0.001)
+    return False

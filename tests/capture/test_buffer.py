@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import gc
 import logging
-import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +19,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from capture import CaptureBuffer, CaptureConfig, Features, Lookup, SpoolError, new_event_id
+from capture import CaptureBuffer, CaptureConfig, Features, Lookup, new_event_id
 from capture.ids import event_time_of
-from capture.journal.account import NOBODYS_LANE, Account
-from capture.journal.attendant import Attendant
-from capture.journal.segment import OPEN, SEALED
 from capture.stats import read_stats
-from tests.capture.spools import Scribe, buffer, column, counts, events, row, segments, settings
-from tests.faults.processes import until
+from tests.capture.spools import Scribe, append_patiently, buffer, column, counts, events, row, segments, settings
 
 MIB = 1 << 20
 NOON = 1_767_268_800_123_456
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[CaptureBuffer]:
-    with buffer(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -346,143 +328,6 @@ def test_a_record_as_large_as_a_segment_is_captured(scribe: Scribe, spool: Path)
     assert [reader.committed[0] for reader in segments(spool)] == [1, 1, 1, 1, 1, 1]
 
 
-def test_a_full_segment_is_sealed_and_the_next_takes_over(opened: CaptureBuffer, spool: Path) -> None:
-    text = "x" * 20_000
-    for number in range(600):
-        assert append_patiently(opened, {"number": number, "text": text})
-    found = segments(spool)
-    assert [reader.state for reader in found[:-1]] == [SEALED] * (len(found) - 1)
-    assert found[-1].state == OPEN
-    assert len(found) == 3
-    assert [row(event.items)["number"] for event in events(spool)] == list(range(600))
-    assert [reader.first_number for reader in found] == [1 + sum(r.committed[0] for r in found[:n]) for n in range(3)]
-
-
-def append_patiently(opened: CaptureBuffer, features: Any, predictions: Any = 0.5) -> bool:
-    """Appends; waits for a prepared segment, at most ten seconds, as a caller never would."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if opened.append(features, predictions):
-            return True
-        time.sleep(0.001)
-    return False
-
-
-def test_at_the_spools_limit_the_oldest_segments_go_and_every_record_is_accounted_for(
-    tmp_path: Path, spool: Path
-) -> None:
-    matrix = np.zeros((100, 100))
-    with buffer(tmp_path, spool_max_bytes=32 * MIB) as made:
-        accepted = [number for number in range(800) if append_patiently(made, {"number": number, "matrix": matrix})]
-    waste = counts(spool)["refused"].get("spool_full", 0)
-    found = [row(event.items)["number"] for event in events(spool)]
-    notes = [path.name.split(".") for path in (spool / "lost").iterdir()]
-    lost = sum(int(last) - int(first) + 1 for _, first, last, _ in notes)
-    files = sum(path.stat().st_size for path in spool.rglob("*.seg"))
-    assert len(accepted) == 800
-    assert found == accepted[lost:], "the oldest go first, the newest stay"
-    assert lost > 0
-    counted = counts(spool)
-    assert (counted["kept"], counted["appended"]) == (800, 800 + waste)
-    assert files <= 32 * MIB
-    stats = read_stats(spool)
-    assert (stats.appended, stats.balanced) == (800 + waste, True)
-
-
-def test_a_spool_of_open_segments_only_refuses_and_counts(tmp_path: Path, spool: Path) -> None:
-    with buffer(tmp_path, spool_max_bytes=32 * MIB) as made:
-        while len(list((spool / "segments").iterdir())) < 7:
-            held = made._lanes.attendant.take()  # type: ignore[union-attr]
-            if held is None:
-                time.sleep(0.001)
-        assert append_patiently(made, {"number": 0})
-        before = counts(spool)["refused"].get("spool_full", 0)
-        results = [made.append({"text": "x" * 2 * MIB}, 0.5) for _ in range(3)]
-        assert results == [True, False, False]
-        assert made.append({"number": 1}, 0.5), "what still fits is captured"
-    assert counts(spool)["refused"] == {"spool_full": before + 2}
-    assert len(events(spool)) == 3
-
-
-def test_closing_drops_no_record_to_prepare_a_segment_that_nobody_will_use(tmp_path: Path) -> None:
-    for round_ in range(5):
-        with buffer(tmp_path / str(round_), spool_max_bytes=32 * MIB) as made:
-            while len(list((tmp_path / str(round_) / "spool" / "segments").iterdir())) < 7:
-                held = made._lanes.attendant.take()  # type: ignore[union-attr]
-                if held is None:
-                    time.sleep(0.001)
-            assert append_patiently(made, {"number": 0})
-            with_room = counts(tmp_path / str(round_) / "spool")["kept"]
-            made._lanes.attendant._wake.set()  # type: ignore[union-attr]
-            made.close(0.05)
-        assert len(events(tmp_path / str(round_) / "spool")) == with_room == 1
-
-
-def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
-    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
-    monkeypatch.setattr("capture.journal.attendant._REST", 3600.0)
-    asked: list[bool] = []
-
-    def full(*given: Any, **_: Any) -> None:
-        asked.append(given[4])
-
-    with monkeypatch.context() as patch:
-        patch.setattr(opened._lanes.spool, "claim", full)
-        until(lambda: attendant.take() is None and True in asked, "it asks")
-        for _ in range(1000):
-            assert attendant.take() is None
-            time.sleep(0)  # lets the attendant run, if it would
-        attendant.stop()
-    assert asked.count(True) == 1
-    assert not attendant._thread.is_alive(), "it rests no longer than it is wanted"
-
-
-def test_a_stock_that_was_emptied_grows_and_falls_again(opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
-    attendant.stop()
-    while attendant.take() is not None:
-        pass
-    assert attendant._wanted == 8
-    now = time.monotonic()
-    monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now)
-    wanted = []
-    for _ in range(10):
-        now += 61
-        attendant.tend()
-        wanted.append(attendant._wanted)
-        attendant.tend()
-        assert attendant._wanted == wanted[-1], "one at a time"
-    assert wanted == [7, 6, 5, 4, 3, 2, 2, 2, 2, 2]
-
-
-@pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
-def test_the_thread_that_prepares_segments_survives_every_error(
-    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
-    monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
-    failed: list[object] = []
-
-    def broken(*_: object, **__: object) -> None:
-        failed.append(1)
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(opened._lanes.spool, "claim", broken)
-        end = time.monotonic() + 10
-        while len(failed) < 5 and time.monotonic() < end:
-            with contextlib.suppress(type(error)):
-                attendant.take()
-    assert len(failed) >= 5
-    assert append_patiently(opened, {"a": 1})
-    assert attendant._thread.is_alive()
-
-
 def test_a_reason_is_said_once_a_minute_with_how_many_there_were(
     opened: CaptureBuffer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -517,143 +362,6 @@ def test_what_append_cost_is_measured_and_what_prepare_cost_is_part_of_it(opened
     assert 0 < stats.append_mean_us <= stats.append_max_us
 
 
-def test_a_closed_buffer_refuses_and_raises_nothing(opened: CaptureBuffer, spool: Path) -> None:
-    assert opened.append({"a": 1}, 0.5)
-    assert opened.close(0.05) is False, "its record is not shipped"
-    assert [reader.state for reader in segments(spool)] == [SEALED]
-    assert not opened.append({"a": 2}, 0.5)
-    assert not opened.prepare({"a": 2}, event_id=new_event_id()).kept
-    assert len(events(spool)) == 1
-    opened.close(0)
-
-
-def test_closing_without_a_moment_to_wait_seals_and_refuses_all_the_same(opened: CaptureBuffer, spool: Path) -> None:
-    assert opened.append({"a": 1}, 0.5)
-    assert opened.close(0) is False
-    assert not opened.append({"a": 2}, 0.5)
-    assert [(reader.state, reader.committed[0]) for reader in segments(spool)] == [(SEALED, 1)]
-
-
-def test_a_lane_that_comes_back_after_closing_is_sealed_and_given_to_nobody(opened: CaptureBuffer, spool: Path) -> None:
-    assert opened.append({"a": 1}, 0.5)
-    lane = opened._lanes.idle.pop()
-    assert opened.close(0.05) is False
-    assert [reader.state for reader in segments(spool)] == [OPEN]
-    opened._lanes.idle.append(lane)
-    assert [reader.state for reader in segments(spool)] == [SEALED]
-    assert not opened.append({"a": 2}, 0.5)
-
-
-def test_closing_a_buffer_that_kept_nothing_is_done_at_once(opened: CaptureBuffer) -> None:
-    assert opened.close() is True
-
-
-def test_close_says_yes_when_the_shipper_has_settled_every_record(opened: CaptureBuffer, spool: Path) -> None:
-    for number in range(3):
-        opened.append({"number": number}, 0.5)
-    lane = opened._lanes.made[-1]
-    lane.counters.settle(3)
-    assert opened.close(0.5) is True
-
-
-def test_close_ends_the_thread_and_holds_no_lock(tmp_path: Path, spool: Path) -> None:
-    made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-    attendant = made._lanes.attendant
-    assert attendant is not None
-    assert attendant._thread.is_alive()
-    made.close(0.1)
-    assert not attendant._thread.is_alive()
-    (path,) = (spool / "writers").iterdir()
-    account = Account.read(path)
-    assert account is not None
-    assert not account.alive()
-    assert str(spool / "lock") not in [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
-
-
-def unusable(tmp_path: Path) -> Path:
-    """A spool directory that cannot be: a file stands there."""
-    (tmp_path / "spool").write_text("in the way")
-    return tmp_path / "spool"
-
-
-def test_a_spool_that_cannot_be_used_costs_records_but_no_request(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spool = unusable(tmp_path)
-    monkeypatch.setattr("capture.journal.lanes._RETRY_SPOOL", 0.0)
-    with caplog.at_level(logging.WARNING, "capture"), buffer(tmp_path) as made:
-        assert [made.append({"number": number}, 0.5) for number in range(7)] == [False] * 7
-        assert made.prepare({"number": 7}, event_id=new_event_id()).kept
-        spool.unlink()
-        assert made.append({"number": 8}, 0.5)
-        assert row(events(spool)[0].items) == {"number": 8}
-        counted = counts(spool)
-        assert (counted["kept"], counted["refused"]) == (1, {"spool_unavailable": 7})
-        stats = read_stats(spool)
-        assert (stats.appended, stats.dropped, stats.balanced) == (8, {"spool_unavailable": 7}, True)
-    assert len(caplog.records) == 1
-    assert str(spool) in caplog.text
-
-
-def test_a_spool_that_cannot_be_used_is_not_tried_for_every_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unusable(tmp_path)
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    tries = []
-    with buffer(tmp_path) as made:
-        monkeypatch.setattr(made._lanes, "_open", lambda: tries.append(now[0]))
-        for _ in range(40):
-            now[0] += 0.1
-            made.append({"a": 1}, 0.5)
-    assert tries == []
-    with buffer(tmp_path) as made:
-        now[0] += 100
-        assert not made.append({"a": 1}, 0.5)
-
-
-def test_closing_a_buffer_that_never_got_a_spool_is_done_at_once(tmp_path: Path) -> None:
-    unusable(tmp_path)
-    made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-    assert made.close() is True
-    assert not made.append({"a": 1}, 0.5)
-
-
-def test_a_spool_in_which_no_segment_can_be_made_leaves_no_writer_behind(
-    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise SpoolError("no segment today")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Attendant, "start", broken)
-        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-        made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-        for _ in range(5):
-            made._lanes._next_try = 0.0
-            assert not made.append({"a": 1}, 0.5)
-        assert list((spool / "writers").iterdir()) == []
-        gc.collect()
-        assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208
-    made._lanes._next_try = 0.0
-    assert made.append({"a": 1}, 0.5)
-    assert counts(spool)["refused"] == {"spool_unavailable": 5}
-    made.close(0)
-
-
-def test_a_machine_that_can_start_no_thread_captures_nothing_and_fails_no_request(
-    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_thread(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("threading.Thread.start", no_thread)
-    made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-    assert not made.append({"a": 1}, 0.5)
-    assert list((spool / "writers").iterdir()) == []
-
-
 def test_every_call_is_counted_whatever_becomes_of_it(tmp_path: Path, spool: Path) -> None:
     with buffer(tmp_path, sampling_percentage=50.0) as made:
         for number in range(300):
@@ -664,9 +372,3 @@ def test_every_call_is_counted_whatever_becomes_of_it(tmp_path: Path, spool: Pat
     assert stats.balanced
     assert stats.waiting == counted["kept"] == len(events(spool))
     assert counted["refused"]["unencodable"] + counted["kept"] + counted["sampled_out"] == 300
-
-
-def test_nobodys_lane_writes_nothing(opened: CaptureBuffer) -> None:
-    while (lane := opened._lanes._make()) is not None:
-        assert lane.index < NOBODYS_LANE
-    assert len(opened._lanes.made) == NOBODYS_LANE

@@ -1,0 +1,111 @@
+"""The thread that keeps segments ready: it asks when it should, survives what happens, and ends when it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capture import CaptureBuffer, SpoolError
+from capture.journal.account import Account
+from tests.capture.spools import append_patiently, buffer, counts, events, settings
+from tests.faults.processes import until
+
+MIB = 1 << 20
+
+
+def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
+    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+    monkeypatch.setattr("capture.journal.attendant._REST", 3600.0)
+    asked: list[bool] = []
+
+    def full(*given: Any, **_: Any) -> None:
+        asked.append(given[4])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened._lanes.spool, "claim", full)
+        until(lambda: attendant.take() is None and True in asked, "it asks")
+        for _ in range(1000):
+            assert attendant.take() is None
+            time.sleep(0)  # lets the attendant run, if it would
+        attendant.stop()
+    assert asked.count(True) == 1
+    assert not attendant._thread.is_alive(), "it rests no longer than it is wanted"
+
+
+def test_a_stock_that_was_emptied_grows_and_falls_again(opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch) -> None:
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+    attendant.stop()
+    while attendant.take() is not None:
+        pass
+    assert attendant._wanted == 8
+    now = time.monotonic()
+    monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now)
+    wanted = []
+    for _ in range(10):
+        now += 61
+        attendant.tend()
+        wanted.append(attendant._wanted)
+        attendant.tend()
+        assert attendant._wanted == wanted[-1], "one at a time"
+    assert wanted == [7, 6, 5, 4, 3, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
+def test_the_thread_that_prepares_segments_survives_every_error(
+    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+    monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
+    failed: list[object] = []
+
+    def broken(*_: object, **__: object) -> None:
+        failed.append(1)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened._lanes.spool, "claim", broken)
+        end = time.monotonic() + 10
+        while len(failed) < 5 and time.monotonic() < end:
+            with contextlib.suppress(type(error)):
+                attendant.take()
+    assert len(failed) >= 5
+    assert append_patiently(opened, {"a": 1})
+    assert attendant._thread.is_alive()
+
+
+def test_closing_drops_no_record_to_prepare_a_segment_that_nobody_will_use(tmp_path: Path) -> None:
+    for round_ in range(5):
+        with buffer(tmp_path / str(round_), spool_max_bytes=32 * MIB) as made:
+            while len(list((tmp_path / str(round_) / "spool" / "segments").iterdir())) < 7:
+                held = made._lanes.attendant.take()  # type: ignore[union-attr]
+                if held is None:
+                    time.sleep(0.001)
+            assert append_patiently(made, {"number": 0})
+            with_room = counts(tmp_path / str(round_) / "spool")["kept"]
+            made._lanes.attendant._wake.set()  # type: ignore[union-attr]
+            made.close(0.05)
+        assert len(events(tmp_path / str(round_) / "spool")) == with_room == 1
+
+
+def test_close_ends_the_thread_and_holds_no_lock(tmp_path: Path, spool: Path) -> None:
+    made = CaptureBuffer(settings(tmp_path), start_shipper=False)
+    attendant = made._lanes.attendant
+    assert attendant is not None
+    assert attendant._thread.is_alive()
+    made.close(0.1)
+    assert not attendant._thread.is_alive()
+    (path,) = (spool / "writers").iterdir()
+    account = Account.read(path)
+    assert account is not None
+    assert not account.alive()
+    assert str(spool / "lock") not in [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
