@@ -27,8 +27,7 @@ _YEAR_10000 = 253_402_300_800_000
 
 def event_id_bytes(microseconds: int) -> bytes:
     """A new id as 16 bytes, for an event at `microseconds` since 1970 UTC."""
-    milliseconds, rest = divmod(microseconds, 1000)
-    return _pack(milliseconds << 16 | _VERSION | (rest << 12) // 1000 + 1, _VARIANT | _bits(62))
+    return _pack(microseconds // 1000 << 16 | _VERSION | (microseconds % 1000 << 12) // 1000 + 1, _VARIANT | _bits(62))
 
 
 def event_id_text(raw: bytes) -> str:

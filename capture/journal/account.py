@@ -46,10 +46,11 @@ _LAST_BUCKET = _WORDS - 1
 class Lane:
     """One lane's counters, written by the lane's thread alone (`settled` by the shipper)."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_longest", "_words")
 
     def __init__(self, words: memoryview) -> None:
         self._words = words
+        self._longest = words[_MAX]
 
     def kept(self, rows: int, size: int, mismatch: bool) -> None:
         """One more record is committed."""
@@ -73,8 +74,8 @@ class Lane:
         words = self._words
         words[_COUNT] += 1
         words[_SUM] += nanoseconds
-        if nanoseconds > words[_MAX]:
-            words[_MAX] = nanoseconds
+        if nanoseconds > self._longest:
+            self._longest = words[_MAX] = nanoseconds
         power = nanoseconds.bit_length()
         bucket = (power << 3) + (nanoseconds >> power - 4 & 7) if power > 3 else nanoseconds
         words[_BUCKETS + bucket if bucket < _MOST_BUCKET else _LAST_BUCKET] += 1

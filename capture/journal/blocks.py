@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
 _LISTS = (list, tuple)
+_NESTED = (list, tuple, dict)
 _DICTS = {dict}
 _Raw = msgspec.Raw
 
@@ -314,9 +315,7 @@ def freeze(draft: Draft) -> Draft:
     """The same draft in memory of its own, safe from whoever changes the caller's objects afterwards."""
     if draft.kind <= ROWS:
         return Draft(draft.kind, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
-    fields = tuple(
-        _Raw(values.encode(entry)) if isinstance(entry, list | tuple | dict) else entry for entry in draft.fields
-    )
+    fields = tuple(_Raw(values.encode(entry)) if isinstance(entry, _NESTED) else entry for entry in draft.fields)
     buffers = tuple(bytes(buffer) for buffer in draft.buffers)
     return Draft(draft.kind, draft.shape, fields, buffers, draft.rows)
 

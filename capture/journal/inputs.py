@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LISTS = (list, tuple)
 _PLAIN = (list, tuple, dict, str, int, float)
+_SCALARS = {float, int, str, bool, type(None)}
 
 
 def is_mapping(given: Any) -> bool:
@@ -105,7 +106,9 @@ def add_column(parts: list[tuple[Any, ...]], buffers: list[Any], position: int, 
 
 def is_column(value: Any) -> bool:
     """Whether it can be a column: a list, or an array of at least one dimension."""
-    if isinstance(value, list | tuple):
+    if type(value) in _SCALARS:
+        return False
+    if isinstance(value, _LISTS):
         return True
     return hasattr(value, "__len__") and hasattr(value, "__array__") and getattr(value, "ndim", 1) > 0
 
