@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from capture.journal.account import SPOOL_FULL, TOO_LARGE
-from capture.journal.segment import SegmentWriter
 
 if TYPE_CHECKING:
     from capture.journal import account
     from capture.journal.attendant import Attendant
     from capture.journal.blocks import Draft
+    from capture.journal.segment import SegmentWriter
 
 
 class Refused(Exception):
@@ -64,15 +64,15 @@ class Lane:
         segment = self._segment
         if segment is not None and not segment.records:
             return segment
-        mapped = self._attendant.take()
-        if mapped is None:
+        prepared = self._attendant.take()
+        if prepared is None:
             raise Refused(SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared")
         if segment is not None:
             segment.seal()
             self._attendant.retire(segment)
-        self._segment = segment = SegmentWriter(mapped, self.writer)
-        segment.open(self.counters.records + 1, now)
-        return segment
+        prepared.open(self.writer, self.counters.records + 1, now)
+        self._segment = prepared
+        return prepared
 
     def seal(self) -> None:
         """Seals the open segment: no further record comes from this lane."""

@@ -118,9 +118,8 @@ class SegmentWriter:
 
     __slots__ = ("_data", "_map", "_position", "_seed", "_shape_ids", "_view", "_words", "needed", "records")
 
-    def __init__(self, mapped: mmap.mmap, writer: str) -> None:
+    def __init__(self, mapped: mmap.mmap) -> None:
         view = memoryview(mapped)
-        view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
         self.records = 0
         self.needed = 0
         self._map = mapped
@@ -131,8 +130,9 @@ class SegmentWriter:
         self._position = 0
         self._shape_ids: dict[Shape, int] = {}
 
-    def open(self, first_number: int, now: int) -> None:
-        """Opens a prepared segment for records from `first_number`."""
+    def open(self, writer: str, first_number: int, now: int) -> None:
+        """Opens a prepared segment for a writer's records from `first_number`."""
+        self._view[_WRITER_AT : _WRITER_AT + 32] = writer.encode()
         self._words[_FIRST] = first_number
         self._words[_OPENED] = now
         self._seed = _seed(self._view, self._words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from capture import CaptureBuffer, SpoolError
 from capture.journal.account import Account
+from capture.journal.attendant import Attendant
 from tests.capture.spools import append_patiently, buffer, counts, events, settings
 from tests.faults.processes import until
 
@@ -40,23 +42,62 @@ def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk
     assert not attendant._thread.is_alive(), "it rests no longer than it is wanted"
 
 
-def test_a_stock_that_was_emptied_grows_and_falls_again(opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
-    attendant.stop()
+@pytest.fixture
+def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Attendant, list[float]]]:
+    """An attendant whose thread has ended, so that the test does what it would do; and its clock."""
+    with buffer(tmp_path, spool_max_bytes=256 * MIB) as made:
+        attendant = made._lanes.attendant
+        assert attendant is not None
+        attendant.stop()
+        attendant._end.clear()
+        now = [time.monotonic()]
+        monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now[0])
+        monkeypatch.setattr(attendant, "_share", 8)
+        attendant.tend()
+        yield attendant, now
+
+
+def test_a_stock_that_was_emptied_grows_and_falls_again(still: tuple[Attendant, list[float]]) -> None:
+    attendant, now = still
     while attendant.take() is not None:
         pass
     assert attendant._wanted == 8
-    now = time.monotonic()
-    monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now)
     wanted = []
-    for _ in range(10):
-        now += 61
+    for _ in range(8):
+        now[0] += 61
         attendant.tend()
         wanted.append(attendant._wanted)
         attendant.tend()
         assert attendant._wanted == wanted[-1], "one at a time"
-    assert wanted == [7, 6, 5, 4, 3, 2, 2, 2, 2, 2]
+    assert wanted == [8, 7, 6, 5, 4, 3, 2, 2]
+
+
+def test_a_stock_from_which_more_than_one_a_second_is_taken_grows_before_it_is_empty(
+    still: tuple[Attendant, list[float]],
+) -> None:
+    attendant, now = still
+    sizes = []
+    for uses in (1, 1, 2, 1, 2, 2):
+        for _ in range(uses):
+            now[0] += 0.4
+            assert attendant.take() is not None
+            attendant.tend()
+        now[0] += 1.0
+        attendant.tend()
+        sizes.append(len(attendant._ready))
+    assert sizes == [2, 2, 4, 4, 8, 8]
+
+
+def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attendant, list[float]]) -> None:
+    attendant, _ = still
+    attendant._wanted = 8
+    attendant.tend()
+    attendant._wake.clear()
+    woken = []
+    for _ in range(8):
+        assert attendant.take() is not None
+        woken.append(attendant._wake.is_set())
+    assert woken == [False] * 5 + [True] * 3
 
 
 @pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])

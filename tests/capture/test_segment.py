@@ -33,12 +33,12 @@ class Written:
         with path.open("r+b") as file:
             self.mapped = mmap.mmap(file.fileno(), size)
         lay(memoryview(self.mapped), WRITER[:24].ljust(32, "0"), self.header, seed)
-        self.writer = SegmentWriter(self.mapped, WRITER)
+        self.writer = SegmentWriter(self.mapped)
         self.drafter = Drafter(Shapes())
         self.given: list[dict[str, Any]] = []
 
     def open(self, first: int = 1) -> Written:
-        self.writer.open(first, 1_767_268_800_000_000)
+        self.writer.open(WRITER, first, 1_767_268_800_000_000)
         return self
 
     def write(self, features: dict[str, Any], prediction: float = 0.5) -> int:

@@ -62,7 +62,7 @@ class Claims:
         if mapped is None:
             return None
         (name,) = {path.name for path in self._spool.segments()} - before
-        self._writers[name[:32]] = SegmentWriter(mapped, PROCESS + "00000000")
+        self._writers[name[:32]] = SegmentWriter(mapped)
         return name[:32]
 
     def open(self, records: int = 1) -> str:
@@ -70,7 +70,7 @@ class Claims:
         identity = self.claim()
         assert identity is not None
         writer, drafter = self._writers[identity], Drafter(Shapes())
-        writer.open(self._records + 1, self._now)
+        writer.open(PROCESS + "00000000", self._records + 1, self._now)
         for _ in range(records):
             items = drafter.features({"seats": self._records})
             assert writer.write((bytes(16), 1, None, None, None, None, None), None, items, drafter.predictions(0.5, 1))
