@@ -74,7 +74,7 @@ class CaptureBuffer:
     ) -> None:
         """Opens the spool. Raises ConfigError for a wrong setting; a spool that cannot be used is said in the log, counted,
         and tried again."""
-        self._config = config = with_secrets(config)
+        config = with_secrets(config)
         self._clock = clock
         self._shapes = Shapes(config.exclude, config.hash, config.hash_key)
         self._drafter = Drafter(self._shapes, config.feature_names)

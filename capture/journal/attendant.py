@@ -2,10 +2,10 @@
 
 It claims segments from the spool, maps them and faults their pages in, ahead of need. How many it holds ready grows when
 appends use more than one a second or empty the stock, falls again when they have not for a while, and is less where the
-spool is small. It looks by itself; a request wakes it only when the stock is low, because that costs the request more
-than an append. Where a segment cannot be had, it rests before it asks again, however many requests want one. Where the
-buffer is to see to a shipper, it also starts one whenever none holds the spool (`launch.py`), with a pause that grows
-while they end at once.
+spool is small. It looks by itself; a request wakes it only when half of the stock is gone, because that costs the request
+more than an append. Where nothing is ready and nothing can be had, it rests before it asks again, however many requests
+want a segment. Where the buffer is to see to a shipper, it also starts one whenever none holds the spool (`launch.py`),
+with a pause that grows while they end at once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
 
 log = logging.getLogger("capture")
-_LOOKS = 0.25
-_SECOND = 1.0
-_PAUSE = 1.0
-_REST = 0.02
+_LOOK, _REST, _PAUSE = 0.25, 0.02, 1.0
 _FEWEST, _MOST = 2, 8
 _CALM = 60.0
 
@@ -62,13 +59,20 @@ class Attendant:
         self._changed = 0.0
         self._used = 0
         self._counted = 0.0
+        self._next_reserve = 0.0
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
 
     def start(self) -> None:
-        """Prepares the first segment in the caller's thread, then the others in one of its own."""
-        self._stock()
+        """Starts the thread, and prepares the first segment in the caller's. Raises RuntimeError where there can be no
+        thread, OSError or SpoolError where there can be no segment."""
         self._thread.start()
+        try:
+            self._prepare(reserve=False)
+        except BaseException:
+            self.stop()
+            raise
+        self._wake.set()
 
     def take(self) -> SegmentWriter | None:
         """A prepared segment; None where none is ready and none lies free."""
@@ -81,7 +85,7 @@ class Attendant:
         self._used += segment is not None
         if not left:
             self._want_more()
-        if left <= max(min(self._wanted, self._share) // 4, 1):
+        if left <= max(self._target // 2, 1):
             self._wake.set()
         if segment is None:
             with contextlib.suppress(OSError, SpoolError):
@@ -105,13 +109,14 @@ class Attendant:
         is ready, and none can be had."""
         self.let_go()
         now = monotonic()
-        if now - self._counted >= _SECOND:
+        if now - self._counted >= _PAUSE:
             used, self._used, self._counted = self._used, 0, now
             if used > 1:
                 self._want_more()
             elif self._wanted > _FEWEST and now - self._changed >= _CALM:
                 self._wanted -= 1
                 self._changed = now
+                self._give_back()
         return self._stock()
 
     def let_go(self) -> None:
@@ -120,29 +125,64 @@ class Attendant:
             while True:
                 self._sealed.popleft().let_go()
 
-    def _claim(self, wait: bool) -> SegmentWriter | None:
-        """A segment; where one is ready already, it is only a reserve."""
-        now, reserve = self._clock() // 1000, bool(self._ready)
-        mapped = self._spool.claim(self._account.process, self._header, now, self._account, wait, reserve)
-        return None if mapped is None else SegmentWriter(mapped)
+    def clear(self) -> None:
+        """Unmaps everything: no lane takes a segment any more. The shipper has the files."""
+        self._sealed.extend(self._ready)
+        self._ready.clear()
+        self.let_go()
+
+    @property
+    def _target(self) -> int:
+        return min(self._wanted, self._share)
+
+    def _prepare(self, reserve: bool) -> bool:
+        """Makes one more segment ready, if there can be one."""
+        segment = self._claim(wait=True, reserve=reserve)
+        if segment is not None:
+            self._ready.append(segment)
+        return segment is not None
+
+    def _claim(self, wait: bool, reserve: bool = False) -> SegmentWriter | None:
+        claimed = self._spool.claim(
+            self._account.process, self._header, self._clock() // 1000, self._account, wait, reserve
+        )
+        return None if claimed is None else SegmentWriter(*claimed)
+
+    def _give_back(self) -> None:
+        """Lets others have what is ready beyond what is wanted."""
+        while len(self._ready) > self._target:
+            try:
+                segment = self._ready.pop()
+            except IndexError:  # a request was faster
+                return
+            segment.let_go()
+            with self._spool.locked():
+                self._spool.recycle(segment.identity)
 
     def _want_more(self) -> None:
         self._wanted = min(self._wanted * 2, _MOST)
         self._changed = monotonic()
 
     def _stock(self) -> bool:
-        """Claims until as many are ready as are wanted, or as this spool can give; False where that is none."""
-        while len(self._ready) < min(self._wanted, self._share) and not self._end.is_set():
-            segment = self._claim(wait=True)
-            if segment is None:
+        """Prepares segments until as many are ready as are wanted, or as this spool can give; False where that is none.
+
+        Where one is ready, another is only a reserve; a spool that has none to give is asked again after a while.
+        """
+        while len(self._ready) < self._target and not self._end.is_set():
+            reserve = bool(self._ready)
+            if reserve and monotonic() < self._next_reserve:
+                return True
+            if self._prepare(reserve):
+                continue
+            if not reserve:
                 return bool(self._ready)
-            self._ready.append(segment)
+            self._next_reserve = monotonic() + _PAUSE
         return True
 
     def _run(self) -> None:
         pause = monotonic()
         while not self._end.is_set():
-            self._wake.wait(_LOOKS)
+            self._wake.wait(_LOOK)
             self._wake.clear()
             try:
                 if not self.tend():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 
@@ -16,11 +17,14 @@ class Complaints:
         self._said: dict[str, tuple[float, int]] = {}
 
     def say(self, reason: str, detail: str) -> None:
-        """A record is refused for this reason; `detail` is for a person to read."""
+        """Records are refused for this reason; `detail` is for a person to read. Raises nothing."""
         now = time.monotonic()
         last, since = self._said.get(reason, (-_AGAIN, 0))
         if now - last < _AGAIN:
             self._said[reason] = (last, since + 1)
             return
         self._said[reason] = (now, 0)
-        log.warning("capture: a record was refused (%s; %d more since last said): %s", reason, since, detail)
+        with contextlib.suppress(
+            Exception
+        ):  # a filter or handler of the user's own that fails is not to fail a request
+            log.warning("capture: records are refused (%s; %d more since last said): %s", reason, since, detail)

@@ -129,15 +129,15 @@ class Lanes:
 
     def close(self, timeout: float) -> bool:
         """Seals every lane, waits until their records are shipped (or lost and counted), and says whether they are."""
-        if self.account is None or self.attendant is None:
-            self.closed = True
-            return True
+        end = time.monotonic() + timeout
         with self._tally:
             self.closed = True
+            account, attendant = self.account, self.attendant
             lanes, made = self.idle, list(self.made)
             returning = self.idle = lanes if isinstance(lanes, _Returning) else _Returning()
-        end = time.monotonic() + timeout
-        self.attendant.stop()
+        if account is None or attendant is None:
+            return True
+        attendant.stop()
         while len(returning.sealed) < len(made):
             try:
                 returning.append(lanes.pop())
@@ -145,17 +145,17 @@ class Lanes:
                 if time.monotonic() >= end:
                     return False  # a thread still writes: its lane is sealed when it comes back, or the process dead
                 time.sleep(_POLL)
-        self.attendant.let_go()
-        self.account.close_for_writing()
+        attendant.clear()
+        account.close_for_writing()
         settled = _settled(made)
-        launcher, ask = self.attendant.launcher, 0.0
+        launcher, ask = attendant.launcher, 0.0
         while not settled and time.monotonic() < end:
             if launcher is not None and time.monotonic() >= ask:
                 with contextlib.suppress(OSError, SpoolError):
                     ask = time.monotonic() + launcher.ensure()
             time.sleep(_POLL)
             settled = _settled(made)
-        self.account.let_go()
+        account.let_go()
         return settled
 
     def forget(self) -> None:
@@ -186,7 +186,7 @@ class Lanes:
             self._opening.release()
 
     def _open(self) -> bool:
-        """Enters the spool as a new writing process; False where that cannot be done now."""
+        """Enters the spool as a new writing process; False where that cannot be done now. Raises nothing."""
         self._next_try = time.monotonic() + _RETRY_SPOOL
         path = self.spool.path("writers") / uuid.uuid4().hex[:24]
         account = None
@@ -196,22 +196,34 @@ class Lanes:
             launcher = Launcher(self.spool, self._config) if self._start_shipper else None
             attendant = Attendant(self.spool, account, self._header, self._clock, launcher)
             attendant.start()
-        except (OSError, SpoolError, ValueError, RuntimeError) as error:
+        except Exception as error:  # an append came here first: whatever it is, it is not to fail a request
             if account is not None:
                 account.let_go()
                 with contextlib.suppress(OSError):
                     path.unlink()
             self._complaints.say("spool_unavailable", str(error))
             return False
-        self.made, self._numbers = [], itertools.count()
+        if self._begin(account, attendant):
+            return True
+        attendant.stop()
+        attendant.clear()
+        account.close_for_writing()
+        account.let_go()
+        return False
+
+    def _begin(self, account: accounts.Account, attendant: Attendant) -> bool:
+        """From now on lanes are given out, unless the buffer was closed meanwhile."""
         with self._tally:
+            if self.closed:
+                return False
             self.account, self.attendant = account, attendant
             for reason, count in self._unaccounted.items():
                 account.lane(accounts.NOBODYS_LANE).refused(reason, count)
             self._unaccounted = {}
-        lanes = [self._make() for _ in range(_SPARE_LANES)]
-        self.idle.extend(lane for lane in lanes if lane is not None)
-        return True
+            self.made, self._numbers = [], itertools.count()
+            lanes = [self._make() for _ in range(_SPARE_LANES)]
+            self.idle.extend(lane for lane in lanes if lane is not None)
+            return True
 
     def _make(self) -> Lane | None:
         account, attendant, index = self.account, self.attendant, next(self._numbers)

@@ -116,10 +116,22 @@ def _seed(view: memoryview, words: memoryview) -> int:
 class SegmentWriter:
     """The writing end: one per lane at a time, used by one thread at a time."""
 
-    __slots__ = ("_data", "_map", "_position", "_seed", "_shape_ids", "_view", "_words", "needed", "records")
+    __slots__ = (
+        "_data",
+        "_map",
+        "_position",
+        "_seed",
+        "_shape_ids",
+        "_view",
+        "_words",
+        "identity",
+        "needed",
+        "records",
+    )
 
-    def __init__(self, mapped: mmap.mmap) -> None:
+    def __init__(self, identity: str, mapped: mmap.mmap) -> None:
         view = memoryview(mapped)
+        self.identity = identity
         self.records = 0
         self.needed = 0
         self._map = mapped

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from capture.journal.account import Account
 
-_STEP = 4 << 20
 _DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
@@ -137,8 +136,9 @@ class Spool:
 
     def claim(
         self, process: str, header: bytes, now: int, account: Account, wait: bool = True, reserve: bool = False
-    ) -> mmap.mmap | None:
-        """A prepared segment for a writing process, mapped, its pages touched; None where there is no room for one.
+    ) -> tuple[str, mmap.mmap] | None:
+        """A prepared segment for a writing process, its id and its memory, whose pages are touched; None where there is
+        no room for one.
 
         A file of an old segment is used again before a new one is made; at the limit the oldest segment that is sealed
         and not pinned is dropped for it, but not where the disk is full below the limit. `wait=False` is for a request's
@@ -163,7 +163,7 @@ class Spool:
             source.rename(target)
         if wait:
             touch(mapped)
-        return mapped
+        return identity, mapped
 
     def _map(self, path: Path) -> mmap.mmap:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -283,12 +283,9 @@ def _unlock(descriptor: int) -> None:
 
 
 def touch(mapped: mmap.mmap) -> None:
-    """Faults the pages in now, so that no append does, a few at a time: meanwhile the process cannot map other memory,
-    which a request's allocator may want. A kernel before 5.14 is asked page by page."""
+    """Faults the pages in now, so that no append does. A kernel before 5.14 is asked page by page."""
     address = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
-    for start in range(0, len(mapped), _STEP):
-        if _madvise(address + start, min(_STEP, len(mapped) - start), _MADV_POPULATE_WRITE) != 0:
-            view = memoryview(mapped)
-            for page in range(start, len(mapped), 4096):
-                view[page] = view[page]
-            return
+    if _madvise(address, len(mapped), _MADV_POPULATE_WRITE) != 0:
+        view = memoryview(mapped)
+        for page in range(0, len(mapped), 4096):
+            view[page] = view[page]

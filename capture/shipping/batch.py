@@ -126,7 +126,7 @@ class GivenUp(BaseException):
 def encode_batch(
     manifest: Manifest, readers: Mapping[str, SegmentReader], given_up: Callable[[], bool] = lambda: False
 ) -> Encoded:
-    """Makes the batch's objects; raises GivenUp, at the next record, once `given_up` says so.
+    """Makes the batch's objects; raises GivenUp, at the next record if there is one, once `given_up` says so.
 
     Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
     """

@@ -63,6 +63,11 @@ class Kitchen:
         thread = self._urgent if order.urgent else self._calm
         return thread.submit(batches.encode_batch, order.manifest, order.readers, order.given_up.is_set)
 
+    @property
+    def held_up(self) -> bool:
+        """Whether the calm thread is still at a batch that was taken from it."""
+        return self._calm.busy
+
     def close(self) -> None:
         """Ends the threads."""
         self._calm.close()
@@ -102,7 +107,7 @@ class Delivery:
             manifest.tries -= 1
             raise
         self._kitchen = kitchen
-        self._order = Order(manifest, readers, urgent)
+        self._order = Order(manifest, readers, urgent or kitchen.held_up)
         self._begun = monotonic()
         self._cooked = kitchen.cook(self._order)
 

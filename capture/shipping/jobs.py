@@ -32,15 +32,21 @@ class JobThread:
         self._calm = calm
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._last: Future[Any] | None = None
 
     def submit(self, job: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Has a job done; what it raises, of whatever kind, is raised by the future's `result`."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        future: Future[_T] = Future()
+        self._last = future = Future[_T]()
         self._jobs.put((future, lambda: job(*args, **kwargs)))
         return future
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a job that has not ended."""
+        return self._last is not None and not self._last.done()
 
     def close(self) -> None:
         """Ends the thread after what it was given; does not wait."""

@@ -14,6 +14,7 @@ import pytest
 from capture import CaptureBuffer, SpoolError
 from capture.journal.account import Account
 from capture.journal.attendant import Attendant
+from capture.stats import read_stats
 from tests.capture.spools import append_patiently, buffer, counts, events, settings
 from tests.faults.processes import until
 
@@ -69,7 +70,26 @@ def test_a_stock_that_was_emptied_grows_and_falls_again(still: tuple[Attendant, 
         wanted.append(attendant._wanted)
         attendant.tend()
         assert attendant._wanted == wanted[-1], "one at a time"
+        assert len(attendant._ready) == wanted[-1], "what is not wanted is given back"
     assert wanted == [8, 7, 6, 5, 4, 3, 2, 2]
+
+
+def test_what_is_given_back_is_there_for_others_and_nobody_misses_it(
+    still: tuple[Attendant, list[float]], spool: Path
+) -> None:
+    attendant, now = still
+    attendant._wanted = 4
+    attendant.tend()
+    before = {path.stem for path in (spool / "segments").iterdir()}
+    now[0] += 61
+    attendant.tend()
+    assert len(attendant._ready) == 3
+    (given,) = before - {path.stem for path in (spool / "segments").iterdir()}
+    assert [path.stem for path in (spool / "free").iterdir()] == [given]
+    assert read_stats(spool).balanced
+    taken = attendant._claim(wait=False)
+    assert taken is not None
+    assert not list((spool / "free").iterdir())
 
 
 def test_a_stock_from_which_more_than_one_a_second_is_taken_grows_before_it_is_empty(
@@ -97,7 +117,7 @@ def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attend
     for _ in range(8):
         assert attendant.take() is not None
         woken.append(attendant._wake.is_set())
-    assert woken == [False] * 5 + [True] * 3
+    assert woken == [False] * 3 + [True] * 5
 
 
 @pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
@@ -109,8 +129,8 @@ def test_the_thread_that_prepares_segments_survives_every_error(
     monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
     failed: list[object] = []
 
-    def broken(*_: object, **__: object) -> None:
-        failed.append(1)
+    def broken(*given: Any, **_: Any) -> None:
+        failed.extend([1] if given[4] else [])
         raise error
 
     with monkeypatch.context() as patch:

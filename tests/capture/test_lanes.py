@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from capture import CaptureBuffer, SpoolError, new_event_id
-from capture.journal.account import NOBODYS_LANE
+from capture.journal.account import NOBODYS_LANE, Account
 from capture.journal.attendant import Attendant
 from capture.journal.segment import OPEN, SEALED
 from capture.stats import read_stats
@@ -196,3 +196,59 @@ def test_nobodys_lane_writes_nothing(opened: CaptureBuffer) -> None:
     while (lane := opened._lanes._make()) is not None:
         assert lane.index < NOBODYS_LANE
     assert len(opened._lanes.made) == NOBODYS_LANE
+
+
+@pytest.mark.parametrize("error", [MemoryError(), BufferError("no"), KeyError("no")])
+def test_whatever_goes_wrong_while_the_spool_is_entered_fails_no_request(
+    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Attendant, "start", broken)
+        made = CaptureBuffer(settings(tmp_path), start_shipper=False)
+        made._lanes._next_try = 0.0
+        assert not made.append({"a": 1}, 0.5)
+    assert list((spool / "writers").iterdir()) == []
+    made._lanes._next_try = 0.0
+    assert made.append({"a": 1}, 0.5)
+    made.close(0)
+
+
+def test_a_log_that_fails_fails_no_request(opened: CaptureBuffer, spool: Path) -> None:
+    def broken(_: logging.LogRecord) -> bool:
+        raise ValueError("no log today")
+
+    log = logging.getLogger("capture")
+    log.addFilter(broken)
+    try:
+        assert not opened.append(object(), 0.5)
+    finally:
+        log.removeFilter(broken)
+    assert counts(spool)["refused"] == {"unencodable": 1}
+
+
+def test_a_buffer_that_is_closed_while_it_enters_the_spool_leaves_nobody_in_it(
+    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unusable(tmp_path)
+    made = CaptureBuffer(settings(tmp_path), start_shipper=False)
+    spool.unlink()
+    start = Attendant.start
+    started: list[Attendant] = []
+
+    def closed_meanwhile(attendant: Attendant) -> None:
+        start(attendant)
+        started.append(attendant)
+        assert made.close(0), "it has kept nothing"
+
+    monkeypatch.setattr(Attendant, "start", closed_meanwhile)
+    made._lanes._next_try = 0.0
+    assert not made.append({"a": 1}, 0.5)
+    assert not started[0]._thread.is_alive()
+    (path,) = (spool / "writers").iterdir()
+    account = Account.read(path)
+    assert account is not None
+    assert (account.alive(), account.closed) == (False, True)
+    assert not made.append({"a": 2}, 0.5)

@@ -33,7 +33,7 @@ class Written:
         with path.open("r+b") as file:
             self.mapped = mmap.mmap(file.fileno(), size)
         lay(memoryview(self.mapped), WRITER[:24].ljust(32, "0"), self.header, seed)
-        self.writer = SegmentWriter(self.mapped)
+        self.writer = SegmentWriter(self.path.stem, self.mapped)
         self.drafter = Drafter(Shapes())
         self.given: list[dict[str, Any]] = []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import mmap
 import os
 import stat
 import subprocess
@@ -57,13 +56,12 @@ class Claims:
     def claim(self, wait: bool = True) -> str | None:
         """The id of the segment that was claimed."""
         self._now += 1000
-        before = {path.name for path in self._spool.segments()}
-        mapped = self._spool.claim(PROCESS, HEADER, self._now, self._account, wait)
-        if mapped is None:
+        claimed = self._spool.claim(PROCESS, HEADER, self._now, self._account, wait)
+        if claimed is None:
             return None
-        (name,) = {path.name for path in self._spool.segments()} - before
-        self._writers[name[:32]] = SegmentWriter(mapped)
-        return name[:32]
+        identity = claimed[0]
+        self._writers[identity] = SegmentWriter(*claimed)
+        return identity
 
     def open(self, records: int = 1) -> str:
         """Claims, opens and writes."""
@@ -416,8 +414,8 @@ def test_another_process_waits_for_the_lock_and_gets_it(spool: Spool) -> None:
 
 
 def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, account: Account) -> None:
-    mapped = spool.claim(PROCESS, HEADER, NOW, account)
-    assert isinstance(mapped, mmap.mmap)
-    assert len(mapped) == SEGMENT
+    claimed = spool.claim(PROCESS, HEADER, NOW, account)
+    assert claimed is not None
     (path,) = spool.segments()
+    assert (claimed[0], len(claimed[1])) == (path.stem, SEGMENT)
     assert path.stat().st_blocks * 512 >= SEGMENT

@@ -103,12 +103,17 @@ def test_a_busy_machine_cannot_keep_a_batch_from_being_encoded_when_its_time_has
     stage.clock.steady += moment - 0.5
     shipper.step()
     shipper.step()
-    assert policies == [LOWEST], "it is given a moment"
+    assert shipper._delivery is not None
+    assert not shipper._delivery._order.urgent, "it is given a moment"
     stage.clock.steady += 0.5
     shipper.step()
     stage.run(shipper)
     stage.assert_exactly_once()
     assert policies == [LOWEST, priority()]
+    stage.append(writer, 10)
+    stage.run(shipper)
+    stage.assert_exactly_once()
+    assert policies == [LOWEST, priority(), priority()], "the next does not wait for a thread that gets no processor"
     runs_again.set()
     stage.append(writer, 1)
     stage.finish()
