@@ -95,14 +95,8 @@ class Drafter:
             return self._dataframe(given)
         names = self._feature_names if names is None else tuple(names)
         array = as_array(given)
-        if array is not None and array.dtype.names:
-            return self._records(array)
         if array is not None:
-            if array.ndim != 2:
-                if array.ndim > 2:
-                    raise ValueError(f"an array of shape {array.shape} has no rows and columns")
-                array = array.reshape(1, -1)
-            return self._matrix(array, self._named(names, array.shape[1], "feature_{}"))
+            return self._array(array, names)
         table = self._table(given)
         if table is not None:
             return table
@@ -134,8 +128,8 @@ class Drafter:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":
                 return self._matrix(array, self._plain_shape(_numbered("{}", array.shape[1])))
             if array.ndim == 1 and array.dtype.kind in "biufcmM":
-                data = contiguous(array)
-                head = (array.dtype.str, len(array), 1, "C", len(data))
+                text, data = contiguous(array)
+                head = (text, len(array), 1, "C", len(data))
                 return Draft(MATRIX, self._single, head, (data,), len(array))
             if array.dtype.names:
                 return self._unrestricted._records(array)
@@ -203,6 +197,15 @@ class Drafter:
                 add_column(parts, buffers, position, column)
         return Draft(COLUMNS, shape, (length, parts), tuple(buffers), length)
 
+    def _array(self, array: Any, names: tuple[str, ...] | None) -> Draft:
+        if array.dtype.names:
+            return self._records(array)
+        if array.ndim != 2:
+            if array.ndim > 2:
+                raise ValueError(f"an array of shape {array.shape} has no rows and columns")
+            array = array.reshape(1, -1)
+        return self._matrix(array, self._named(names, array.shape[1], "feature_{}"))
+
     def _records(self, array: Any) -> Draft:
         """A structured array: the fields are columns."""
         rows = array.reshape(-1)
@@ -216,8 +219,8 @@ class Drafter:
             return self._columns(shape, list(array.T), len(array))
         flags, (rows, width) = array.flags, array.shape
         order = "C" if flags.c_contiguous or not flags.f_contiguous else "F"
-        data = contiguous(array if order == "C" else array.T)
-        return Draft(MATRIX, shape, (array.dtype.str, rows, width, order, len(data)), (data,), rows)
+        text, data = contiguous(array if order == "C" else array.T)
+        return Draft(MATRIX, shape, (text, rows, width, order, len(data)), (data,), rows)
 
     def _restricted(self, shape: Shape, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         return [self._shapes.restrict(shape, row) for row in rows] if shape.restricted else rows

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _LISTS = (list, tuple)
 _PLAIN = (list, tuple, dict, str, int, float)
 _SCALARS = {float, int, str, bool, type(None)}
+_native: dict[Any, str] = {}
+"""The text of each dtype seen whose memory a memoryview shows; to ask NumPy for it costs as much as a small record."""
 
 
 def is_mapping(given: Any) -> bool:
@@ -97,8 +99,8 @@ def add_column(parts: list[tuple[Any, ...]], buffers: list[Any], position: int, 
     if array is None:
         parts.append(("l", (position,), cells(column)))
     elif array.ndim == 1 and array.dtype.kind in "biufcmM":
-        data = contiguous(array)
-        parts.append(("m", (position,), array.dtype.str, data.nbytes))
+        text, data = contiguous(array)
+        parts.append(("m", (position,), text, data.nbytes))
         buffers.append(data)
     else:
         parts.append(("l", (position,), array.tolist() if array.dtype.kind in "OSUV" else list(array)))
@@ -127,13 +129,19 @@ def common_length(columns: Sequence[Any]) -> int | None:
     return length
 
 
-def contiguous(array: Any) -> memoryview:
-    """The array's bytes in C order, without a copy where they lie so."""
-    if array.dtype.kind in "mMc" or not array.dtype.isnative:
-        array = _bytes_of(array)
-    elif not array.flags.c_contiguous:
+def contiguous(array: Any) -> tuple[str, memoryview]:
+    """The text of an array's dtype, and its bytes in C order, without a copy where they lie so."""
+    dtype = array.dtype
+    text = _native.get(dtype)
+    if text is None:
+        text = dtype.str
+        if dtype.kind in "mMc" or not dtype.isnative:
+            array = _bytes_of(array)
+        else:
+            _native[dtype] = text
+    if not array.flags.c_contiguous:
         array = array.copy(order="C")
-    return memoryview(array).cast("B") if array.size else memoryview(b"")
+    return text, memoryview(array).cast("B") if array.size else memoryview(b"")
 
 
 def _bytes_of(array: Any) -> Any:
