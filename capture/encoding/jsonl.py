@@ -62,8 +62,10 @@ class LinesBuilder:
         rows = count or int(predicted > 0)
         if not rows:
             return
-        request = next(unfold(event.request), ((), ())) if event.request is not None else ((), ())
-        shared = dict(zip(self._inputs.columns(request[0]), map(_flat, request[1]), strict=True))
+        shared: dict[str, Any] = {}
+        if event.request is not None:
+            names, values = next(unfold(event.request), ((), ()))
+            shared = dict(zip(self._inputs.columns(names), map(_flat, values), strict=True))
         inputs = self._data(unfold(items), shared, count) if count else iter([_escaped(_encode(shared))])
         if predicted == count:
             outputs: Iterator[bytes | None] = self._predictions(event)
@@ -85,7 +87,7 @@ class LinesBuilder:
         self, rows: Iterator[tuple[tuple[str, ...], tuple[Any, ...]]], shared: dict[str, Any], items: int
     ) -> Iterator[bytes]:
         """The escaped input of each item: what the request's items share, then its own."""
-        common = _escaped(_encode(shared))[:-1]
+        common = _escaped(_encode(shared))[:-1] if shared else b""
         if len(common) * items > _LARGEST_EVENT:
             raise ValueError(f"{items} lines would each repeat {len(common)} bytes of the request's features")
         for names, values in rows:
@@ -136,17 +138,17 @@ class LinesBuilder:
             self._second, self._time = second, f"{dataset.to_datetime(second * 1_000_000):%Y-%m-%dT%H:%M:%S}".encode()
         model = event.model_name or self._header.model_name
         if model not in self._models:
-            facts = {
+            about = {
                 "model_name": model,
                 "model_version": self._header.model_version,
                 "sampling_percentage": float(self._header.sampling_percentage),
             }
-            self._models[model] = _encode(facts)[1:-1]
+            self._models[model] = _encode(about)[1:-1]
+        facts = _FACTS % (self._time, self._time, fraction, count, self._models[model])
+        if not (event.ages or event.missing or shared):
+            return facts
         more = {"ages": event.ages, "missing": event.missing, "request_columns": shared}
-        filled = {name: value for name, value in more.items() if value}
-        return _FACTS % (self._time, self._time, fraction, count, self._models[model]) + (
-            b"," + _encode(filled)[1:-1] if filled else b""
-        )
+        return facts + b"," + _encode({name: value for name, value in more.items() if value})[1:-1]
 
 
 class _Names:
