@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from capture.journal.account import Account
 
-_DIRECTORIES = ("segments", "free", "writers", "batches", "lost", "set-aside")
+_DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -59,9 +59,10 @@ class Spool:
         return self.directory / name
 
     def prepare(self) -> None:
-        """Makes the directories; raises SpoolError where they cannot be ours alone."""
+        """Makes the directories that are missing; raises SpoolError where they cannot be ours alone."""
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.directory.is_dir():
+                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.directory.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
                 raise SpoolError(
@@ -69,7 +70,7 @@ class Spool:
                 )
             if found.st_mode & 0o077:
                 self.directory.chmod(0o700)
-            for name in _DIRECTORIES:
+            for name in _DIRECTORIES.difference(os.listdir(self.directory)):  # noqa: PTH208
                 self.path(name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise SpoolError(f"the spool directory {self.directory} cannot be used: {error.strerror}") from error
