@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
 
 log = logging.getLogger("capture")
-_LOOK, _REST, _PAUSE = 0.25, 0.02, 1.0
+_LOOK, _LOOK_BUSY, _REST, _PAUSE = 0.25, 0.1, 0.02, 1.0
 _FEWEST, _MOST = 2, 8
 _CALM = 60.0
 
@@ -182,7 +182,7 @@ class Attendant:
     def _run(self) -> None:
         pause = monotonic()
         while not self._end.is_set():
-            self._wake.wait(_LOOK)
+            self._wake.wait(_LOOK if self._wanted == _FEWEST else _LOOK_BUSY)
             self._wake.clear()
             try:
                 if not self.tend():
