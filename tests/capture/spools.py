@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from capture import CaptureBuffer, CaptureConfig
 from capture.journal.account import MOST_LANES, Account
 from capture.journal.segment import PREPARED, SegmentReader
 from capture.record import Batch, Block, Columns, Event, Header, Matrix, Ragged, Rows
+from tests.faults.processes import until
 
 SPOOL_BYTES = 64 << 20
 
@@ -183,9 +183,18 @@ def same(found: Any, given: Any) -> bool:
 
 def append_patiently(opened: CaptureBuffer, features: Any, predictions: Any = 0.5) -> bool:
     """Appends; waits for a prepared segment, at most ten seconds, as a caller never would."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if opened.append(features, predictions):
+    return bool(until(lambda: opened.append(features, predictions), "a segment is ready", 10.0, 0.001))
+
+
+def take_segments(opened: CaptureBuffer, files: int) -> None:
+    """Takes what the attendant prepares, as lanes would, until so many segments are in the spool."""
+    attendant = opened._lanes.attendant
+    assert attendant is not None
+
+    def there() -> bool:
+        if len(opened._lanes.spool.segments()) >= files:
             return True
-        time.sleep(0.001)
-    return False
+        attendant.take()
+        return False
+
+    until(there, f"{files} segments are in the spool", 10.0, 0.001)

@@ -15,17 +15,22 @@ from capture import CaptureBuffer, SpoolError
 from capture.journal.account import Account
 from capture.journal.attendant import Attendant
 from capture.stats import read_stats
-from tests.capture.spools import append_patiently, buffer, counts, events, settings
+from tests.capture.spools import append_patiently, buffer, counts, events, settings, take_segments
 from tests.faults.processes import until
 
 MIB = 1 << 20
 
 
+@pytest.fixture
+def attendant(opened: CaptureBuffer) -> Attendant:
+    found = opened._lanes.attendant
+    assert found is not None
+    return found
+
+
 def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
-    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch
+    attendant: Attendant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
     monkeypatch.setattr("capture.journal.attendant._REST", 3600.0)
     asked: list[bool] = []
 
@@ -33,7 +38,7 @@ def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk
         asked.append(given[4])
 
     with monkeypatch.context() as patch:
-        patch.setattr(opened._lanes.spool, "claim", full)
+        patch.setattr(attendant._spool, "claim", full)
         until(lambda: attendant.take() is None and True in asked, "it asks")
         for _ in range(1000):
             assert attendant.take() is None
@@ -122,10 +127,8 @@ def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attend
 
 @pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
 def test_the_thread_that_prepares_segments_survives_every_error(
-    opened: CaptureBuffer, monkeypatch: pytest.MonkeyPatch, error: Exception
+    opened: CaptureBuffer, attendant: Attendant, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    attendant = opened._lanes.attendant
-    assert attendant is not None
     monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
     failed: list[object] = []
 
@@ -134,7 +137,7 @@ def test_the_thread_that_prepares_segments_survives_every_error(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(opened._lanes.spool, "claim", broken)
+        patch.setattr(attendant._spool, "claim", broken)
         end = time.monotonic() + 10
         while len(failed) < 5 and time.monotonic() < end:
             with contextlib.suppress(type(error)):
@@ -147,10 +150,7 @@ def test_the_thread_that_prepares_segments_survives_every_error(
 def test_closing_drops_no_record_to_prepare_a_segment_that_nobody_will_use(tmp_path: Path) -> None:
     for round_ in range(5):
         with buffer(tmp_path / str(round_), spool_max_bytes=32 * MIB) as made:
-            while len(list((tmp_path / str(round_) / "spool" / "segments").iterdir())) < 7:
-                held = made._lanes.attendant.take()  # type: ignore[union-attr]
-                if held is None:
-                    time.sleep(0.001)
+            take_segments(made, 7)
             assert append_patiently(made, {"number": 0})
             with_room = counts(tmp_path / str(round_) / "spool")["kept"]
             made._lanes.attendant._wake.set()  # type: ignore[union-attr]

@@ -16,7 +16,7 @@ from capture.journal.account import NOBODYS_LANE, Account
 from capture.journal.attendant import Attendant
 from capture.journal.segment import OPEN, SEALED
 from capture.stats import read_stats
-from tests.capture.spools import append_patiently, buffer, counts, events, row, segments, settings
+from tests.capture.spools import append_patiently, buffer, counts, events, row, segments, settings, take_segments
 
 MIB = 1 << 20
 
@@ -56,10 +56,7 @@ def test_at_the_spools_limit_the_oldest_segments_go_and_every_record_is_accounte
 
 def test_a_spool_of_open_segments_only_refuses_and_counts(tmp_path: Path, spool: Path) -> None:
     with buffer(tmp_path, spool_max_bytes=32 * MIB) as made:
-        while len(list((spool / "segments").iterdir())) < 7:
-            held = made._lanes.attendant.take()  # type: ignore[union-attr]
-            if held is None:
-                time.sleep(0.001)
+        take_segments(made, 7)
         assert append_patiently(made, {"number": 0})
         before = counts(spool)["refused"].get("spool_full", 0)
         results = [made.append({"text": "x" * 2 * MIB}, 0.5) for _ in range(3)]
