@@ -76,8 +76,7 @@ class CaptureBuffer:
         and tried again."""
         config = with_secrets(config)
         self._clock = clock
-        self._shapes = Shapes(config.exclude, config.hash, config.hash_key)
-        self._drafter = Drafter(self._shapes, config.feature_names)
+        self._drafter = Drafter(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
         self._threshold = round(config.sampling_percentage / 100 * 2**64)
         self._complaints = Complaints()
         self._lanes = Lanes(config, start_shipper is not False, clock, self._complaints)
