@@ -1,10 +1,10 @@
 """What `CaptureBuffer.append` costs the thread that serves, while the shipper ships.
 
 Each round runs every workload once, in a process of its own, paced; an append and its floor alternate in one loop, so
-that a noisy neighbour meets both, and each goes first every other time, so that neither always finds the caches warmed
-by the other. Beside them stands a fixed microsecond of Python: what its maximum is, the machine
-did. A call counts as *not preempted* when the kernel did not switch the thread out against its will meanwhile
-(`ru_nivcsw`).
+that a noisy neighbour meets both, and each goes first every other time, within a tick and from tick to tick, so that
+neither always finds the caches warmed by the other, or always those that a sleep has left cold. Beside them stands a
+fixed microsecond of Python: what its maximum is, the machine did. A call counts as *not preempted* when the kernel did
+not switch the thread out against its will meanwhile (`ru_nivcsw`).
 
     python -m benchmarks.append [--rounds N] [--share F] [--only WORKLOAD …]
 
@@ -79,9 +79,11 @@ def paced(workload: Workload, buffer: CaptureBuffer, calls: int) -> dict[str, An
         workload.floor()
         time.sleep(TICK)
     next_tick = time.perf_counter()
+    ticks = 0
     while len(append) < calls:
-        for _ in range(each):
-            floor_first = len(append) % 2
+        ticks += 1
+        for number in range(each):
+            floor_first = (ticks + number) % 2
             if floor_first:
                 floor.append(_timed(workload.floor)[0])
             taken, preempted = _timed(workload.append, buffer)

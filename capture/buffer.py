@@ -109,6 +109,7 @@ class CaptureBuffer:
             if another is None:
                 return False
             lane = another
+        drafter = self._drafter
         try:
             if type(features) is Prepared:
                 prepared = features
@@ -132,8 +133,11 @@ class CaptureBuffer:
                 if self._threshold < 2**64 and not self._chosen(inference_id, event):
                     lane.counters.sampled_out()
                     return True
-                request, items = _draft(self._drafter, features, request_features, feature_names)
-            outputs = self._drafter.predictions(predictions, items.rows)
+                if type(features) is Features:
+                    features, request_features = _apart(features, request_features)
+                request = drafter.request(request_features) if request_features else None
+                items = drafter.features(features, feature_names)
+            outputs = drafter.predictions(predictions, items.rows)
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:
@@ -168,10 +172,11 @@ class CaptureBuffer:
             now = event_time_of(event_id) or self._clock() // 1000
             if self._lanes.closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
                 return Prepared(False, event_id, now, inference_id, None, None)
-            request, items = _draft(self._drafter, features, request_features, feature_names)
-            frozen = None if request is None else freeze(request)
-            items = freeze(items)
-            return Prepared(True, event_id, now, inference_id, frozen, items, None, perf_counter_ns() - begun)
+            if type(features) is Features:
+                features, request_features = _apart(features, request_features)
+            request = freeze(self._drafter.request(request_features)) if request_features else None
+            items = freeze(self._drafter.features(features, feature_names))
+            return Prepared(True, event_id, now, inference_id, request, items, None, perf_counter_ns() - begun)
         except Exception as error:
             return Prepared(False, event_id, now, inference_id, None, None, _detail(error))
 
@@ -208,14 +213,9 @@ def _detail(error: Exception) -> str:
         return type(error).__name__
 
 
-def _draft(
-    drafter: Drafter, features: Any, request_features: Mapping[str, Any] | None, names: Sequence[str] | None
-) -> tuple[Draft | None, Draft]:
-    if type(features) is Features:
-        request_features = features.request if request_features is None else {**features.request, **request_features}
-        features = features.items
-    request = drafter.request(request_features) if request_features else None
-    return request, drafter.features(features, names)
+def _apart(features: Features, request_features: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, Any]]:
+    """The items and the request-level values; those that `append` was given for itself hold over the object's own."""
+    return features.items, features.request if request_features is None else {**features.request, **request_features}
 
 
 def _freshness(lookups: Mapping[str, Lookup], now: int) -> tuple[dict[str, float | None], dict[str, int]]:

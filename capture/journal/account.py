@@ -44,20 +44,24 @@ _LAST_BUCKET = _WORDS - 1
 
 
 class Lane:
-    """One lane's counters, written by the lane's thread alone (`settled` by the shipper)."""
+    """One lane's counters, written by the lane's thread alone (`settled` by the shipper).
 
-    __slots__ = ("_longest", "_words")
+    What every append counts is remembered here too: to ask the memory for it costs as much as to write it.
+    """
+
+    __slots__ = ("_bytes", "_calls", "_kept", "_longest", "_nanoseconds", "_rows", "_words")
 
     def __init__(self, words: memoryview) -> None:
         self._words = words
-        self._longest = words[_MAX]
+        self._kept, self._rows, self._bytes = words[_KEPT], words[_ROWS], words[_BYTES]
+        self._calls, self._nanoseconds, self._longest = words[_COUNT], words[_SUM], words[_MAX]
 
     def kept(self, rows: int, size: int, mismatch: bool) -> None:
         """One more record is committed."""
         words = self._words
-        words[_KEPT] += 1
-        words[_ROWS] += rows
-        words[_BYTES] += size
+        self._kept = words[_KEPT] = self._kept + 1
+        self._rows = words[_ROWS] = self._rows + rows
+        self._bytes = words[_BYTES] = self._bytes + size
         if mismatch:
             words[_MISMATCHES] += 1
 
@@ -72,8 +76,8 @@ class Lane:
     def measured(self, nanoseconds: int) -> None:
         """One append took so long. Buckets have 8 steps for each power of two: right to 12.5 %."""
         words = self._words
-        words[_COUNT] += 1
-        words[_SUM] += nanoseconds
+        self._calls = words[_COUNT] = self._calls + 1
+        self._nanoseconds = words[_SUM] = self._nanoseconds + nanoseconds
         if nanoseconds > self._longest:
             self._longest = words[_MAX] = nanoseconds
         power = nanoseconds.bit_length()

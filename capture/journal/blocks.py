@@ -90,10 +90,12 @@ class Drafter:
             return self._mappings(given)
         if given is None:
             return Draft(ROWS, self._no_names, (((),),), (), 1)
-        pandas = sys.modules.get("pandas")
+        names = self._feature_names if names is None else tuple(names)
+        numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+        if numpy is not None and type(given) is numpy.ndarray:
+            return self._array(given, names)
         if pandas is not None and isinstance(given, pandas.DataFrame):
             return self._dataframe(given)
-        names = self._feature_names if names is None else tuple(names)
         array = as_array(given)
         if array is not None:
             return self._array(array, names)
@@ -178,7 +180,7 @@ class Drafter:
 
     def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
         shape, row = self._shapes.read(given)
-        if not one_row and row and is_column(row[0]):
+        if not one_row and row and type(row[0]) is not float and is_column(row[0]):
             length = common_length(row)
             if length is not None:
                 return self._columns(shape, row, length)

@@ -139,9 +139,10 @@ def contiguous(array: Any) -> tuple[str, memoryview]:
             array = _bytes_of(array)
         else:
             _native[dtype] = text
-    if not array.flags.c_contiguous:
-        array = array.copy(order="C")
-    return text, memoryview(array).cast("B") if array.size else memoryview(b"")
+    try:
+        return text, memoryview(array).cast("B")
+    except TypeError:  # its memory lies otherwise, or it has none
+        return text, memoryview(array.copy(order="C")).cast("B") if array.size else memoryview(b"")
 
 
 def _bytes_of(array: Any) -> Any:

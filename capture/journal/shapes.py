@@ -29,18 +29,19 @@ _JSON = {"f": float, "i": int, "u": "u8", "b": bool}
 class Shape:
     """Interned column names; compares by identity.
 
-    `given` are the names as they came, `names` those that are captured; `take` maps a mapping to the values of
-    `given`; `kept` are the positions of `names` in `given`, None where all are kept; `hashed` are the positions in
-    `names` whose values are hashed; `restricted` says whether either applies.
+    `given` are the names as they came, `names` those that are captured, `head` the same in msgpack; `take` maps a mapping
+    to the values of `given`; `kept` are the positions of `names` in `given`, None where all are kept; `hashed` are the
+    positions in `names` whose values are hashed; `restricted` says whether either applies.
     """
 
-    __slots__ = ("given", "hashed", "kept", "names", "restricted", "size", "take")
+    __slots__ = ("given", "hashed", "head", "kept", "names", "restricted", "size", "take")
 
     given: tuple[Hashable, ...]
     names: tuple[str, ...]
     take: Callable[[Mapping[Any, Any]], tuple[Any, ...]]
     kept: tuple[int, ...] | None
     hashed: tuple[int, ...]
+    head: bytes
     restricted: bool
     size: int
 
@@ -50,6 +51,7 @@ class Shape:
         self.given = given
         self.size = len(given)
         self.names = tuple(names[i] for i in kept)
+        self.head = values.encode(self.names)
         self.kept = None if len(kept) == len(given) else kept
         self.hashed = tuple(i for i, name in enumerate(self.names) if matches(name, hashed))
         self.restricted = self.kept is not None or bool(self.hashed)

@@ -118,14 +118,15 @@ def _plain_key(key: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_extension, decimal_format="number")
+_encode = _encoder.encode
 
 
 def encode(value: Any) -> bytes:
     """`value` as msgpack; TypeError, ValueError or RecursionError where it cannot be captured."""
     try:
-        return _encoder.encode(value)
+        return _encode(value)
     except (OverflowError, TypeError, ValueError, BufferError):
-        return _encoder.encode(_plain(value))
+        return _encode(_plain(value))
 
 
 def _revive(code: int, data: memoryview) -> Any:

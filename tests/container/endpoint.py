@@ -221,6 +221,7 @@ class Endpoint:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.processes())
+        print(self.output.read_text()[-50_000:], self.stderr[-10_000:], sep="\n")  # seen in the report of a failed test
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
