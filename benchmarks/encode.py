@@ -4,10 +4,11 @@
 
 Workloads are those of `append.py`: W1 is one row of 50 features as a mapping, W2 200 items × 40 floats as a matrix
 with 10 request-level features, W5 the same as 200 mappings; every value differs. CPU is that of the process, median of
-five rounds, with the garbage collector off as in the shipper; blocks are ready, as the journal's reader gives them.
-Memory is that of `python -m capture ship` while it ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as
-large as they may be: its largest resident set, and in it what is its own, since the rest is the spool's mapped segments
-and the libraries' files. Prints a table and writes `benchmarks/results/encode.json`.
+five rounds, with Arrow's memory and the garbage collector as in the shipper; blocks are ready, as the journal's reader
+gives them. Memory, also for the smallest records and the narrowest rows, is that of `python -m capture ship` while it
+ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as large as they may be: its largest resident set, and
+in it what is its own, since the rest is the spool's mapped segments and the libraries' files. Prints a table and writes
+`benchmarks/results/encode.json`.
 """
 
 from __future__ import annotations
@@ -107,6 +108,23 @@ def cpu(form: str, make: Callable[[int], Iterator[Event]], count: int, unit: int
     return {**{name: round(value, 2) for name, value in spread.items()}, "bytes": round(size / (count * unit), 1)}
 
 
+def small(count: int) -> Iterator[Event]:
+    """Records of one row with three numbers: as many records as a batch can have."""
+    draw = random.Random(6)
+    for number in range(count):
+        yield event(number, Rows(("a", "b", "c"), [(draw.random(), draw.random(), number)]), Rows(PREDICTION, [(0.5,)]))
+
+
+def narrow(count: int) -> Iterator[Event]:
+    """Events of 1,000 items × 1 float64: as many rows as a batch can have."""
+    draw = np.random.default_rng(7)
+    for number in range(count):
+        yield event(number, Matrix(("a",), draw.random((1000, 1))), Matrix(PREDICTION, draw.random((1000, 1))))
+
+
+MEMORY = {"w1": w1, "w2": w2, "w5": w5, "small": small, "narrow": narrow}
+
+
 def append_all(buffer: CaptureBuffer, spool: Path, events: Iterator[Event]) -> None:
     """Appends events until the spool holds `SPOOLED` bytes of frames."""
     for entry in events:
@@ -138,7 +156,7 @@ def memory(server: S3Server, workload: str, form: str) -> dict[str, int]:
             max_records=1 << 40,
         )
         buffer = CaptureBuffer(config, start_shipper=False)
-        append_all(buffer, config.spool().directory, {"w1": w1, "w2": w2, "w5": w5}[workload](1 << 40))
+        append_all(buffer, config.spool().directory, MEMORY[workload](1 << 40))
         buffer.close(timeout=0)
         shipper = subprocess.Popen(
             [sys.executable, "-m", "capture", "ship", "--until-idle"],
@@ -161,6 +179,7 @@ def memory(server: S3Server, workload: str, form: str) -> dict[str, int]:
 
 def main() -> None:
     """Measures all, prints a table and writes the results."""
+    pa.set_memory_pool(pa.system_memory_pool())
     rows: list[tuple[str, str, Any, float]] = [
         ("W1 Parquet, a record", "µs", cpu("parquet", w1, 10_000, 1), 10),
         ("W2 Parquet, an event", "µs", cpu("parquet", w2, 500, 1), 400),
@@ -170,7 +189,7 @@ def main() -> None:
         ("W5 JSON Lines, an item", "µs", cpu("jsonl", w5, 100, 200), 15),
     ]
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
-        sizes = {f"{w} {form}": memory(server, w, form) for w in ("w1", "w2", "w5") for form in ("parquet", "jsonl")}
+        sizes = {f"{w} {form}": memory(server, w, form) for w in MEMORY for form in ("parquet", "jsonl")}
     print(f"{'encoding, CPU':26} {'median':>9} {'lowest':>9} {'highest':>9} {'limit':>7} {'bytes':>8}")
     for name, unit, found, limit in rows:
         print(f"{name:26} " + " ".join(f"{found[key]:>7.1f}{unit}" for key in ("median", "lowest", "highest")), end="")

@@ -97,10 +97,13 @@ class TableMaking:
         order: Iterable[str],
         by_request: set[str],
         by_item: set[str],
-        request: Mapping[str, list[Placed]],
-        items: Mapping[str, list[Placed]],
+        request: dict[str, list[Placed]],
+        items: dict[str, list[Placed]],
     ) -> None:
-        """The features' columns; `by_request` and `by_item` are the names that any event has at that level, null or not."""
+        """The features' columns; `by_request` and `by_item` are the names that any event has at that level, null or not.
+
+        A column's pieces are taken out of `request` and `items`: a batch's memory is not to hold its values twice.
+        """
         room = self._header.max_columns
         typed = [name for name in self._types if not dataset.is_reserved(name)]
         names = dict.fromkeys([*typed, *order])
@@ -109,8 +112,8 @@ class TableMaking:
             while column != name and kept_as in names:
                 kept_as = f"feature_{kept_as}"
             hashed = any(fnmatchcase(name, pattern) for pattern in self._header.hashed)
-            placed = [*request.get(name, ()), *items.get(name, ())]
-            spread = len(request.get(name, ()))
+            spread_out = request.pop(name, [])
+            placed, spread = [*spread_out, *items.pop(name, [])], len(spread_out)
             wanted = _HASHED if hashed else self._types.get(column, self._types.get(name))
             if not self._section_column(kept_as, column, placed, spread, wanted, room):
                 continue
@@ -122,12 +125,12 @@ class TableMaking:
             if column != name:
                 self._facts.renamed[column] = name
 
-    def predictions(self, order: Iterable[str], outputs: Mapping[str, list[Placed]]) -> None:
-        """The outputs' columns."""
+    def predictions(self, order: Iterable[str], outputs: dict[str, list[Placed]]) -> None:
+        """The outputs' columns; their pieces are taken out of `outputs`."""
         room = self._header.max_columns
         for name in order:
             column = dataset.prediction_column(name)
-            if self._section_column(column, column, outputs.get(name, ()), 0, self._types.get(column), room):
+            if self._section_column(column, column, outputs.pop(name, []), 0, self._types.get(column), room):
                 room -= 1
                 self._facts.predictions.append(column)
 

@@ -95,6 +95,12 @@ class Lane:
         """The records kept so far: the number of the last one."""
         return self._words[_KEPT]
 
+    @property
+    def rows_a_record(self) -> float:
+        """The mean number of rows of the records kept so far; 1 before the first."""
+        kept = self._words[_KEPT]
+        return self._words[_ROWS] / kept if kept else 1.0
+
     def correct(self, records: int) -> None:
         """What a dead writer committed and did not live to count."""
         if records > self._words[_KEPT]:

@@ -192,6 +192,7 @@ class Lanes:
         account = None
         try:
             with self.spool.locked():
+                self.spool.prepare()
                 account = accounts.Account.create(path, self._header, self._clock() // 1000)
             launcher = Launcher(self.spool, self._config) if self._start_shipper else None
             attendant = Attendant(self.spool, account, self._header, self._clock, launcher)

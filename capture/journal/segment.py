@@ -319,6 +319,10 @@ class SegmentReader:
         """The event whose frame `frames` found at `at`; ValueError, IndexError or TypeError where it is not readable."""
         return frame.read_event(self._data, at, head, self._shapes, self.writer, number)
 
+    def let_pages_go(self) -> None:
+        """The file's memory counts as this process's no more, until it is read again."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
     def frame_bytes(self, start: int, stop: int) -> bytes:
         """A copy of the data's bytes, to be set aside."""
         return bytes(self._data[start:stop])

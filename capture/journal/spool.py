@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from capture.journal.account import Account
 
 _DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
+_TRIES = 10
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -60,20 +62,28 @@ class Spool:
 
     def prepare(self) -> None:
         """Makes the directories that are missing; raises SpoolError where they cannot be ours alone."""
-        try:
-            if not self.directory.is_dir():
-                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = self.directory.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                raise SpoolError(
-                    f"{self.directory} belongs to somebody else: set CAPTURE_SPOOL_DIR to a directory of yours"
-                )
-            if found.st_mode & 0o077:
-                self.directory.chmod(0o700)
-            for name in _DIRECTORIES.difference(os.listdir(self.directory)):  # noqa: PTH208
-                self.path(name).mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise SpoolError(f"the spool directory {self.directory} cannot be used: {error.strerror}") from error
+        for more in reversed(range(_TRIES)):
+            try:
+                self._make_directories()
+                return
+            except OSError as error:
+                if more and isinstance(error, FileNotFoundError | FileExistsError):
+                    continue  # a shipper that had finished may just be removing them
+                why = f"the spool directory {self.directory} cannot be used: {error.strerror}"
+                raise SpoolError(why) from error
+
+    def _make_directories(self) -> None:
+        if not self.directory.is_dir():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self.directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise SpoolError(
+                f"{self.directory} belongs to somebody else: set CAPTURE_SPOOL_DIR to a directory of yours"
+            )
+        if found.st_mode & 0o077:
+            self.directory.chmod(0o700)
+        for name in _DIRECTORIES.difference(os.listdir(self.directory)):  # noqa: PTH208
+            self.path(name).mkdir(mode=0o700, exist_ok=True)
 
     @contextlib.contextmanager
     def locked(self, wait: bool = True) -> Iterator[bool]:
@@ -81,6 +91,9 @@ class Spool:
         descriptor = self._flock("lock", wait)
         try:
             yield descriptor is not None
+        except FileNotFoundError:  # somebody removed a directory by hand: it is there for whoever comes next
+            self.prepare()
+            raise
         finally:
             if descriptor is not None:
                 _unlock(descriptor)
@@ -90,18 +103,20 @@ class Spool:
         return self._flock("shipper.lock", wait=False)
 
     def _flock(self, name: str, wait: bool) -> int | None:
-        """A locked descriptor of a file that still has its name: a shipper that has finished removes the files."""
+        """A locked descriptor of a file that still has its name: a shipper that has finished removes it, after the
+        directories. So these are looked at only by whoever makes it."""
         path = self.path(name)
         while True:
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                descriptor = os.open(path, _FLAGS)
             except FileNotFoundError:
                 self.prepare()
+                with contextlib.suppress(FileNotFoundError):
+                    os.close(os.open(path, _FLAGS | os.O_CREAT, 0o600))
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 if os.fstat(descriptor).st_nlink:
-                    self.prepare()
                     return descriptor
             except BlockingIOError:
                 os.close(descriptor)
@@ -151,56 +166,49 @@ class Spool:
                 return None
             source = self._spare()
             if source is None and wait:
-                source = self._grow(self.most_segments // 2 if reserve else self.most_segments)
-                if source is None and not reserve and self._takes() >= self.most_segments:
+                taken = len(self._files("segments"))
+                if taken < (self.most_segments // 2 if reserve else self.most_segments):
+                    source = self._grow()
+                elif not reserve:
                     source = self._drop_oldest(account)
             if source is None:
                 return None
+            path, descriptor = source
+            try:
+                mapped = mmap.mmap(descriptor, self.segment_bytes)
+            finally:
+                os.close(descriptor)
             identity = event_id_bytes(now).hex()
-            target = self.path("segments") / f"{identity}.seg"
-            mapped = self._map(source)
-            view = memoryview(mapped)
-            segment.lay(view, process.ljust(32, "0"), header, int(identity[-8:], 16))
-            source.rename(target)
+            segment.lay(memoryview(mapped), process.ljust(32, "0"), header, int(identity[-8:], 16))
+            path.rename(self.path("segments") / f"{identity}.seg")
         if wait:
             touch(mapped)
         return identity, mapped
 
-    def _map(self, path: Path) -> mmap.mmap:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            return mmap.mmap(descriptor, self.segment_bytes)
-        finally:
-            os.close(descriptor)
-
-    def _spare(self) -> Path | None:
+    def _spare(self) -> tuple[Path, int] | None:
+        """A free file and its descriptor; what has another size is none."""
         for path in self._files("free"):
-            if path.stat().st_size == self.segment_bytes:
-                return path
+            descriptor = os.open(path, _FLAGS)
+            if os.fstat(descriptor).st_size == self.segment_bytes:
+                return path, descriptor
+            os.close(descriptor)
             path.unlink()
         return None
 
-    def _takes(self) -> int:
-        """The files of segments that there are."""
-        return len(self._files("segments")) + len(self._files("free"))
-
-    def _grow(self, most: int) -> Path | None:
-        """A new file, where there are fewer than `most` and the disk allows it."""
-        if self._takes() >= most:
-            return None
+    def _grow(self) -> tuple[Path, int] | None:
+        """A new file and its descriptor, where the disk allows it."""
         path = self.path("free") / "new.seg"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, self.segment_bytes)
         except OSError:
+            os.close(descriptor)
             path.unlink()
             return None
-        finally:
-            os.close(descriptor)
-        return path
+        return path, descriptor
 
-    def _drop_oldest(self, account: Account) -> Path | None:
-        """The file of the segment that was opened first of those that may go; what it held is counted."""
+    def _drop_oldest(self, account: Account) -> tuple[Path, int] | None:
+        """The file of the segment that was opened first of those that may go, and its descriptor; what it held is counted."""
         pinned = self.pinned()
         found = [(segment.sealed_since(path), path) for path in self.segments() if path.stem not in pinned]
         for _, path in sorted((opened, path) for opened, path in found if opened is not None):
@@ -215,7 +223,7 @@ class Spool:
                 with contextlib.suppress(OSError, ValueError):  # a damaged writer's id may be no name of a file
                     (self.path("lost") / f"{reader.writer}.{first}.{last}.{reader.opened_at}").touch(mode=0o600)
                 account.dropped(length - done)
-            return path
+            return path, os.open(path, _FLAGS)
         return None
 
     def pinned(self) -> set[str]:
@@ -269,7 +277,8 @@ class Spool:
                 for path in self._files(name):
                     path.unlink()
             for name in _DIRECTORIES:
-                self.path(name).rmdir()
+                with contextlib.suppress(FileNotFoundError):
+                    self.path(name).rmdir()
             for name in ("state", ".state.tmp", "shipper.lock", "lock"):
                 self.path(name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):

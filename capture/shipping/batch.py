@@ -158,10 +158,15 @@ class _Source:
         self.spoiled: dict[FrameRef, Spoiled] = {}
 
     def events(self, refs: Iterable[FrameRef]) -> Iterator[Event]:
-        """The events of some frames; one that cannot be read is spoiled and left out."""
+        """The events of some frames; one that cannot be read is spoiled and left out. What was read is let go, segment
+        by segment: the memory is needed for the objects."""
+        reading = None
         for ref in refs:
             if self._given_up():
                 raise GivenUp
+            if ref.reader != reading:
+                self._let_go(reading)
+                reading = ref.reader
             if ref in self.spoiled:
                 continue
             try:
@@ -170,6 +175,11 @@ class _Source:
                 self._spoil(ref, error)
             else:
                 yield event
+        self._let_go(reading)
+
+    def _let_go(self, index: int | None) -> None:
+        if index is not None:
+            self._readers[index].let_pages_go()
 
     def find_spoiled(self, refs: Sequence[FrameRef], error: EncodingError) -> None:
         """Finds by halving the records that cannot be encoded."""

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
     from capture.shipping.scene import Scene, Watched
 
-LARGEST_BATCH = {"parquet": 32 << 20, "jsonl": 10 << 20}
-"""Bytes of frames that are encoded at once, whatever is set: a bound on the shipper's own memory (300 MB, measured in
-`benchmarks/results/encode.json`)."""
+MOST_BYTES = {"parquet": 32 << 20, "jsonl": 10 << 20}
+"""Bytes of frames that call for a batch, whatever is set."""
+_ROOM = {"parquet": 26 << 20, "jsonl": 10 << 20}
+_RECORD, _ROW = 320, {"parquet": 32, "jsonl": 64}
+"""What a batch has room for: its frames' bytes, and for each record and each row what its objects take beside them. A
+bound on the shipper's own memory (300 MB, measured in `benchmarks/results/encode.json`)."""
 
 
 class Knobs:
@@ -48,20 +51,24 @@ class Knobs:
     def parts(self, group: list[Watched], there: set[str]) -> list[Part]:
         """What one batch takes of a group: whole records, up to the size of a batch; `there` are the segments whose
         file has its name still."""
+        form = group[0].reader.header.format
         parts: list[Part] = []
-        size = records = 0
+        room, size, records = float(_ROOM[form]), 0, 0
         for watched in group:
-            part = _part(watched) if watched.reader.identity in there else None
+            if watched.reader.identity not in there:
+                continue
+            beside = _RECORD + _ROW[form] * self._scene.rows_a_record(watched)
+            part, fits = _part(watched, room, beside, least=0 if parts else 1)
             if part is not None:
                 parts.append(part)
-                size += part.stop - part.start
-                records += part.records
-            if size >= self._max_bytes(group) or records >= self._max_records:
+                taken = part.stop - part.start
+                room, size, records = room - taken - part.records * beside, size + taken, records + part.records
+            if not fits or size >= self._max_bytes(group) or records >= self._max_records:
                 break
         return parts
 
     def _max_bytes(self, group: list[Watched]) -> int:
-        return min(self._most_bytes, LARGEST_BATCH[group[0].reader.header.format])
+        return min(self._most_bytes, MOST_BYTES[group[0].reader.header.format])
 
     def _oldest(self, group: list[Watched]) -> float:
         return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
@@ -79,12 +86,16 @@ class Knobs:
         return any(watched.process in accounts and accounts[watched.process].closed for watched in group)
 
 
-def _part(watched: Watched) -> Part | None:
-    """The whole records that wait in a segment: none where its first is damaged or not yet seen whole."""
+def _part(watched: Watched, room: float, beside: float, least: int) -> tuple[Part | None, bool]:
+    """The whole records that wait in a segment, as far as there is room for their bytes and what each takes beside them,
+    but at least so many; and whether there was room for all. None where the first is damaged or not yet seen whole."""
     reader, (done, start) = watched.reader, watched.done
-    end, records = start, 0
+    end, records, fits = start, 0, True
     for _, frame_end, _ in reader.frames(start, reader.committed[1]):
+        if records >= least and frame_end - start + (records + 1) * beside > room:
+            fits = False
+            break
         end, records = frame_end, records + 1
     if not records:
-        return None
-    return Part(reader.identity, reader.writer, start, end, reader.first_number + done, records)
+        return None, fits
+    return Part(reader.identity, reader.writer, start, end, reader.first_number + done, records), fits

@@ -204,6 +204,11 @@ class Scene:
             return None
         return account.lane(index) if account is not None and 0 <= index < MOST_LANES else None
 
+    def rows_a_record(self, watched: Watched) -> float:
+        """How many rows a record of the segment's writer has had on average so far; 1 where that is not known."""
+        lane = self._lane_of(watched.reader.writer)
+        return 1.0 if lane is None else lane.rows_a_record
+
     def recycle(self, identities: list[str]) -> None:
         """Frees the files of segments of which nothing is needed any more."""
         if not identities:

@@ -49,11 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ships until told to stop; returns the exit code."""
     stop = _stop_on_signal()  # before the imports that take time: from here on SIGTERM ends it in order
+    import pyarrow as pa
+
     from capture.config import CaptureConfig
     from capture.journal.spool import Spool
     from capture.shipping import metric_lines
     from capture.shipping.shipper import Shipper
 
+    pa.set_memory_pool(pa.system_memory_pool())  # as fast here, and what a batch needed does not stay taken
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     config = CaptureConfig.from_env()

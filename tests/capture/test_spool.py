@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +216,37 @@ def test_a_spool_that_was_removed_is_made_anew(spool: Spool) -> None:
     with spool.locked() as held:
         assert held
     assert spool.path("segments").is_dir()
+
+
+@pytest.mark.parametrize("name", ["segments", "free"])
+def test_a_directory_that_somebody_removed_is_there_again_for_the_next_claim(
+    spool: Spool, claims: Claims, name: str
+) -> None:
+    assert claims.claim() is not None
+    shutil.rmtree(spool.path(name))
+    with contextlib.suppress(FileNotFoundError):
+        claims.claim()
+    assert claims.claim() is not None
+
+
+def test_whoever_enters_a_spool_while_its_shipper_removes_it_finds_all_of_it(spool: Spool) -> None:
+    ended = threading.Event()
+
+    def remove_again_and_again() -> None:
+        while not ended.is_set():
+            spool.remove_if_done()
+
+    remover = threading.Thread(target=remove_again_and_again)
+    remover.start()
+    try:
+        for _ in range(300):
+            with spool.locked():
+                spool.prepare()
+                assert spool.segments() == spool.accounts() == []
+                assert {path.name for path in spool.directory.iterdir() if path.is_dir()} >= {"segments", "writers"}
+    finally:
+        ended.set()
+        remover.join()
 
 
 def test_a_claim_is_a_prepared_segment_of_the_process(claims: Claims) -> None:

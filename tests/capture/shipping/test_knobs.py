@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from capture.journal.segment import SegmentReader
+from capture.shipping import knobs
 from tests.capture.shipping.stage import Stage, rows_of
 
 FAR = {"max_bytes": 1 << 40, "max_records": 1 << 40, "max_age_seconds": 86_400.0}
@@ -171,6 +173,47 @@ def test_a_large_backlog_is_shipped_in_batches_of_the_set_size(make_stage: Make)
     stage.assert_exactly_once()
     assert max(len(rows) for rows in _tables(stage)) < 2200
     assert len(stage.sink.data) >= 2
+
+
+def test_a_batch_has_room_for_so_many_records_however_small(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All stand in one segment: the batch ends in the middle of it."""
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    stage = make_stage(**FAR | {"max_age_seconds": 60.0})
+    writer, shipper = stage.writer(), stage.shipper()
+    stage.append(writer, 1000)
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    stage.assert_exactly_once()
+    stage.assert_balanced()
+    sizes = [len(rows) for rows in _tables(stage)]
+    assert max(sizes) <= 70_000 // 320
+    assert min(sizes[:-1]) > 50
+
+
+def test_a_batch_has_room_for_so_many_rows_however_narrow(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    stage = make_stage(**FAR | {"max_age_seconds": 60.0})
+    writer, shipper = stage.writer(), stage.shipper()
+    for _ in range(100):
+        assert writer.append(np.zeros((100, 1), np.uint8), np.zeros(100, np.uint8))
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    stage.assert_balanced()
+    sizes = [len(rows) for rows in _tables(stage)]
+    assert sum(sizes) == 10_000
+    assert max(sizes) <= 70_000 // 32
+
+
+def test_a_record_that_no_batch_has_room_for_is_a_batch(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 1})
+    stage = make_stage(**FAR | {"max_records": 5})
+    writers, shipper = [stage.writer(), stage.writer()], stage.shipper()
+    stage.append(writers[0], 3)
+    stage.append(writers[1], 2)
+    stage.run(shipper)
+    stage.finish()
+    stage.assert_exactly_once()
+    assert [len(rows) for rows in _tables(stage)] == [1] * 5
 
 
 def test_a_knob_that_the_spool_cannot_hold_calls_before_it_is_full(make_stage: Make) -> None:
