@@ -96,10 +96,9 @@ class Lane:
         return self._words[_KEPT]
 
     @property
-    def rows_a_record(self) -> float:
-        """The mean number of rows of the records kept so far; 1 before the first."""
-        kept = self._words[_KEPT]
-        return self._words[_ROWS] / kept if kept else 1.0
+    def rows(self) -> int:
+        """The rows of the records kept so far."""
+        return self._words[_ROWS]
 
     def correct(self, records: int) -> None:
         """What a dead writer committed and did not live to count."""

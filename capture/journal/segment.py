@@ -44,7 +44,7 @@ from capture.journal import frame, values
 from capture.record import Header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from capture.journal.blocks import Draft
@@ -314,6 +314,11 @@ class SegmentReader:
             else:
                 yield at, end, head
             self._shapes_until = max(self._shapes_until, end)
+
+    @property
+    def shapes(self) -> Sequence[tuple[str, ...]]:
+        """The names of columns that `frames` has come across, a tuple for each shape."""
+        return self._shapes
 
     def event(self, at: int, head: int, number: int) -> Event:
         """The event whose frame `frames` found at `at`; ValueError, IndexError or TypeError where it is not readable."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from capture.journal.account import Account
 
 _DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
-_TRIES = 10
-_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+_TRIES_TO_PREPARE = 10
+_OPEN_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _MADV_POPULATE_WRITE = 23
 _madvise = ctypes.CDLL(None, use_errno=True).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -62,7 +63,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Makes the directories that are missing; raises SpoolError where they cannot be ours alone."""
-        for more in reversed(range(_TRIES)):
+        for more in reversed(range(_TRIES_TO_PREPARE)):
             try:
                 self._make_directories()
                 return
@@ -104,19 +105,22 @@ class Spool:
 
     def _flock(self, name: str, wait: bool) -> int | None:
         """A locked descriptor of a file that still has its name: a shipper that has finished removes it, after the
-        directories. So these are looked at only by whoever makes it."""
-        path = self.path(name)
+        directories. So these are looked at only by whoever makes it, before and, since they may go until it is held, after."""
+        path, made = self.path(name), False
         while True:
             try:
-                descriptor = os.open(path, _FLAGS)
+                descriptor = os.open(path, _OPEN_FLAGS)
             except FileNotFoundError:
                 self.prepare()
                 with contextlib.suppress(FileNotFoundError):
-                    os.close(os.open(path, _FLAGS | os.O_CREAT, 0o600))
+                    os.close(os.open(path, _OPEN_FLAGS | os.O_CREAT, 0o600))
+                made = True
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 if os.fstat(descriptor).st_nlink:
+                    if made:
+                        self.prepare()
                     return descriptor
             except BlockingIOError:
                 os.close(descriptor)
@@ -186,9 +190,15 @@ class Spool:
         return identity, mapped
 
     def _spare(self) -> tuple[Path, int] | None:
-        """A free file and its descriptor; what has another size is none."""
+        """A free file and its descriptor; what has another size, or is a link, is none."""
         for path in self._files("free"):
-            descriptor = os.open(path, _FLAGS)
+            try:
+                descriptor = os.open(path, _OPEN_FLAGS)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                path.unlink()
+                continue
             if os.fstat(descriptor).st_size == self.segment_bytes:
                 return path, descriptor
             os.close(descriptor)
@@ -198,7 +208,7 @@ class Spool:
     def _grow(self) -> tuple[Path, int] | None:
         """A new file and its descriptor, where the disk allows it."""
         path = self.path("free") / "new.seg"
-        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        descriptor = os.open(path, _OPEN_FLAGS | os.O_CREAT, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, self.segment_bytes)
         except OSError:
@@ -209,12 +219,15 @@ class Spool:
 
     def _drop_oldest(self, account: Account) -> tuple[Path, int] | None:
         """The file of the segment that was opened first of those that may go, and its descriptor; what it held is counted."""
+        self.prepare()
         pinned = self.pinned()
         found = [(segment.sealed_since(path), path) for path in self.segments() if path.stem not in pinned]
         for _, path in sorted((opened, path) for opened, path in found if opened is not None):
             try:
                 reader = segment.SegmentReader(path)
             except (segment.SegmentDamaged, OSError):
+                continue
+            if reader.size != self.segment_bytes:
                 continue
             records, length = reader.committed
             taken, done = reader.taken
@@ -223,7 +236,7 @@ class Spool:
                 with contextlib.suppress(OSError, ValueError):  # a damaged writer's id may be no name of a file
                     (self.path("lost") / f"{reader.writer}.{first}.{last}.{reader.opened_at}").touch(mode=0o600)
                 account.dropped(length - done)
-            return path, os.open(path, _FLAGS)
+            return path, os.open(path, _OPEN_FLAGS)
         return None
 
     def pinned(self) -> set[str]:
@@ -240,7 +253,7 @@ class Spool:
     def recycle(self, identity: str, most_free: int = 8) -> None:
         """Makes a segment's file free to be used again; the caller holds the lock."""
         path = self.path("segments") / f"{identity}.seg"
-        with contextlib.suppress(FileNotFoundError):
+        with _unless_there(path):
             if len(self._files("free")) < most_free:
                 path.rename(self.path("free") / path.name)
             else:
@@ -248,12 +261,13 @@ class Spool:
 
     def set_aside(self, name: str, data: bytes) -> None:
         """Keeps bytes for a person to look at; raises OSError."""
+        self.path("set-aside").mkdir(mode=0o700, exist_ok=True)
         (self.path("set-aside") / name).write_bytes(data)
         self._trim_aside()
 
     def move_aside(self, path: Path) -> None:
         """Keeps a file of the spool, out of everybody's way; one that is gone already is none of its business."""
-        with self.locked(), contextlib.suppress(FileNotFoundError):
+        with self.locked(), _unless_there(path):
             path.rename(self.path("set-aside") / path.name)
         self._trim_aside()
 
@@ -284,6 +298,16 @@ class Spool:
             with contextlib.suppress(OSError):
                 self.directory.rmdir()
         return True
+
+
+@contextlib.contextmanager
+def _unless_there(path: Path) -> Iterator[None]:
+    """Takes it for done that a file is gone; where it is there, it is the directory of its new place that is not."""
+    try:
+        yield
+    except FileNotFoundError:
+        if path.exists():
+            raise
 
 
 def _unlock(descriptor: int) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from capture.shipping.state import Book, State
 
 log = logging.getLogger("capture.shipper")
+_LONGEST_GROWTH = 512
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Scene:
         self.watched: dict[str, Watched] = {}
         self.accounts: dict[str, Account] = {}
         self.strangers = False
+        self._growth: dict[str, deque[tuple[int, int]]] = {}
         self._spool = spool
         self._state = now_state
         self._clock = clock
@@ -88,6 +91,7 @@ class Scene:
         gone = self.look_at_segments()
         self._look_at_accounts()
         self._take_over_from_the_dead()
+        self._note_rows()
         now = self._monotonic()
         for watched in self.watched.values():
             watched.sealed = watched.reader.state == segment.SEALED
@@ -205,9 +209,24 @@ class Scene:
         return account.lane(index) if account is not None and 0 <= index < MOST_LANES else None
 
     def rows_a_record(self, watched: Watched) -> float:
-        """How many rows a record of the segment's writer has had on average so far; 1 where that is not known."""
+        """How many rows a record that waits has on average, of the segment's writer from the segment's first on; 1 where
+        it is not known. Nothing but decoding would tell it of each record."""
         lane = self._lane_of(watched.reader.writer)
-        return 1.0 if lane is None else lane.rows_a_record
+        if lane is None:
+            return 1.0
+        first = watched.reader.first_number + watched.done[0]
+        earlier = (note for note in reversed(self._growth.get(watched.reader.writer, ())) if note[0] < first)
+        records, rows = next(earlier, (0, 0))
+        return (lane.rows - rows) / (lane.records - records) if lane.records > records else 1.0
+
+    def _note_rows(self) -> None:
+        """Notes how far each writer's records and rows are now."""
+        found = {writer: lane for writer, _, lane in self.lanes()}
+        self._growth = {writer: self._growth.get(writer, deque(maxlen=_LONGEST_GROWTH)) for writer in found}
+        for writer, lane in found.items():
+            notes = self._growth[writer]
+            if not notes or notes[-1][0] != lane.records:
+                notes.append((lane.records, lane.rows))
 
     def recycle(self, identities: list[str]) -> None:
         """Frees the files of segments of which nothing is needed any more."""

@@ -105,6 +105,8 @@ class Shipper:
                 raise SpoolError(f"the spool directory {where} was removed under the shipper") from error
             self.disk_fails = True
             self._books.say(f"the spool's disk fails, tried again: {error}")
+            with contextlib.suppress(SpoolError):
+                self._spool.prepare()
             return False
 
     def _step(self) -> bool:

@@ -11,13 +11,12 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from capture import SpoolError
+from capture import CaptureBuffer, CaptureConfig, SpoolError
 from capture.journal.account import Account
 from capture.journal.blocks import Drafter
 from capture.journal.segment import OPEN, PREPARED, SegmentReader, SegmentWriter, header_bytes
@@ -229,24 +228,72 @@ def test_a_directory_that_somebody_removed_is_there_again_for_the_next_claim(
     assert claims.claim() is not None
 
 
-def test_whoever_enters_a_spool_while_its_shipper_removes_it_finds_all_of_it(spool: Spool) -> None:
-    ended = threading.Event()
+def test_a_spool_that_is_removed_while_it_is_prepared_is_prepared_all_the_same(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the making of what is missing, a shipper that has finished removes it: three times."""
+    look, rounds = os.listdir, iter(range(3))
 
-    def remove_again_and_again() -> None:
-        while not ended.is_set():
-            spool.remove_if_done()
+    def look_and_remove(path: Path) -> list[str]:
+        found = look(path)
+        if next(rounds, None) is not None:
+            shutil.rmtree(spool.directory)
+        return found
 
-    remover = threading.Thread(target=remove_again_and_again)
-    remover.start()
+    shutil.rmtree(spool.path("lost"))
+    monkeypatch.setattr(os, "listdir", look_and_remove)
+    spool.prepare()
+    assert {path.name for path in spool.directory.iterdir()} >= {"segments", "writers", "lost"}
+
+
+def test_a_spool_of_which_only_the_lock_is_left_is_entered(spool: Spool) -> None:
+    with spool.locked():
+        pass
+    for path in list(spool.directory.iterdir()):
+        if path.is_dir():
+            path.rmdir()
+    buffer = CaptureBuffer(CaptureConfig(destination="file:///unused", spool_dir=spool.directory), start_shipper=False)
     try:
-        for _ in range(300):
-            with spool.locked():
-                spool.prepare()
-                assert spool.segments() == spool.accounts() == []
-                assert {path.name for path in spool.directory.iterdir() if path.is_dir()} >= {"segments", "writers"}
+        assert buffer.append({"seats": 1}, 0.5)
     finally:
-        ended.set()
-        remover.join()
+        buffer.close(timeout=0)
+
+
+def test_a_spool_of_which_a_directory_is_gone_is_removed_when_it_is_done(spool: Spool) -> None:
+    with spool.locked():
+        pass
+    spool.path("lost").rmdir()
+    assert spool.remove_if_done()
+    assert not spool.directory.exists()
+
+
+@pytest.mark.parametrize("move", ["recycle", "move_aside"])
+def test_a_file_that_has_nowhere_to_go_is_not_taken_for_gone(spool: Spool, claims: Claims, move: str) -> None:
+    identity = claims.sealed()
+    path = spool.path("segments") / f"{identity}.seg"
+    spool.path("free").rmdir()
+    spool.path("set-aside").rmdir()
+
+    def moved() -> None:
+        if move == "recycle":
+            with spool.locked():
+                spool.recycle(identity)
+        else:
+            spool.move_aside(path)
+
+    with pytest.raises(FileNotFoundError):
+        moved()
+    assert path.exists()
+    moved()
+    assert not path.exists()
+    moved()
+
+
+def test_a_link_among_the_free_files_is_none(spool: Spool, claims: Claims, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(bytes(SEGMENT))
+    (spool.path("free") / "link.seg").symlink_to(tmp_path / "other")
+    assert claims.claim() is not None
+    assert (tmp_path / "other").read_bytes() == bytes(SEGMENT)
 
 
 def test_a_claim_is_a_prepared_segment_of_the_process(claims: Claims) -> None:

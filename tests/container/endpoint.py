@@ -221,8 +221,10 @@ class Endpoint:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.processes())
-        print(self.output.read_text()[-50_000:], self.stderr[-10_000:], sep="\n")  # seen in the report of a failed test
         shutil.rmtree(self.temporary, ignore_errors=True)
+        for path in (self.output, self.errors):  # seen in the report of a failed test
+            if path.exists():
+                print(path.read_bytes()[-50_000:].decode(errors="replace"))
 
 
 def _parent(pid: int) -> int:

@@ -1,6 +1,7 @@
 """The knobs: each alone, over all writers, with clocks that the test drives."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,6 +203,51 @@ def test_a_batch_has_room_for_so_many_rows_however_narrow(make_stage: Make, monk
     sizes = [len(rows) for rows in _tables(stage)]
     assert sum(sizes) == 10_000
     assert max(sizes) <= 70_000 // 32
+
+
+def test_a_batch_has_room_for_so_many_cells_however_small(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small number has a byte in a frame, and eight in a column."""
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 100_000})
+    stage = make_stage(**FAR | {"max_age_seconds": 60.0})
+    writer, shipper = stage.writer(), stage.shipper()
+    wide: dict[str, Any] = {f"feature_{n}": 1 for n in range(1000)}
+    stage.append(writer, 50, **wide)
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    stage.assert_exactly_once()
+    assert max(len(rows) for rows in _tables(stage)) <= 100_000 // 8_000
+
+
+def test_a_writer_whose_records_grow_has_smaller_batches(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    stage = make_stage(**FAR | {"max_age_seconds": 60.0})
+    writer, shipper = stage.writer(), stage.shipper()
+    stage.append(writer, 5000)
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    stage.sink.objects.clear()
+    for _ in range(100):
+        assert writer.append(np.zeros((100, 1), np.uint8), np.zeros(100, np.uint8))
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    sizes = [len(rows) for rows in _tables(stage)]
+    assert sum(sizes) == 10_000
+    assert max(sizes) <= 70_000 // 32
+
+
+def test_a_flush_takes_all_that_waits_in_as_many_batches_as_that_needs(
+    make_stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 60_000})
+    stage = make_stage(**FAR | {"max_bytes": 100_000})
+    writer, shipper = stage.writer(), stage.shipper()
+    stage.append(writer, 11, padding="x" * 10_000)
+    stage.run(shipper)
+    stage.assert_exactly_once()
+    assert len(stage.sink.data) == 3
+    stage.append(writer, 9, padding="x" * 10_000)
+    stage.run(shipper)
+    assert shipper.waiting() == 9, "a flush owes nothing to what came after it"
 
 
 def test_a_record_that_no_batch_has_room_for_is_a_batch(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:

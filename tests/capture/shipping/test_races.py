@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,6 +158,36 @@ def test_a_file_is_seen_sealed_before_it_is_used_again(make_stage: Make) -> None
     sealed.done = sealed.reader.committed
     shipper._recycle_done()
     assert sealed.reader.path.exists()
+
+
+@pytest.mark.parametrize("name", ["free", "lost", "batches", "set-aside"])
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_directory_that_somebody_removes_costs_nothing(make_stage: Make, name: str, steps: int) -> None:
+    stage = make_stage(segment_bytes=16 << 10, limit=2 << 20, max_records=10)
+    writer, shipper = stage.writer(), stage.shipper()
+    stage.append(writer, 400)
+    for _ in range(steps):
+        shipper.step()
+    shutil.rmtree(stage.spool.path(name))
+    for _ in range(50):
+        shipper.step()
+        shipper.wait(60)
+    assert len(list(stage.rows())) == 400
+    stage.append(writer, 50)
+    stage.finish()
+    stage.assert_exactly_once()
+    stage.assert_balanced()
+
+
+def test_a_damaged_segment_that_cannot_be_set_aside_is_counted_once(make_stage: Make) -> None:
+    stage = make_stage()
+    shipper = stage.shipper()
+    (stage.spool.path("segments") / f"{'a' * 32}.seg").write_bytes(bytes(8192))
+    stage.spool.path("set-aside").rmdir()
+    for _ in range(5):
+        stage.run(shipper)
+    assert stage.stats.damaged_segments == 1
+    assert [path.name for path in stage.spool.path("set-aside").iterdir()] == [f"{'a' * 32}.seg"]
 
 
 def test_a_second_shipper_does_not_start(tmp_path: Path) -> None:
