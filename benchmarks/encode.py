@@ -5,9 +5,9 @@
 Workloads are those of `append.py`: W1 is one row of 50 features as a mapping, W2 200 items × 40 floats as a matrix
 with 10 request-level features, W5 the same as 200 mappings; every value differs. CPU is that of the process, median of
 five rounds, with Arrow's memory and the garbage collector as in the shipper; blocks are ready, as the journal's reader
-gives them. Memory, also for the smallest records and the narrowest rows, is that of `python -m capture ship` while it
-ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as large as they may be: its largest resident set, and
-in it what is its own, since the rest is the spool's mapped segments and the libraries' files. Prints a table and writes
+gives them. Memory, also for the smallest records, the narrowest rows and the smallest cells, is that of `python -m capture
+ship` while it ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as large as they may be: its largest
+resident set, and in it what is its own, since the rest is the spool's mapped segments and the libraries' files. Prints a table and writes
 `benchmarks/results/encode.json`.
 """
 
@@ -122,7 +122,15 @@ def narrow(count: int) -> Iterator[Event]:
         yield event(number, Matrix(("a",), draw.random((1000, 1))), Matrix(PREDICTION, draw.random((1000, 1))))
 
 
-MEMORY = {"w1": w1, "w2": w2, "w5": w5, "small": small, "narrow": narrow}
+def wide(count: int) -> Iterator[Event]:
+    """Events of 50 mappings × 1,000 small integers: as many cells as a batch can have."""
+    names = tuple(f"feature_{n:04}" for n in range(1000))
+    for number in range(count):
+        rows: list[tuple[Any, ...]] = [tuple((number + row + n) % 7 for n in range(1000)) for row in range(50)]
+        yield event(number, Rows(names, rows), Rows(PREDICTION, [(0.5,)] * 50), Rows(("request",), [(1,)]))
+
+
+MEMORY = {"w1": w1, "w2": w2, "w5": w5, "small": small, "narrow": narrow, "wide": wide}
 
 
 def append_all(buffer: CaptureBuffer, spool: Path, events: Iterator[Event]) -> None:
