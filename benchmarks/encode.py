@@ -7,8 +7,8 @@ with 10 request-level features, W5 the same as 200 mappings; every value differs
 five rounds, with Arrow's memory and the garbage collector as in the shipper; blocks are ready, as the journal's reader
 gives them. Memory, also for the smallest records, the narrowest rows and the smallest cells, is that of `python -m capture
 ship` while it ships 80 MiB of frames to a real S3 server (SeaweedFS), in batches as large as they may be: its largest
-resident set, and in it what is its own, since the rest is the spool's mapped segments and the libraries' files. Prints a table and writes
-`benchmarks/results/encode.json`.
+resident set, and in it what is its own, since the rest is the spool's mapped segments and the libraries' files. Prints a
+table and writes `benchmarks/results/encode.json`.
 """
 
 from __future__ import annotations
