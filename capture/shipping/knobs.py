@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = {"parquet": 32 << 20, "jsonl": 10 << 20}
 """Bytes of frames that call for a flush, whatever is set."""
-_ROOM = {"parquet": 26 << 20, "jsonl": 10 << 20}
+_ROOM = {"parquet": 22 << 20, "jsonl": 10 << 20}
 """What a batch has room for: a bound on the shipper's own memory (300 MB, measured in `benchmarks/results/encode.json`)."""
 _RECORD, _ROW = 320, {"parquet": 32, "jsonl": 64}
 """Bytes that a record, and each of its rows, takes beside its frame."""
