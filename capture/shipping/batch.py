@@ -12,6 +12,8 @@ once the manifest that it came from is gone.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -160,26 +162,19 @@ class _Source:
     def events(self, refs: Iterable[FrameRef]) -> Iterator[Event]:
         """The events of some frames; one that cannot be read is spoiled and left out. What was read is let go, segment
         by segment: the memory is needed for the objects."""
-        reading = None
-        for ref in refs:
-            if self._given_up():
-                raise GivenUp
-            if ref.reader != reading:
-                self._let_go(reading)
-                reading = ref.reader
-            if ref in self.spoiled:
-                continue
-            try:
-                event = self._readers[ref.reader].event(ref.at, ref.head, ref.number)
-            except Exception as error:  # whatever a damaged or foreign head does to a decoder
-                self._spoil(ref, error)
-            else:
-                yield event
-        self._let_go(reading)
-
-    def _let_go(self, index: int | None) -> None:
-        if index is not None:
-            self._readers[index].let_pages_go()
+        for reader, its_refs in groupby(refs, key=attrgetter("reader")):
+            for ref in its_refs:
+                if self._given_up():
+                    raise GivenUp
+                if ref in self.spoiled:
+                    continue
+                try:
+                    event = self._readers[reader].event(ref.at, ref.head, ref.number)
+                except Exception as error:  # whatever a damaged or foreign head does to a decoder
+                    self._spoil(ref, error)
+                else:
+                    yield event
+            self._readers[reader].let_pages_go()
 
     def find_spoiled(self, refs: Sequence[FrameRef], error: EncodingError) -> None:
         """Finds by halving the records that cannot be encoded."""

@@ -61,9 +61,9 @@ class Knobs:
     def parts(self, group: list[Watched], there: set[str]) -> list[Part]:
         """What one batch takes of a group: whole records, up to the size of a batch; `there` are the segments whose
         file has its name still."""
-        header = group[0].reader.header
+        first = group[0].reader
         parts: list[Part] = []
-        room, size, records = float(_ROOM[header.format]), 0, 0
+        room, size, records = float(_ROOM[first.header.format]), 0, 0
         for watched in group:
             if watched.reader.identity not in there:
                 continue
@@ -75,9 +75,9 @@ class Knobs:
                 size, records = size + part.stop - part.start, records + part.records
             if not fits or size >= self._max_bytes(group) or records >= self._max_records:
                 break
-        owed = self._owed.pop(group[0].reader.header_text, 0) - records
+        owed = self._owed.pop(first.header_text, 0) - records
         if parts and owed > 0:
-            self._owed[group[0].reader.header_text] = owed
+            self._owed[first.header_text] = owed
         return parts
 
     def _max_bytes(self, group: list[Watched]) -> int:

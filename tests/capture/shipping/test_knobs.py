@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
 from capture.shipping import knobs
+from capture.shipping.shipper import Shipper
 from tests.capture.shipping.stage import Stage, rows_of
 
 FAR = {"max_bytes": 1 << 40, "max_records": 1 << 40, "max_age_seconds": 86_400.0}
@@ -195,12 +197,8 @@ def test_a_batch_has_room_for_so_many_rows_however_narrow(make_stage: Make, monk
     monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
     writer, shipper = stage.writer(), stage.shipper()
-    for _ in range(100):
-        assert writer.append(np.zeros((100, 1), np.uint8), np.zeros(100, np.uint8))
-    stage.clock.pass_(61)
-    stage.run(shipper)
+    sizes = _narrow_batches(stage, writer, shipper)
     stage.assert_balanced()
-    sizes = [len(rows) for rows in _tables(stage)]
     assert sum(sizes) == 10_000
     assert max(sizes) <= 70_000 // 32
 
@@ -226,11 +224,7 @@ def test_a_writer_whose_records_grow_has_smaller_batches(make_stage: Make, monke
     stage.clock.pass_(61)
     stage.run(shipper)
     stage.sink.objects.clear()
-    for _ in range(100):
-        assert writer.append(np.zeros((100, 1), np.uint8), np.zeros(100, np.uint8))
-    stage.clock.pass_(61)
-    stage.run(shipper)
-    sizes = [len(rows) for rows in _tables(stage)]
+    sizes = _narrow_batches(stage, writer, shipper)
     assert sum(sizes) == 10_000
     assert max(sizes) <= 70_000 // 32
 
@@ -300,6 +294,15 @@ def test_what_one_header_waits_for_does_not_hold_up_another(make_stage: Make) ->
     stage.run(shipper)
     stage.assert_exactly_once()
     assert lost not in stage.arrived()
+
+
+def _narrow_batches(stage: Stage, writer: CaptureBuffer, shipper: Shipper) -> list[int]:
+    """The rows of each batch in which 100 events of 100 rows with one small number are shipped."""
+    for _ in range(100):
+        assert writer.append(np.zeros((100, 1), np.uint8), np.zeros(100, np.uint8))
+    stage.clock.pass_(61)
+    stage.run(shipper)
+    return [len(rows) for rows in _tables(stage)]
 
 
 def _tables(stage: Stage) -> list[list[dict[str, object]]]:
