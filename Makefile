@@ -36,6 +36,7 @@ lock: venv ## write requirements/*.txt anew; UPGRADE=--upgrade takes newer relea
 	$(COMPILE) --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(COMPILE) --extra monitoring -c requirements/dev.txt -o requirements/monitoring.txt
 	$(COMPILE) --extra feast --group feast-tests -o requirements/feast.txt
+	$(COMPILE:pyproject.toml=) --group ministack -o requirements/ministack.txt
 	$(COMPILE:pyproject.toml=) --group build -c requirements/dev.txt -o requirements/build.txt
 
 .PHONY: demo
@@ -51,7 +52,7 @@ test: venv ## the test suite
 	$(PYTHON) -m pytest -n auto --dist loadfile --ignore tests/system tests
 
 .PHONY: test-system
-test-system: .venv/spark ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
+test-system: .venv/spark .venv-ministack/ready ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
 	@java -version >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; }
 	$(PYTHON) -m pytest tests/system
 
@@ -60,9 +61,16 @@ test-system: .venv/spark ## build the image, run it, send it a request, stop it 
 	$(INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/spark.txt
 	@touch $@
 
+# ministack pins a release of botocore: it is started from an environment of its own.
+.venv-ministack/ready: requirements/build.txt requirements/ministack.txt
+	$(BASE_PYTHON) -m venv .venv-ministack
+	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --use-pep517 -r requirements/ministack.txt
+	@touch $@
+
 .PHONY: test-feast
 test-feast: .venv-feast/ready ## the tests of the Feast store, in an environment of its own: Feast wants an older pandas
-	.venv-feast/bin/python -m pytest tests/container/stores/test_feast.py
+	.venv-feast/bin/python -m pytest tests/container/feature_stores/test_feast.py
 
 .venv-feast/ready: requirements/build.txt requirements/feast.txt
 	$(BASE_PYTHON) -m venv .venv-feast

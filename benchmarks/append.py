@@ -32,7 +32,7 @@ from benchmarks.append_workloads import Workload, workloads
 from benchmarks.machine import machine, write_results
 from benchmarks.tables import markdown
 from capture import CaptureBuffer, CaptureConfig
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
 
 RESULTS = Path(__file__).parent / "results" / "append.json"
 TICK = 0.002

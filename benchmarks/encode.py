@@ -33,7 +33,7 @@ import pyarrow as pa
 from capture import CaptureBuffer, CaptureConfig
 from capture.encoding import encode_objects
 from capture.record import Block, Event, Header, Matrix, Rows
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
 from tests.s3_server import S3Server, running_server
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from benchmarks.append_workloads import workloads
 from benchmarks.machine import machine, write_results
 from benchmarks.tables import markdown
 from capture import CaptureBuffer, CaptureConfig
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
 
 WINDOW = 0.25
 _APPENDS_BETWEEN = 2

@@ -25,15 +25,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import toolkit_server
-from container.model_server import find_java
-from container.tether import die_with_parent
+from container.shared.die_with_parent import die_with_parent
+from container.supervisor.model_server import find_java
 from examples.flights.build import Artefact
 
 MARK = "BENCHMARKED_ENDPOINT"
 READY_SECONDS = 120.0
 ROLES = {
     "com.amazonaws.ml.mms.ModelServer": "Java",
-    "container.worker": "workers",
+    "container.worker.process": "workers",
     "model_service_worker": "workers",
     "haproxy": "HAProxy",
     "container\0serve": "supervisor",

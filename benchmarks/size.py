@@ -1,6 +1,6 @@
 """Bytes for a prediction on the flights traffic: ours in both formats, and the managed service's for the same requests.
 
-July's 1,664 requests go through the stages of the endpoint (`container.stages`) in this process, and what
+July's 1,664 requests go through the stages of the endpoint (`container.worker.pipeline`) in this process, and what
 `CaptureBuffer` wrote into its spool is encoded as the shipper encodes it. The requests are spread over 300 s, the age
 at which a flush is due by default, so that ids and times are what they would be.
 
@@ -36,16 +36,16 @@ from benchmarks.machine import machine, write_results
 from benchmarks.tables import markdown
 from capture import CaptureBuffer, CaptureConfig
 from capture.encoding import encode_objects
-from capture.encoding.unfolding import items_of, unfold
-from capture.ids import event_id_bytes, event_id_text
+from capture.encoding.block_rows import items_of, unfold
+from capture.event_id import event_id_bytes, event_id_text
 from capture.journal.segment import SegmentReader
 from capture.record import Event, Header
-from container import user_module
-from container.artefact import Artefact
-from container.headers import INFERENCE_ID, RequestHeaders
-from container.stages import Pipeline, Request
-from container.stores.recording import FailurePolicy
-from container.stores.sqlite import SqliteStore
+from container.feature_stores.recording import FailurePolicy
+from container.feature_stores.sqlite import SqliteStore
+from container.shared.artefact import Artefact
+from container.shared.headers import INFERENCE_ID, RequestHeaders
+from container.worker import user_module
+from container.worker.pipeline import Pipeline, Request
 from examples.flights import schema, traffic
 from examples.flights.build import build_artefact
 from examples.flights.replay import ACCEPT

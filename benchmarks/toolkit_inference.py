@@ -14,7 +14,7 @@ from flights_model import model_fn as load_model
 from flights_model import predict_fn as predict
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from container.stores.sqlite import SqliteStore
+from container.feature_stores.sqlite import SqliteStore
 
 CODE = Path(__file__).parent
 POOL = descriptor_pool.DescriptorPool()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from capture.buffer import CaptureBuffer, Prepared
 from capture.config import CaptureConfig
 from capture.errors import CaptureError, ConfigError, SpoolError
-from capture.ids import new_event_id
+from capture.event_id import new_event_id
 from capture.record import Features, Lookup
 
 __all__ = [

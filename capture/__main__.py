@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS = {
-    "ship": ("capture.shipping.ship", "ship what a spool holds"),
-    "inspect": ("capture.inspection", "look at captured data: counts, time range, gaps, schema, rows, one event"),
-    "stats": ("capture.stats_command", "the live counters of a spool of this machine"),
-    "ddl": ("capture.ddl", "the Athena table over captured data"),
+    "ship": ("capture.shipping.process", "ship what a spool holds"),
+    "inspect": ("capture.commands.inspect", "look at captured data: counts, time range, gaps, schema, rows, one event"),
+    "stats": ("capture.commands.stats", "the live counters of a spool of this machine"),
+    "ddl": ("capture.commands.ddl", "the Athena table over captured data"),
 }
 """Command → module with `add_arguments(parser)` and `run(args)`, and what it does."""
 

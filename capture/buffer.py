@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from capture.ids import event_id_bytes, event_id_text, event_time_of
-from capture.journal.account import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
-from capture.journal.blocks import Draft, Drafter, freeze
-from capture.journal.complaints import Complaints
-from capture.journal.lane import Refused
-from capture.journal.lanes import Lanes
-from capture.journal.shapes import Shapes
+from capture.event_id import event_id_bytes, event_id_text, event_time_of
+from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
+from capture.throttled_log import Complaints
+from capture.writing.block_encoder import Draft, Drafter, freeze
+from capture.writing.column_names import Shapes
+from capture.writing.writer import Refused
+from capture.writing.writer_pool import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from capture.config import CaptureConfig
-    from capture.journal.lane import Lane
+    from capture.writing.writer import Lane
 
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from capture.dataset import column_type
 from capture.errors import ConfigError
-from capture.journal.shapes import matches
-from capture.location import SpoolPlace, choose_spool
+from capture.journal.location import SpoolPlace, choose_spool
 from capture.record import Header
+from capture.writing.column_names import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ class CaptureConfig:
         return self.destination is not None
 
     def spool(self) -> SpoolPlace:
-        """The spool's directory and its limit, as set or as chosen for this machine (`capture.location`)."""
+        """The spool's directory and its limit, as set or as chosen for this machine (`capture.journal.location`)."""
         return choose_spool(self.spool_dir, self.spool_max_bytes, self._identity())
 
     def header(self) -> Header:

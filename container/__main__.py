@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from capture import CaptureConfig, ConfigError
-from container.artefact import Artefact, ArtefactError
-from container.limits import Limits
-from container.plan import Plan
-from container.run_directory import RunDirectoryError
-from container.settings import SettingError, Settings
-from container.supervisor import Supervisor
+from container.shared.artefact import Artefact, ArtefactError
+from container.shared.resources import Limits
+from container.shared.run_directory import RunDirectoryError
+from container.shared.settings import SettingError, Settings
+from container.supervisor.plan import Plan
+from container.supervisor.supervisor import Supervisor
 
 EXPECTED = (ArtefactError, ConfigError, RunDirectoryError, SettingError)
 

@@ -1,6 +1,21 @@
 """The downstream job: captured data held against the training baseline.
 
-This room is where statistics, checks, drift, model quality, the report, alarms and retraining live. It reads what
-`capture` wrote through `capture.reader` and `capture.dataset` and knows nothing of the endpoint. It has no code yet:
-the issue that builds it follows the one that makes the captured data.
+    source/      rows: captured windows, any Parquet or CSV, tables in memory, what the managed service captured
+    states/      mergeable states of rows: bins, columns, units
+    engines/     rows to states: threads on one machine, Spark
+    baseline/    what training looked like: statistics.json, constraints.json, the sidecar of the drift decision
+    checks/      one file for each constraint check
+    drift/       distances and the drift decision, pure functions of counts
+    findings/    columns to causes, sentences and a verdict
+    report/      result to HTML and terminal
+    quality/     ground truth, model quality, concept drift
+    time_travel/ what the model saw: backfill and skew over an offline store
+    publish/     metrics for CloudWatch, Prometheus, OpenTelemetry
+    alarms/      the state of each cause; one message for a run
+    notify/      the subscriber: queue to PagerDuty and Slack
+    retraining/  one start for one episode
+    commands/    the command line
+
+`result` is what a run found and what everything after it reads; `window` is a window of time. This room reads what `capture`
+wrote through `capture.reading` and `capture.dataset`, and knows nothing of the endpoint.
 """

@@ -23,7 +23,7 @@ from moto.core import set_initial_no_auth_action_count
 from capture import CaptureBuffer, CaptureConfig
 from capture.journal.spool import Spool
 from capture.shipping.shipper import Shipper
-from container.settings import Settings
+from container.shared.settings import Settings
 from tests.container.endpoint import wait_for
 from tests.test_documents import blocks
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from capture import dataset
 from capture.encoding import jsonl, parquet
-from capture.encoding.columns import TableBuilder
 from capture.encoding.table import Counts
+from capture.encoding.table_builder import TableBuilder
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ import msgspec
 import numpy as np
 
 from capture import dataset
+from capture.encoding.block_rows import by_output, items_of, unfold
 from capture.encoding.json_text import json_text, plain
 from capture.encoding.table import Counts
-from capture.encoding.unfolding import by_output, items_of, unfold
 
 if TYPE_CHECKING:
     from capture.record import Event, Header

@@ -18,16 +18,16 @@ import numpy as np
 import pyarrow as pa
 
 from capture import dataset
+from capture.encoding.block_buffer import Placed
 from capture.encoding.cells import Kind, Piece
-from capture.encoding.fitting import ColumnType, decided_type, fit, named_type
-from capture.encoding.gathering import Placed
-from capture.encoding.rescue import Rescue
+from capture.encoding.column_types import ColumnType, decided_type, fit, named_type
+from capture.encoding.rescued_data import Rescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from capture.encoding.gathering import Slots
-    from capture.encoding.rows import ObjectRows
+    from capture.encoding.block_buffer import Slots
+    from capture.encoding.row_index import ObjectRows
     from capture.record import Header
 
 _HASHED = ColumnType(Kind.STRING, pa.string())

@@ -1,6 +1,6 @@
-"""The journal: how a record gets from a request's thread into memory that survives the process.
+"""The journal: the files in which a record survives the process that wrote it.
 
-`blocks` turn what a caller passes into drafts, `frame` lays a draft's bytes, `segment` is the file that holds them and
-says what is committed, `spool` the directory of such files, `lane` one writer, `lanes` those of a process, `account`
-their counters, `attendant` the thread that keeps segments ready, `complaints` what the log is told of refusals.
+`frame` lays out the bytes of a record, `values` encodes a value, `segment` is the file of frames and says what is
+committed, `spool` is the directory of segments, `counters` are the mapped counters of a process, `location` chooses the
+spool's place and size. `capture.writing` writes these files; `capture.shipping` reads them.
 """

@@ -38,10 +38,10 @@ from typing import TYPE_CHECKING, Any
 
 from crc32c import crc32c
 
-from capture.ids import event_id_text
+from capture.event_id import event_id_text
 from capture.journal import values
-from capture.journal.blocks import BATCH, COLUMNS, MATRIX, RAGGED, ROW, ROWS
 from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
+from capture.writing.block_encoder import BATCH, COLUMNS, MATRIX, RAGGED, ROW, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

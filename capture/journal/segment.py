@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from capture.journal.blocks import Draft
-    from capture.journal.shapes import Shape
     from capture.record import Event
+    from capture.writing.block_encoder import Draft
+    from capture.writing.column_names import Shape
 
 MAGIC = int.from_bytes(b"ECAPTURE", "little")
 VERSION = 1

@@ -31,14 +31,14 @@ import msgspec
 
 from capture.config import SEGMENT_BYTES
 from capture.errors import SpoolError
-from capture.ids import event_id_bytes
+from capture.event_id import event_id_bytes
 from capture.journal import segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from capture.journal.account import Account
+    from capture.journal.counters import Account
 
 _DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
 _TRIES_TO_PREPARE = 10

@@ -1,6 +1,7 @@
-"""Shipping: how committed records become objects, exactly once, with every one of them accounted for.
+"""Shipping: committed records become objects, exactly once, and every record is accounted for.
 
-`scene` is what stands in the spool, `losses` what can no longer arrive, `knobs` when records are taken, `batch` what is taken
-in one go, `pending` what an earlier shipper left of it, `delivery` its way through `jobs` and `dispatch` to the sink,
-`state` what has been done, `bookkeeper` the ledgers, `shipper` the loop over all of it, `ship` the process around it.
+`spool_watcher` tracks what the spool holds, `losses` what can no longer arrive, `flush_policy` decides when records are
+taken, `batch` what is taken in one go, `pending_batches` holds what an earlier shipper left, `delivery` takes a batch
+through `job_thread` and `uploader` to the sink. `checkpoint` says what is done, `ledger_writer` publishes the ledgers,
+`shipper` is the loop over all of it, `process` the process around it.
 """

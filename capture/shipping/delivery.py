@@ -19,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from capture.shipping import batch as batches
-from capture.shipping.dispatch import Parcel
-from capture.shipping.jobs import JobThread
-from capture.shipping.state import write_whole
+from capture.shipping.checkpoint import write_whole
+from capture.shipping.job_thread import JobThread
+from capture.shipping.uploader import Parcel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
     from capture.shipping.batch import Encoded, Manifest
-    from capture.shipping.dispatch import Dispatch
+    from capture.shipping.uploader import Dispatch
 
 log = logging.getLogger("capture.shipper")
 _PATIENCE, _LONGEST_PATIENCE = 2.0, 30.0

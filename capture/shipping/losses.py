@@ -11,14 +11,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from capture.shipping import ranges, state
+from capture.shipping import checkpoint, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from capture.journal.spool import Spool
-    from capture.shipping.scene import Scene, Watched
-    from capture.shipping.state import State
+    from capture.shipping.checkpoint import State
+    from capture.shipping.spool_watcher import Scene, Watched
 
 log = logging.getLogger("capture.shipper")
 _LEAST_FRAME = 32
@@ -71,7 +71,7 @@ class Losses:
         is damaged, and nothing is guessed."""
         for book in self._state.books:
             if writer in book.writers and 0 < first <= last <= book.writers[writer].kept + _MOST_UNHEARD:
-                state.lose(book.writers[writer], "corrupt", first, last, times)
+                checkpoint.lose(book.writers[writer], "corrupt", first, last, times)
 
     def find(self, times: Mapping[str, tuple[int, int]] | None = None) -> None:
         """Enters into the books the records that can no longer arrive; `times` are those of a writer's, where known.
@@ -92,14 +92,14 @@ class Losses:
             found = self._scene.entry(writer)
             if found is not None and all(text.isdigit() for text in texts):
                 begin, end, opened = map(int, texts)
-                state.lose(found[1], "spool_limit", begin, end, (opened, now))
+                checkpoint.lose(found[1], "spool_limit", begin, end, (opened, now))
         for writer, records in kept.items():
             found = self._scene.entry(writer)
             if found is None:
                 continue
             known = [*found[1].shipped, *((item.first, item.last) for item in found[1].lost), *present.get(writer, [])]
             for first, last in ranges.subtract((1, records), known):
-                state.lose(found[1], self._reason(), first, last, times.get(writer) if times else None)
+                checkpoint.lose(found[1], self._reason(), first, last, times.get(writer) if times else None)
         self.used_notes = [note.name for note in notes]
 
     def _reason(self) -> str:

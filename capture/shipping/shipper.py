@@ -25,17 +25,17 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING, Any
 
 from capture.errors import SpoolError
-from capture.ids import event_id_bytes, event_id_text
+from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
-from capture.shipping import probe, state
-from capture.shipping.bookkeeper import Bookkeeper
+from capture.shipping import checkpoint, trial_encoding
 from capture.shipping.delivery import Delivery, Kitchen
-from capture.shipping.dispatch import Dispatch
-from capture.shipping.jobs import JobThread
-from capture.shipping.knobs import Knobs
+from capture.shipping.flush_policy import Knobs
+from capture.shipping.job_thread import JobThread
+from capture.shipping.ledger_writer import Bookkeeper
 from capture.shipping.losses import Losses
-from capture.shipping.pending import Pending
-from capture.shipping.scene import Scene
+from capture.shipping.pending_batches import Pending
+from capture.shipping.spool_watcher import Scene
+from capture.shipping.uploader import Dispatch
 from capture.sinks import open_sink
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Shipper:
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
         opener: Callable[[str, str | None], Sink] = open_sink,
-        survives: Callable[[Path, str], bool] = probe.survives,
+        survives: Callable[[Path, str], bool] = trial_encoding.survives,
     ) -> None:
         """Looks at the spool; raises OSError or SpoolError where that cannot be done."""
         self.ending = False
@@ -77,7 +77,7 @@ class Shipper:
         self._heartbeat = config.max_age_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._state = state.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
+        self._state = checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
         self._named = spool.path("state").exists()
         self._scene = Scene(spool, self._state, clock, monotonic)
         self._knobs = Knobs(config, spool, self._scene, monotonic)
@@ -282,7 +282,7 @@ class Shipper:
         """Saves the state; False, said in the log, where the disk does not take it."""
         notes = list(self._losses.used_notes)
         try:
-            state.save(self._spool.path("state"), self._state)
+            checkpoint.save(self._spool.path("state"), self._state)
         except OSError as error:
             self._books.say(f"the state cannot be saved: {error}")
             self._make_room()

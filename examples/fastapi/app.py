@@ -22,7 +22,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Response
 
 from capture import CaptureBuffer, CaptureConfig, new_event_id
-from container.stores.sqlite import SqliteStore
+from container.feature_stores.sqlite import SqliteStore
 from serialization import DecodeError
 
 MODEL = Path(os.environ.get("FLIGHTS_MODEL", "out/train/model")).absolute()

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.journal.account import MOST_LANES, Account
+from capture.journal.counters import MOST_LANES, Account
 from capture.journal.segment import PREPARED, SegmentReader
 from capture.record import Batch, Block, Columns, Event, Header, Matrix, Ragged, Rows
 from tests.faults.processes import until

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.journal import account as accounts
-from capture.journal.account import MOST_LANES, PAGE, REFUSALS, Account, Lane, Latency
+from capture.journal import counters as accounts
+from capture.journal.counters import MOST_LANES, PAGE, REFUSALS, Account, Lane, Latency
 
 ROOT = Path(__file__).parents[2]
 HOLDS = """
 import sys, time
 from pathlib import Path
-from capture.journal.account import Account
+from capture.journal.counters import Account
 account = Account.create(Path(sys.argv[1]), b"header", 5)
 account.lane(3).kept(17, 100, False)
 print("ready", flush=True)

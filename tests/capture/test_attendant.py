@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, SpoolError
-from capture.journal.account import Account
-from capture.journal.attendant import Attendant
-from capture.stats import read_stats
+from capture.journal.counters import Account
+from capture.shipping.stats import read_stats
+from capture.writing.segment_pool import Attendant
 from tests.capture.spools import append_patiently, buffer, counts, events, settings, take_segments
 from tests.faults.processes import until
 
@@ -31,7 +31,7 @@ def attendant(opened: CaptureBuffer) -> Attendant:
 def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
     attendant: Attendant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capture.journal.attendant._REST", 3600.0)
+    monkeypatch.setattr("capture.writing.segment_pool._REST", 3600.0)
     asked: list[bool] = []
 
     def full(*given: Any, **_: Any) -> None:
@@ -57,7 +57,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Att
         attendant.stop()
         attendant._end.clear()
         now = [time.monotonic()]
-        monkeypatch.setattr("capture.journal.attendant.monotonic", lambda: now[0])
+        monkeypatch.setattr("capture.writing.segment_pool.monotonic", lambda: now[0])
         monkeypatch.setattr(attendant, "_share", 8)
         attendant.tend()
         yield attendant, now
@@ -129,7 +129,7 @@ def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attend
 def test_the_thread_that_prepares_segments_survives_every_error(
     opened: CaptureBuffer, attendant: Attendant, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("capture.journal.attendant._PAUSE", 0.001)
+    monkeypatch.setattr("capture.writing.segment_pool._PAUSE", 0.001)
     failed: list[object] = []
 
     def broken(*given: Any, **_: Any) -> None:

@@ -20,8 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from capture import CaptureBuffer, CaptureConfig, Features, Lookup, new_event_id
-from capture.ids import event_time_of
-from capture.stats import read_stats
+from capture.event_id import event_time_of
+from capture.shipping.stats import read_stats
 from tests.capture.spools import Scribe, append_patiently, buffer, column, counts, events, row, segments, settings
 
 MIB = 1 << 20

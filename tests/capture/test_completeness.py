@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from capture.completeness import Completeness, Evidence, Gap, GapKind, judge
 from capture.ledger import Ledger, Lost, ObjectEntry, WriterEntry
+from capture.reading.completeness import Completeness, Evidence, Gap, GapKind, judge
 from tests.capture.samples import HOUR, NOON, SECOND, entry
 
 START, END = NOON, NOON + HOUR

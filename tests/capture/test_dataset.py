@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from capture import dataset
 from capture.dataset import LedgerKey, ObjectKey
-from capture.encoding.fitting import named_type
+from capture.encoding.column_types import named_type
 from tests.capture.samples import NOON
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)

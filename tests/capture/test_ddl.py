@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from capture import dataset
 from capture.__main__ import main
-from capture.ddl import PARTITIONS, AthenaTable, hive_type
+from capture.commands.ddl import PARTITIONS, AthenaTable, hive_type
 from capture.sinks import open_sink
 from tests.capture.samples import HOUR, NOON, event, write_objects
 

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer
-from capture.journal.account import Account
-from capture.stats import read_stats
+from capture.journal.counters import Account
+from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, counts, events, row, settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from capture.journal import frames_of_pandas
 from capture.record import Columns, Matrix
+from capture.writing import dataframes
 from tests.capture.spools import Scribe, buffer, column
 
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
@@ -148,8 +148,8 @@ def test_the_private_way_equals_the_public_way(name: str, monkeypatch: pytest.Mo
                     columns[position] = (tag, repr(rest), own)
         return [columns[position] for position in sorted(columns)]
 
-    private = flat(frames_of_pandas.frame_parts(frame))
-    blocks = frames_of_pandas._blocks
+    private = flat(dataframes.frame_parts(frame))
+    blocks = dataframes._blocks
     asked = []
 
     class Public:
@@ -161,8 +161,8 @@ def test_the_private_way_equals_the_public_way(name: str, monkeypatch: pytest.Mo
             asked.append(attribute)
             raise AttributeError(attribute)
 
-    monkeypatch.setattr(frames_of_pandas, "_blocks", lambda given_as: blocks(Public()))
-    assert flat(frames_of_pandas.frame_parts(frame)) == private
+    monkeypatch.setattr(dataframes, "_blocks", lambda given_as: blocks(Public()))
+    assert flat(dataframes.frame_parts(frame)) == private
     assert asked == ["_mgr"]
     assert len(private) == 4
 

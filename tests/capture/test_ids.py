@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture import new_event_id
-from capture.ids import event_id_bytes, event_id_text, event_time_of
+from capture.event_id import event_id_bytes, event_id_text, event_time_of
 
 YEAR_10000 = 253_402_300_800_000_000
 times = st.integers(0, YEAR_10000 - 1)

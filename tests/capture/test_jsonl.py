@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capture import dataset
-from capture.captured_object import CapturedObject
 from capture.encoding import EncodedObject, EncodingError
-from capture.lines import LineError, count_lines
+from capture.reading.captured_object import CapturedObject
+from capture.reading.jsonl_reader import LineError, count_lines
 from capture.record import Batch, Columns, Event, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event, predictions, rows, table
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from capture import CaptureBuffer, SpoolError, new_event_id
-from capture.journal.account import NOBODYS_LANE, Account
-from capture.journal.attendant import Attendant
+from capture.journal.counters import NOBODYS_LANE, Account
 from capture.journal.segment import OPEN, SEALED
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
+from capture.writing.segment_pool import Attendant
 from tests.capture.spools import append_patiently, buffer, counts, events, row, segments, settings, take_segments
 
 MIB = 1 << 20
@@ -115,7 +115,7 @@ def test_a_spool_that_cannot_be_used_costs_records_but_no_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = unusable(tmp_path)
-    monkeypatch.setattr("capture.journal.lanes._RETRY_SPOOL", 0.0)
+    monkeypatch.setattr("capture.writing.writer_pool._RETRY_SPOOL", 0.0)
     with caplog.at_level(logging.WARNING, "capture"), buffer(tmp_path) as made:
         assert [made.append({"number": number}, 0.5) for number in range(7)] == [False] * 7
         assert made.prepare({"number": 7}, event_id=new_event_id()).kept

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from capture import CaptureConfig, location
-from capture.location import DEFAULT_LIMIT, choose_spool, container_memory, tmpfs_allowance
+from capture import CaptureConfig
+from capture.journal import location
+from capture.journal.location import DEFAULT_LIMIT, choose_spool, container_memory, tmpfs_allowance
 
 MIB = 1 << 20
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from capture import dataset
-from capture.completeness import GapKind
 from capture.ledger import Lost
-from capture.reader import Dataset, ReadError
+from capture.reading.completeness import GapKind
+from capture.reading.reader import Dataset, ReadError
 from capture.record import Rows
 from capture.sinks import Place, SinkError, open_sink
 from tests.capture.samples import HOUR, NOON, SECOND, entry, event, predictions, rows, write_ledger, write_objects

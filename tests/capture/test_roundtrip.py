@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from capture import dataset
 from capture.encoding import EncodedObject
-from capture.encoding.unfolding import unfold
+from capture.encoding.block_rows import unfold
 from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event
 

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from capture.journal import segment
-from capture.journal.blocks import Drafter
 from capture.journal.segment import SegmentDamaged, SegmentReader, SegmentWriter, header_bytes, header_of, lay
-from capture.journal.shapes import Shapes
 from capture.record import Event, Header
+from capture.writing.block_encoder import Drafter
+from capture.writing.column_names import Shapes
 from tests.capture.spools import header, row
 
 SIZE = 16 << 10

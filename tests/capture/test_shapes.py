@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.journal.shapes import Shapes
+from capture.writing.column_names import Shapes
 
 names = st.lists(st.text(max_size=5), unique=True, max_size=8)
 

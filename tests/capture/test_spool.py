@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig, SpoolError
-from capture.journal.account import Account
-from capture.journal.blocks import Drafter
+from capture.journal.counters import Account
 from capture.journal.segment import OPEN, PREPARED, SegmentReader, SegmentWriter, header_bytes
-from capture.journal.shapes import Shapes
 from capture.journal.spool import Spool
+from capture.writing.block_encoder import Drafter
+from capture.writing.column_names import Shapes
 from tests.capture.spools import header
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,9 @@ import pytest
 
 from capture import CaptureBuffer
 from capture.__main__ import main
-from capture.journal.account import REFUSALS
-from capture.shipping import metric_lines
-from capture.stats import Stats, read_stats
+from capture.journal.counters import REFUSALS
+from capture.shipping import emf
+from capture.shipping.stats import Stats, read_stats
 from tests.capture.spools import settings
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -110,7 +110,7 @@ def assert_embedded_metrics(line: str) -> dict[str, Any]:
 
 def test_a_line_is_of_the_embedded_metric_format_and_says_what_stats_say(spool: Path) -> None:
     stats = read_stats(spool)
-    line = metric_lines.line(stats, "flights", "AllTraffic", 1_790_000_000_000)
+    line = emf.line(stats, "flights", "AllTraffic", 1_790_000_000_000)
     assert "\n" not in line
     found = assert_embedded_metrics(line)
     assert (found["Endpoint"], found["Variant"]) == ("flights", "AllTraffic")
@@ -147,7 +147,7 @@ def test_the_operations_page_explains_every_counter_and_every_reason() -> None:
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert set(Stats.__struct_fields__) - named == set(), "a counter of `capture stats --json` is not explained"
     assert {*REFUSALS, *LOST} - named == set(), "a reason is not explained"
-    document = msgspec.json.decode(metric_lines.line(Stats(), "e", "v", 0))
+    document = msgspec.json.decode(emf.line(Stats(), "e", "v", 0))
     metrics = {metric["Name"] for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert metrics - explained == set(), "a metric is not explained"

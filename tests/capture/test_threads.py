@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from capture import CaptureBuffer, new_event_id
-from capture.journal.account import NOBODYS_LANE
-from capture.stats import read_stats
+from capture.journal.counters import NOBODYS_LANE
+from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, column, counts, events, row
 
 SPOOL = 512 << 20

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
-TETHER = ROOT / "container" / "tether.py"
+TETHER = ROOT / "container" / "shared" / "die_with_parent.py"
 PATIENCE = 60.0
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ class Endpoint:
     @property
     def workers(self) -> list[int]:
         """The forked workers: children of the process that Multi Model Server started for the model."""
-        pids = self.pids("container.worker")
+        pids = self.pids("container.worker.process")
         return [pid for pid in pids if _parent(pid) in pids]
 
     def terminate(self, timeout: float = 30.0) -> int:

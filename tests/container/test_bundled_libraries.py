@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from container.model_server import LOG4J, find_home
+from container.supervisor.model_server import LOG4J, find_home
 
 OWN = ("com/amazonaws/", "software/amazon/")
 

@@ -161,7 +161,7 @@ def test_a_log_pump_that_ends_ends_the_endpoint_and_loses_neither_request_nor_re
     acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
     thread, answers = in_background(lambda: served.invoke({"sleep": 0.5, "print": "unheard"}))
     wait_for(lambda: _busy(served))
-    (pump,) = served.pids("container.log_pump")
+    (pump,) = served.pids("container.logs.collector")
     os.kill(pump, signal.SIGKILL)
     assert served.wait() == 1
     assert served.stderr == "endpoint: the log pump ended with signal SIGKILL: nothing that runs can log\n"
@@ -177,7 +177,7 @@ def test_a_log_pump_that_ends_ends_the_endpoint_and_loses_neither_request_nor_re
 
 def test_a_log_pump_that_ends_together_with_the_shipper_loses_no_record(served: Endpoint):
     acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
-    for name in ("capture ship", "container.log_pump"):
+    for name in ("capture ship", "container.logs.collector"):
         (pid,) = served.pids(name)
         os.kill(pid, signal.SIGKILL)
     assert served.wait() == 1
@@ -187,7 +187,7 @@ def test_a_log_pump_that_ends_together_with_the_shipper_loses_no_record(served: 
 
 def test_the_end_of_the_process_that_starts_workers_ends_the_endpoint(served: Endpoint):
     workers = served.workers
-    (parent,) = set(served.pids("container.worker")) - set(workers)
+    (parent,) = set(served.pids("container.worker.process")) - set(workers)
     os.kill(parent, signal.SIGKILL)
     assert served.wait() == 1
     assert "starts the workers" in served.stderr

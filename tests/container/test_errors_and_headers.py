@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sagemaker_inference.errors import BaseInferenceToolkitError, GenericInferenceToolkitError, UnsupportedFormatError
 
-from container import headers
-from container.errors import problem_of
-from container.headers import RequestHeaders
-from container.stores.protocol import StoreError, StoreUnavailable
+from container.feature_stores.protocol import StoreError, StoreUnavailable
+from container.shared import headers
+from container.shared.headers import RequestHeaders
+from container.worker.errors import problem_of
 from serialization import DecodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 
 

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from capture import CaptureConfig
-from container.artefact import Artefact
-from container.limits import MEBIBYTE, JavaBudget, Limits
-from container.model_server import ModelServer
-from container.plan import Plan
-from container.run_directory import RunDirectory
-from container.settings import Settings
+from container.shared.artefact import Artefact
+from container.shared.resources import MEBIBYTE, JavaBudget, Limits
+from container.shared.run_directory import RunDirectory
+from container.shared.settings import Settings
+from container.supervisor.model_server import ModelServer
+from container.supervisor.plan import Plan
 
 
 def groups(root: Path, **files: str) -> Path:

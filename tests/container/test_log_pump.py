@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container import logs
-from container.log_pump import MAX_LINE, MAX_WAITING, Source, Tag
+from container.logs import json_lines
+from container.logs.collector import MAX_LINE, MAX_WAITING, Source, Tag
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,7 +60,7 @@ class RunningPump:
         reading, self.supervisor = os.pipe()
         self.output, stdout = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "container.log_pump", str(arrivals.fileno())],
+            [sys.executable, "-m", "container.logs.collector", str(arrivals.fileno())],
             cwd=ROOT,
             stdin=reading,
             stdout=stdout,
@@ -87,7 +87,7 @@ def pump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPump]:
 
 
 def test_lines_of_several_pipes_never_mix_and_the_pump_ends_when_all_have(pump: RunningPump):
-    writers = [logs.connect(pump.socket, f"w{n}", n) for n in range(3)]
+    writers = [json_lines.connect(pump.socket, f"w{n}", n) for n in range(3)]
     os.write(pump.supervisor, b"begun ")
     for writer in writers:
         os.write(writer, b"half ")
@@ -107,7 +107,7 @@ def test_lines_of_several_pipes_never_mix_and_the_pump_ends_when_all_have(pump: 
 
 
 def test_a_stdout_that_nobody_reads_blocks_no_writer_and_what_is_dropped_is_counted(pump: RunningPump):
-    writer = logs.connect(pump.socket, "worker", 1)
+    writer = json_lines.connect(pump.socket, "worker", 1)
     line = b"x" * 999 + b"\n"
     written = 3 * MAX_WAITING // len(line)
     for _ in range(written):
@@ -124,7 +124,7 @@ def test_printed_pieces_of_two_threads_do_not_mix(tmp_path: Path):
     import threading
 
     with (tmp_path / "out").open("wb") as out:
-        printed = logs.PrintedLines("worker", "stdout", out.fileno())
+        printed = json_lines.PrintedLines("worker", "stdout", out.fileno())
 
         def speak(name: str) -> None:
             for _ in range(200):

@@ -87,7 +87,7 @@ def test_an_unloaded_model_answers_404_and_leaves_no_process(many: Endpoint):
     assert many.request("DELETE", "/models/alpha").status == 200
     answer = invoke(many, "alpha")
     assert (answer.status, answer.json["type"]) == (404, "ModelNotFound")
-    wait_for(lambda: not many.pids("container.worker"))
+    wait_for(lambda: not many.pids("container.worker.process"))
     assert load(many, "alpha").status == 200
     assert invoke(many, "alpha").status == 200
 

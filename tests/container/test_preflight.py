@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from container import preflight
+from container.supervisor import destination_check
 from tests.container.artefacts import TINY
 from tests.container.endpoint import free_port, running, wait_for
 from tests.s3_server import S3Server, s3_server
@@ -58,12 +58,12 @@ def test_an_isolated_endpoint_says_so_once_serves_and_keeps_the_records(
 
 @pytest.mark.usefixtures("settings_of_the_server")
 def test_a_bucket_that_is_there_is_no_obstacle_and_one_that_is_not_is_named(s3_server: S3Server):
-    assert preflight.obstacle(f"s3://{s3_server.new_bucket()}/prefix") is None
-    assert preflight.obstacle("s3://absent-bucket/prefix") == "there is no bucket absent-bucket"
+    assert destination_check.obstacle(f"s3://{s3_server.new_bucket()}/prefix") is None
+    assert destination_check.obstacle("s3://absent-bucket/prefix") == "there is no bucket absent-bucket"
 
 
 @pytest.mark.usefixtures("settings_of_the_server")
 def test_a_role_that_may_not_list_the_bucket_is_as_it_should_be(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
     bucket = s3_server.new_bucket()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    assert preflight.obstacle(f"s3://{bucket}/prefix") is None
+    assert destination_check.obstacle(f"s3://{bucket}/prefix") is None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from container import proxy
-from container.run_directory import RunDirectory, RunDirectoryError
+from container.shared.run_directory import RunDirectory, RunDirectoryError
+from container.supervisor import proxy
 
 
 @pytest.mark.parametrize("multi_model", [False, True])
@@ -38,7 +38,7 @@ def test_haproxy_takes_the_configuration_without_a_warning(tmp_path: Path, multi
 
 
 def test_without_the_package_haproxy_comes_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("container.proxy.util.find_spec", lambda _: None)
+    monkeypatch.setattr("container.supervisor.proxy.util.find_spec", lambda _: None)
     program = tmp_path / "haproxy"
     program.touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -20,8 +20,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from container import proxy
-from container.run_directory import RunDirectory
+from container.shared.run_directory import RunDirectory
+from container.supervisor import proxy
 from tests.container.endpoint import free_port, wait_for
 
 ANSWER = b"HTTP/1.1 200 OK\r\nx-endpoint-handler: 1\r\ncontent-length: 2\r\n\r\nok"

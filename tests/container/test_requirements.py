@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from container import requirements
-from container.settings import SettingError
+from container.shared.settings import SettingError
+from container.supervisor import requirements
 
 ARN = "arn:aws:codeartifact:eu-west-1:123456789012:repository/my-domain/my-repository"
 

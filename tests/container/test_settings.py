@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from container.settings import DEFAULT_PAYLOAD, SettingError, Settings
+from container.shared.settings import DEFAULT_PAYLOAD, SettingError, Settings
 
 
 def test_an_empty_environment_gives_sagemaker_s_defaults():

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig
-from container import shipper
-from container.processes import Child
-from container.shipper import FIRST_PAUSE, LONGEST_PAUSE, Shipper, left_behind
+from container.supervisor import shipper_process
+from container.supervisor.child_processes import Child
+from container.supervisor.shipper_process import FIRST_PAUSE, LONGEST_PAUSE, Shipper, left_behind
 
 Sleep = asyncio.sleep
 
@@ -37,7 +37,7 @@ async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> 
             await asyncio.Event().wait()
         await Sleep(0)
 
-    monkeypatch.setattr("container.shipper.asyncio.sleep", sleep)
+    monkeypatch.setattr("container.supervisor.shipper_process.asyncio.sleep", sleep)
     kept = Shipper(spawn)
     kept.start()
     await asyncio.wait_for(enough.wait(), 10)
@@ -67,7 +67,7 @@ def test_one_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPat
 
 def test_a_long_life_makes_the_next_pause_the_first_again(monkeypatch: pytest.MonkeyPatch):
     async def scenario() -> None:
-        monkeypatch.setattr(shipper, "HEALTHY_AFTER", -1.0)
+        monkeypatch.setattr(shipper_process, "HEALTHY_AFTER", -1.0)
         _, pauses = await pauses_of(ended, 4, monkeypatch)
         assert pauses == [FIRST_PAUSE] * 4
 

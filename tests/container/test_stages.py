@@ -15,11 +15,11 @@ from mms.context import Context, RequestProcessor
 from sagemaker_inference.transformer import Transformer
 
 from capture import Lookup, new_event_id
-from container.headers import RequestHeaders
-from container.stages import Pipeline, Request, Response, Stop
-from container.stores.protocol import Record, StoreUnavailable
-from container.stores.recording import FailurePolicy
-from container.user_module import functions_of
+from container.feature_stores.protocol import Record, StoreUnavailable
+from container.feature_stores.recording import FailurePolicy
+from container.shared.headers import RequestHeaders
+from container.worker.pipeline import Pipeline, Request, Response, Stop
+from container.worker.user_module import functions_of
 from serialization import Codecs
 
 

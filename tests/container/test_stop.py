@@ -14,7 +14,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
 from tests.container.artefacts import SLOW
 from tests.container.endpoint import Endpoint, free_port, running, wait_for
 from tests.container.traffic import outcomes, traffic

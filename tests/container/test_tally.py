@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.tally import SLOTS, Family, Tally, TallyReader
+from container.metrics.counters import SLOTS, Family, Tally, TallyReader
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTER = Family("counter", "Counts.", ("kind",))
@@ -23,7 +23,7 @@ FAMILIES = (COUNTER, HISTOGRAM)
 COUNT = """
 import os, signal, sys
 from pathlib import Path
-from container.tally import Tally
+from container.metrics.counters import Tally
 from tests.container.test_tally import COUNTER, HISTOGRAM
 
 tally = Tally(Path(sys.argv[1]))

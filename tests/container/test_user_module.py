@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from container.artefact import Artefact, ArtefactError
-from container.user_module import functions_of, load
+from container.shared.artefact import Artefact, ArtefactError
+from container.worker.user_module import functions_of, load
 from tests.container.endpoint import write_artefact
 
 

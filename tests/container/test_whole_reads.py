@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mms.protocol.otf_message_handler import create_load_model_response
 
-from container.headers import MAX_TOTAL
-from container.whole_reads import PADDING, padded
+from container.shared.headers import MAX_TOTAL
+from container.worker.response_padding import PADDING, padded
 from tests.container.artefacts import OBEDIENT
 from tests.container.endpoint import running
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from capture.stats import Stats, read_stats
+from capture.shipping.stats import Stats, read_stats
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 120.0

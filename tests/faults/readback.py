@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capture import dataset
-from capture.reader import Dataset
+from capture.reading.reader import Dataset
 from tests.faults.nursery import record
 
 Arrived = dict[str, dict[int, int]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from capture.stats import read_stats
+from capture.shipping.stats import read_stats
 from tests.faults.processes import ROOT, Nursery, all_shipped, last_line, until
 from tests.faults.proxy import proxy_to
 from tests.faults.readback import compare, read_back
@@ -85,7 +85,7 @@ def test_a_record_that_kills_its_encoder_ends_up_alone(
     site.mkdir()
     (site / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'LETHAL' in os.environ and 'capture.shipping.probe' in sys.orig_argv:\n"
+        "if 'LETHAL' in os.environ and 'capture.shipping.trial_encoding' in sys.orig_argv:\n"
         "    from tests.faults.nursery import make_lethal\n"
         "    make_lethal(int(os.environ['LETHAL']))\n"
     )

@@ -12,10 +12,10 @@ import pytest
 
 from capture import CaptureBuffer, CaptureConfig
 from capture.journal.spool import Spool
-from capture.reader import Dataset
+from capture.reading.reader import Dataset
 from capture.shipping.shipper import Shipper
+from capture.shipping.stats import read_stats
 from capture.sinks import s3
-from capture.stats import read_stats
 from tests.faults.nursery import record
 from tests.faults.processes import until
 from tests.faults.proxy import Proxy, proxy_to

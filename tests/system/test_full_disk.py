@@ -15,7 +15,7 @@ import pytest
 
 from capture import CaptureBuffer, CaptureConfig
 from capture.config import SEGMENT_BYTES
-from capture.stats import Stats, read_stats
+from capture.shipping.stats import Stats, read_stats
 from tests.faults.processes import LastLine, Nursery, Process, all_shipped, last_line, until
 from tests.faults.readback import read_back
 from tests.system.small_disk import NoMountError, SmallDisk, small_disk

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from capture.journal.account import Lane
+from capture.journal.counters import Lane
 from capture.journal.segment import SegmentReader
 from tests.capture.shipping.stage import MemorySink
 

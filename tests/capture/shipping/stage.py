@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig, ledger
-from capture.journal.attendant import Attendant
 from capture.journal.spool import Spool
 from capture.ledger import Ledger
-from capture.shipping import probe
+from capture.shipping import trial_encoding
 from capture.shipping.shipper import Shipper
+from capture.shipping.stats import Stats, read_stats
 from capture.sinks import SinkError
-from capture.stats import Stats, read_stats
+from capture.writing.segment_pool import Attendant
 
 DESTINATION = "s3://bucket/prefix"
 MANY_FILES = 300
@@ -87,7 +87,7 @@ def down(key: str) -> SinkError:
 def survives(spool: Path, batch: str) -> bool:
     """A probe in this process: what would end a child is an exception here."""
     try:
-        return probe.main(spool, batch) == 0
+        return trial_encoding.main(spool, batch) == 0
     except BaseException:
         return False
 
@@ -136,7 +136,7 @@ class Stage:
             **{"destination": DESTINATION, "endpoint_name": "flights", "spool_dir": self.directory, **settings}
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("capture.journal.lanes.Spool", self.open_spool)
+            patch.setattr("capture.writing.writer_pool.Spool", self.open_spool)
             patch.setattr(Attendant, "start", Attendant.tend)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
         self.writers.append(writer)

@@ -8,7 +8,7 @@ import pytest
 
 from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
-from capture.shipping import knobs
+from capture.shipping import flush_policy
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.stage import Stage, rows_of
 
@@ -180,7 +180,7 @@ def test_a_large_backlog_is_shipped_in_batches_of_the_set_size(make_stage: Make)
 
 def test_a_batch_has_room_for_so_many_records_however_small(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """All stand in one segment: the batch ends in the middle of it."""
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 70_000})
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
     writer, shipper = stage.writer(), stage.shipper()
     stage.append(writer, 1000)
@@ -194,7 +194,7 @@ def test_a_batch_has_room_for_so_many_records_however_small(make_stage: Make, mo
 
 
 def test_a_batch_has_room_for_so_many_rows_however_narrow(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 70_000})
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
     writer, shipper = stage.writer(), stage.shipper()
     sizes = _narrow_batches(stage, writer, shipper)
@@ -205,7 +205,7 @@ def test_a_batch_has_room_for_so_many_rows_however_narrow(make_stage: Make, monk
 
 def test_a_batch_has_room_for_so_many_cells_however_small(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small number has a byte in a frame, and eight in a column."""
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 100_000})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 100_000})
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
     writer, shipper = stage.writer(), stage.shipper()
     wide: dict[str, Any] = {f"feature_{n}": 1 for n in range(1000)}
@@ -217,7 +217,7 @@ def test_a_batch_has_room_for_so_many_cells_however_small(make_stage: Make, monk
 
 
 def test_a_writer_whose_records_grow_has_smaller_batches(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 70_000})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 70_000})
     stage = make_stage(**FAR | {"max_age_seconds": 60.0})
     writer, shipper = stage.writer(), stage.shipper()
     stage.append(writer, 5000)
@@ -232,7 +232,7 @@ def test_a_writer_whose_records_grow_has_smaller_batches(make_stage: Make, monke
 def test_a_flush_takes_all_that_waits_in_as_many_batches_as_that_needs(
     make_stage: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 60_000})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 60_000})
     stage = make_stage(**FAR | {"max_bytes": 100_000})
     writer, shipper = stage.writer(), stage.shipper()
     stage.append(writer, 11, padding="x" * 10_000)
@@ -245,7 +245,7 @@ def test_a_flush_takes_all_that_waits_in_as_many_batches_as_that_needs(
 
 
 def test_a_record_that_no_batch_has_room_for_is_a_batch(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knobs, "_ROOM", {"parquet": 1})
+    monkeypatch.setattr(flush_policy, "_ROOM", {"parquet": 1})
     stage = make_stage(**FAR | {"max_records": 5})
     writers, shipper = [stage.writer(), stage.writer()], stage.shipper()
     stage.append(writers[0], 3)

@@ -14,7 +14,7 @@ import pytest
 from capture import CaptureBuffer
 from capture.journal.segment import OPEN, SEALED, SegmentReader
 from capture.journal.spool import Spool
-from capture.shipping.scene import Scene
+from capture.shipping.spool_watcher import Scene
 from tests.capture.shipping.stage import Stage
 
 Make = Callable[..., Stage]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.ledger import WriterEntry
-from capture.shipping import ranges, state
+from capture.shipping import checkpoint, ranges
 
 some_range = st.tuples(st.integers(1, 60), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -40,23 +40,23 @@ def test_a_record_is_shipped_lost_or_waiting_and_never_two_of_these(
     taken: list[tuple[str, ranges.Range, bool]],
 ) -> None:
     """What was thought lost and arrives is shipped; what is shipped is never lost."""
-    entry = state.new_entry()
+    entry = checkpoint.new_entry()
     shipped: set[int] = set()
     lost: set[int] = set()
     for what, (first, last), timed in taken:
         if what == "ship":
-            state.ship(entry, first, last)
+            checkpoint.ship(entry, first, last)
             shipped |= set(range(first, last + 1))
             lost -= shipped
         else:
-            new = state.lose(entry, what, first, last, (first, last) if timed else None)
+            new = checkpoint.lose(entry, what, first, last, (first, last) if timed else None)
             assert new == len(set(range(first, last + 1)) - shipped - lost)
             lost |= set(range(first, last + 1)) - shipped
         assert _lost(entry) == lost
         assert numbers(entry.shipped) == shipped
         assert entry.kept == max(shipped | lost, default=0)
         assert entry.waiting == entry.kept - len(shipped) - len(lost)
-        assert state.settled(entry) == len(shipped) + len(lost)
+        assert checkpoint.settled(entry) == len(shipped) + len(lost)
 
 
 def _lost(entry: WriterEntry) -> set[int]:

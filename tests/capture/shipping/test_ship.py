@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.shipping.jobs import JobThread
+from capture.shipping.job_thread import JobThread
 from tests.faults.processes import last_line, until
 
 
@@ -137,7 +137,7 @@ def test_an_idle_shipper_costs_next_to_nothing(command: Command) -> None:
 def test_a_job_thread_does_not_keep_its_process_alive() -> None:
     program = (
         "import threading, time\n"
-        "from capture.shipping.jobs import JobThread\n"
+        "from capture.shipping.job_thread import JobThread\n"
         "JobThread('stuck').submit(time.sleep, 600)\n"
         "print('ends')\n"
     )
@@ -159,12 +159,12 @@ def test_a_job_thread_hands_on_what_its_job_raises() -> None:
 
 def test_the_shipper_may_open_as_many_files_as_the_machine_lets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A spool of 8 GiB has 2,048 segments, and a soft limit is 1,024 often."""
-    from capture.shipping import ship
+    from capture.shipping import process
 
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 500_000))
     monkeypatch.setattr(resource, "setrlimit", lambda which, limits: asked.append(limits))
-    ship._allow_open_files()
+    process._allow_open_files()
     assert asked == [(65_536, 500_000)]
 
 
@@ -186,5 +186,5 @@ def test_a_probe_ends_with_the_shipper_that_started_it(tmp_path: Path) -> None:
 
 
 def test_a_probe_whose_shipper_is_dead_already_does_not_begin(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "capture.shipping.probe", str(tmp_path), "no-batch", "1"]
+    command = [sys.executable, "-m", "capture.shipping.trial_encoding", str(tmp_path), "no-batch", "1"]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0

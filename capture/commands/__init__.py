@@ -1,0 +1,1 @@
+"""The commands for people: `inspect`, `stats` and `ddl`."""

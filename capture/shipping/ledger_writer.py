@@ -1,0 +1,299 @@
+"""The bookkeeper: enters what was shipped and lost into the books, and writes the ledgers.
+
+A ledger is written after each batch, at start, at stop, and every `max_age_seconds` while nothing happens, so that a
+reader can tell a quiet instance from a dead one. A ledger that cannot be delivered is tried again; the books stand in
+the state meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, NamedTuple
+
+from capture import dataset, ledger
+from capture.dataset import DAY
+from capture.journal.counters import Latency
+from capture.shipping import checkpoint, ranges
+from capture.shipping.uploader import Parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from capture.shipping.checkpoint import Book, State
+    from capture.shipping.delivery import Delivery
+    from capture.shipping.losses import Losses
+    from capture.shipping.spool_watcher import Scene
+    from capture.shipping.uploader import Dispatch
+
+log = logging.getLogger("capture.shipper")
+GRACE = 60_000_000
+"""Microseconds that a request may take: what arrived so shortly ago may not have been appended yet."""
+_MOST_OBJECTS = 20_000
+_MOST_ENDED = 1_000
+_RETRY = 5.0
+_SAY_AGAIN = 60.0
+
+
+class _Told(NamedTuple):
+    """What a day's ledger that was delivered said: complete until when, and of how many objects."""
+
+    until: int
+    objects: int
+
+
+class _Letters(NamedTuple):
+    """Ledgers on their way: what each will have told, by book and day, in the order of their parcels."""
+
+    future: Future[int]
+    tells: list[tuple[tuple[str, int], _Told]]
+    closed: bool
+
+
+class Bookkeeper:
+    """Keeps the books of one spool's state.
+
+    `told_closed` says that every ledger is delivered in which the spool stands as closed.
+    """
+
+    def __init__(
+        self,
+        now_state: State,
+        scene: Scene,
+        losses: Losses,
+        dispatch: Dispatch,
+        clock: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.told_closed = False
+        self._state = now_state
+        self._scene = scene
+        self._losses = losses
+        self._dispatch = dispatch
+        self._clock = clock
+        self._monotonic = monotonic
+        self._due_at = monotonic()
+        self._closing = False
+        self._delivered = False
+        self._letters: _Letters | None = None
+        self._told: dict[tuple[str, int], _Told] = {}
+        self._said = -_SAY_AGAIN
+        self._renamed: set[str] = set()
+
+    def touch(self) -> None:
+        """A ledger has something new to say."""
+        self._due_at = self._monotonic()
+
+    def say(self, what: str) -> None:
+        """Logs trouble at most once a minute."""
+        if self._monotonic() - self._said >= _SAY_AGAIN:
+            self._said = self._monotonic()
+            log.error("capture: %s", what)
+
+    def enter(self, delivery: Delivery) -> None:
+        """Enters a batch of which every object is uploaded."""
+        manifest, made, totals = delivery.manifest, delivery.encoded, self._state.totals
+        if made is None:
+            raise ValueError(f"batch {manifest.batch} is not encoded")
+        place = checkpoint.Place.of(manifest.header)
+        now = self._clock() // 1000
+        book = self._state.book(place, manifest.header.kms_key_id, now)
+        for part in manifest.parts:
+            entry = book.writers.setdefault(part.writer, checkpoint.new_entry())
+            pinned = (part.first, part.first + part.records - 1)
+            left_out = [("unencodable", number, number) for writer, number in manifest.aside if writer == part.writer]
+            left_out += [("corrupt", first, last) for writer, first, last in made.damaged if writer == part.writer]
+            left_out = [entry for entry in left_out if pinned[0] <= entry[1] and entry[2] <= pinned[1]]
+            for first, last in ranges.subtract(pinned, [(first, last) for _, first, last in left_out]):
+                checkpoint.ship(entry, first, last)
+            for reason, first, last in left_out:
+                checkpoint.lose(entry, reason, first, last, (self._scene.opened_at(part.segment, now), now))
+        for item in made.objects:
+            day = item.event_times[0] // DAY * DAY
+            objects = book.days.setdefault(day, {})
+            objects[item.key] = ledger.ObjectEntry(item.rows, item.events, item.event_times)
+            self._told.pop((_name(book), day), None)
+            totals.objects += 1
+            totals.records += item.events
+            totals.rows += item.rows
+            totals.bytes += len(item.body)
+            totals.rescued_cells += item.counts.rescued_cells
+            totals.refused_names += item.counts.refused_names
+            totals.renamed_features += len(item.counts.renamed)
+            totals.row_mismatches += item.counts.row_mismatches
+            self._say_renamed(item.counts.renamed)
+        totals.batches += 1
+        self._prune(book)
+
+    def _say_renamed(self, names: tuple[str, ...]) -> None:
+        for name in sorted(set(names) - self._renamed):
+            self._renamed.add(name)
+            log.warning(
+                "capture: the feature %r has a name of the dataset's own: it is captured as feature_%s", name, name
+            )
+
+    def _prune(self, book: Book) -> None:
+        """Forgets the oldest days when the state becomes large; their ledgers are delivered."""
+        while len(book.days) > 2 and sum(map(len, book.days.values())) > _MOST_OBJECTS:
+            oldest = min(book.days)
+            del book.days[oldest]
+            book.forgotten = max(book.forgotten, oldest + DAY)
+
+    def lost(self) -> int:
+        """Records that were accepted and will not arrive."""
+        told = sum(self._state.totals.ended_lost.values())
+        entries = [entry for book in self._state.books for entry in book.writers.values()]
+        return told + sum(item.last - item.first + 1 for entry in entries if not entry.told for item in entry.lost)
+
+    def end_writers(self, save: Callable[[], bool]) -> None:
+        """Closes the accounts of processes that are dead and of whose records none waits."""
+        scene = self._scene
+        scene.count_in()
+        dead = {process for process, account in scene.accounts.items() if not account.alive()}
+        if not dead:
+            return
+        scene.look_at_segments()  # the dead enter no segment any more: what is to be seen of them is seen now
+        busy = {watched.process for watched in scene.watched.values()}
+        for process in dead - busy:
+            if process not in self._state.ended and not self._end(process):
+                self._losses.find()
+            elif save():
+                scene.accounts[process].path.unlink(missing_ok=True)
+                scene.accounts.pop(process).let_go()
+                self._state.ended.remove(process)
+                self.touch()
+
+    def _end(self, process: str) -> bool:
+        """Adds a process's account to the totals; False where something of it still waits."""
+        account, totals = self._scene.accounts[process], self._state.totals
+        found = [(self._scene.entry(writer), lane) for writer, owner, lane in self._scene.lanes() if owner is account]
+        if any(pair is not None and pair[1].waiting for pair, _ in found):
+            return False
+        latency = Latency(*totals.ended_latency[:3], dict(totals.ended_latency[3]))
+        for pair, lane in found:
+            counts = lane.reading()
+            entry = checkpoint.new_entry() if pair is None else pair[1]
+            if pair is None:  # no header tells where it belongs: it is counted, and stands in no ledger
+                checkpoint.count_in(entry, counts, 0)
+                checkpoint.lose(entry, "unknown", 1, entry.kept)
+            entry.open, entry.told = False, True
+            totals.ended_appended += entry.appended
+            totals.ended_sampled_out += counts.sampled_out
+            totals.ended_shipped += ranges.count(entry.shipped)
+            totals.ended_rows += counts.rows
+            totals.ended_bytes += counts.bytes
+            _add(totals.ended_refused, counts.refused)
+            for item in entry.lost:
+                _add(totals.ended_lost, {item.reason: item.last - item.first + 1})
+            latency.add(counts.latency)
+        totals.ended_latency = (latency.count, latency.total, latency.longest, latency.buckets)
+        segments, size = account.drops
+        totals.dropped_segments += segments
+        totals.dropped_bytes += size
+        self._state.ended.append(process)
+        return True
+
+    def write_due(self, heartbeat: float, closed: bool) -> None:
+        """Sends the ledgers if there is something to say, or if nothing was said for `heartbeat` seconds.
+
+        `closed` says that the spool is at its end: then that is something to say.
+        """
+        self._receive()
+        if closed != self._closing:
+            self._closing = closed
+            self.touch()
+        if self._letters is None and self._monotonic() >= self._due_at:
+            self._due_at = self._monotonic() + heartbeat
+            self._send(closed)
+
+    def write_last(self, closed: bool, seconds: float) -> bool:
+        """Writes every ledger once more and waits for it, at most so long; whether all are delivered."""
+        end = time.monotonic() + seconds
+        for closes in (None, closed):
+            if self._letters is None and closes is not None:
+                self._send(closes)
+            if self._letters is not None:
+                wait([self._letters.future], timeout=max(end - time.monotonic(), 0.0))
+                self._receive()
+        return self._letters is None and self._delivered
+
+    @property
+    def under_way(self) -> Future[int] | None:
+        """The ledgers that are being delivered just now."""
+        return None if self._letters is None else self._letters.future
+
+    def _receive(self) -> None:
+        """Takes note of the ledgers that arrived."""
+        if self._letters is None or not self._letters.future.done():
+            return
+        letters, self._letters = self._letters, None
+        arrived = letters.future.result()
+        self._told.update(letters.tells[:arrived])
+        self._delivered = arrived == len(letters.tells)
+        if not self._delivered:
+            self._due_at = self._monotonic() + _RETRY
+        else:
+            self.told_closed = letters.closed
+            for book in self._state.books:
+                self._forget_told(book)
+
+    def _send(self, closed: bool) -> None:
+        """Sends the ledger of each day that has something new to say."""
+        now = self._clock() // 1000
+        parcels: list[Parcel] = []
+        tells: list[tuple[tuple[str, int], _Told]] = []
+        for book in self._books():
+            until = now if closed else self._complete_until(book, now)
+            for day in self._days(book, now):
+                name, tell = (_name(book), day), _Told(until, len(book.days.get(day, ())))
+                told = self._told.get(name)
+                if told is not None and told.until >= day + DAY and told.objects == tell.objects:
+                    continue
+                key = str(dataset.LedgerKey(book.place.endpoint_name, book.place.variant_name, day, self._state.spool))
+                body = ledger.encode(checkpoint.ledger_of(self._state, book, day, now, until, closed))
+                parcels.append(Parcel(book.place.destination, book.kms_key_id, key, body, "application/json"))
+                tells.append((name, tell))
+        self._letters = _Letters(self._dispatch.send(parcels), tells, closed)
+
+    @staticmethod
+    def _days(book: Book, now: int) -> list[int]:
+        """The days of which the book has a ledger: those of its objects, and the last eight that it saw."""
+        today = now // DAY * DAY
+        first = max(min(book.began, now) // DAY * DAY, today - 7 * DAY)
+        return [day for day in sorted({*book.days, *range(first, today + 1, DAY)}) if day >= book.forgotten]
+
+    def _books(self) -> list[Book]:
+        """Every book there is; a writer that has done nothing yet stands in one, too."""
+        for writer, _, _ in self._scene.lanes():
+            self._scene.entry(writer)
+        return self._state.books
+
+    def _complete_until(self, book: Book, now: int) -> int:
+        """Every record whose event time lies before this has been shipped or given up (DESIGN section 5)."""
+        waiting = (watched for watched in self._scene.watched.values() if watched.waiting[0])
+        times = (
+            self._scene.first_waiting_time(watched) or watched.reader.opened_at
+            for watched in waiting
+            if checkpoint.Place.of(watched.reader.header) == book.place
+        )
+        return min([now, *times]) - GRACE
+
+    @staticmethod
+    def _forget_told(book: Book) -> None:
+        """Of very many writers that ended, those that name no gap need not be told again."""
+        whole = [
+            writer for writer, entry in book.writers.items() if entry.told and not entry.lost and not entry.refused
+        ]
+        for writer in whole[:-_MOST_ENDED]:
+            del book.writers[writer]
+
+
+def _name(book: Book) -> str:
+    return "\0".join((book.place.destination, book.place.endpoint_name, book.place.variant_name))
+
+
+def _add(into: dict[str, int], counts: dict[str, int]) -> None:
+    for name, number in counts.items():
+        into[name] = into.get(name, 0) + number

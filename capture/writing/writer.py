@@ -1,0 +1,82 @@
+"""A lane: one writer of a process, used by one thread at a time, with its open segment and its counters.
+
+Threads do not share a lock, they share lanes: `CaptureBuffer.append` takes a lane from a stack, uses it, puts it back.
+Taking and putting are single calls of C, so a thread that is preempted in the middle of an append keeps only its own
+lane from the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from capture.journal.counters import SPOOL_FULL, TOO_LARGE
+
+if TYPE_CHECKING:
+    from capture.journal import counters
+    from capture.journal.segment import SegmentWriter
+    from capture.writing.block_encoder import Draft
+    from capture.writing.segment_pool import Attendant
+
+
+class Refused(Exception):
+    """A record is refused; `reason` is an index of `account.REFUSALS`."""
+
+    def __init__(self, reason: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Lane:
+    """One writer: its id is the process's, followed by the lane's number."""
+
+    __slots__ = ("_attendant", "_segment", "counters", "index", "writer")
+
+    def __init__(self, process: str, index: int, lane_counters: counters.Lane, attendant: Attendant) -> None:
+        self.index = index
+        self.writer = f"{process}{index:08x}"
+        self.counters = lane_counters
+        self._attendant = attendant
+        self._segment: SegmentWriter | None = None
+
+    def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft, now: int) -> None:
+        """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
+        segment = self._segment
+        size = 0 if segment is None else segment.write(about, request, items, predictions)
+        if not size:
+            if segment is None or segment.needed <= segment.capacity():
+                segment = self._next(now)
+                size = segment.write(about, request, items, predictions)
+            if not size:
+                most = segment.capacity()
+                raise Refused(TOO_LARGE, f"a record of {segment.needed} bytes is larger than a segment's {most}")
+        self.counters.kept(items.rows, size, items.rows != predictions.rows)
+
+    def write_open(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> bool:
+        """As `write`, into the open segment only: False where there is none or it has no room."""
+        segment = self._segment
+        size = 0 if segment is None else segment.write(about, request, items, predictions)
+        if size:
+            self.counters.kept(items.rows, size, items.rows != predictions.rows)
+        return size > 0
+
+    def _next(self, now: int) -> SegmentWriter:
+        """Seals the open segment, if it has records, and opens a prepared one."""
+        segment = self._segment
+        if segment is not None and not segment.records:
+            return segment
+        prepared = self._attendant.take()
+        if prepared is None:
+            raise Refused(SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared")
+        if segment is not None:
+            segment.seal()
+            self._attendant.retire(segment)
+        prepared.open(self.writer, self.counters.records + 1, now)
+        self._segment = prepared
+        return prepared
+
+    def seal(self) -> None:
+        """Seals the open segment: no further record comes from this lane."""
+        if self._segment is not None:
+            self._segment.seal()
+            self._attendant.retire(self._segment)
+            self._segment = None

@@ -1,0 +1,239 @@
+"""The lanes of one process: its place in the spool, from the account that it opens to the last segment that it seals.
+
+`idle` is a stack of lanes that no thread uses: an append pops one and appends it again. Everything else here is for the
+rare moments: the spool is entered (and entered anew after a fork, or when it could not be used before), all lanes are in
+use, no segment is free, the process closes its buffer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from capture.errors import SpoolError
+from capture.journal import counters as accounts
+from capture.journal.segment import header_bytes
+from capture.journal.spool import Spool
+from capture.writing.segment_pool import Attendant
+from capture.writing.shipper_launcher import Launcher
+from capture.writing.writer import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from capture.config import CaptureConfig
+    from capture.throttled_log import Complaints
+    from capture.writing.block_encoder import Draft
+
+_TRIES_FOR_A_LANE = 200
+_SPARE_LANES = 2
+_RETRY_SPOOL = 5.0
+_WAIT_FOR_SPOOL = 0.25
+_POLL = 0.01
+
+
+class _Returning(list[Lane]):
+    """The lanes of a closed buffer: none is given out, and one that comes back is sealed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sealed: list[Lane] = []
+
+    def append(self, lane: Lane) -> None:
+        """Seals a lane whose append has ended."""
+        lane.seal()
+        self.sealed.append(lane)
+
+    def insert(self, index: SupportsIndex, lane: Lane) -> None:
+        """As `append`."""
+        self.append(lane)
+
+
+class Lanes:
+    """The lanes of this process in the spool that the settings name.
+
+    `made` are all of them, those in use too; `closed` says that none is given out any more, or ever was: the settings
+    capture nothing.
+    """
+
+    def __init__(
+        self, config: CaptureConfig, start_shipper: bool, clock: Callable[[], int], complaints: Complaints
+    ) -> None:
+        """Enters the spool, if that can be done now. Raises ConfigError for a wrong setting."""
+        self.idle: list[Lane] = []
+        self.made: list[Lane] = []
+        self.closed = not config.enabled
+        self.account: accounts.Account | None = None
+        self.attendant: Attendant | None = None
+        self._config = config
+        self._start_shipper = start_shipper
+        self._clock = clock
+        self._complaints = complaints
+        self._numbers = itertools.count()
+        self._next_try = 0.0
+        self._unaccounted: dict[int, int] = {}
+        self._opening, self._tally = threading.Lock(), threading.Lock()
+        if config.enabled:
+            place = config.spool()
+            self.spool = Spool(place.directory, place.max_bytes)
+            self._header = header_bytes(config.header())
+            self._open()
+
+    def another(self) -> Lane | None:
+        """A lane where every one that was made is in use: a new one, or the first that comes back. None, and the record is
+        counted as refused, where there is none."""
+        if self.closed:
+            return None
+        if self.account is None and not self._enter():
+            self._refuse(accounts.SPOOL_UNAVAILABLE)
+            return None
+        with contextlib.suppress(IndexError):  # those of a spool that was entered just now
+            return self.idle.pop()
+        with self._tally:
+            lane = self._make()
+        for _ in range(_TRIES_FOR_A_LANE):
+            if lane is not None:
+                return lane
+            time.sleep(0)
+            with contextlib.suppress(IndexError):
+                lane = self.idle.pop()
+        self._refuse(accounts.BUSY)
+        self._complaints.say("busy", "every lane is in use")
+        return None
+
+    def write_elsewhere(self, about: tuple[Any, ...], request: Draft | None, items: Draft, outputs: Draft) -> bool:
+        """Writes into the open segment of another lane, where there is one with room: no segment lies ready for ours."""
+        without_room = 0
+        for _ in range(_TRIES_FOR_A_LANE):
+            try:
+                other = self.idle.pop()
+            except IndexError:
+                time.sleep(0)
+                continue
+            try:
+                if other.write_open(about, request, items, outputs):
+                    self.idle.append(other)
+                    return True
+            except BaseException:
+                self.idle.append(other)
+                raise
+            self.idle.insert(0, other)
+            without_room += 1
+            if without_room >= len(self.made):
+                break
+        return False
+
+    def close(self, timeout: float) -> bool:
+        """Seals every lane, waits until their records are shipped (or lost and counted), and says whether they are."""
+        end = time.monotonic() + timeout
+        with self._tally:
+            self.closed = True
+            account, attendant = self.account, self.attendant
+            lanes, made = self.idle, list(self.made)
+            returning = self.idle = lanes if isinstance(lanes, _Returning) else _Returning()
+        if account is None or attendant is None:
+            return True
+        attendant.stop()
+        while len(returning.sealed) < len(made):
+            try:
+                returning.append(lanes.pop())
+            except IndexError:
+                if time.monotonic() >= end:
+                    return False  # a thread still writes: its lane is sealed when it comes back, or the process dead
+                time.sleep(_POLL)
+        attendant.clear()
+        account.close_for_writing()
+        settled = _settled(made)
+        launcher, ask = attendant.launcher, 0.0
+        while not settled and time.monotonic() < end:
+            if launcher is not None and time.monotonic() >= ask:
+                with contextlib.suppress(OSError, SpoolError):
+                    ask = time.monotonic() + launcher.ensure()
+            time.sleep(_POLL)
+            settled = _settled(made)
+        account.let_go()
+        return settled
+
+    def forget(self) -> None:
+        """In a forked child: the parent's lanes are not ours; the first append enters the spool anew."""
+        if self.account is not None:
+            self.account.let_go()
+        self.account = self.attendant = None
+        self._opening, self._tally = threading.Lock(), threading.Lock()
+        self.idle, self.made = [], []
+        self._unaccounted = {}
+        self._next_try = 0.0
+
+    def _refuse(self, reason: int) -> None:
+        """Counts a record that found no lane, in the account as soon as there is one."""
+        with self._tally:
+            if self.account is None:
+                self._unaccounted[reason] = self._unaccounted.get(reason, 0) + 1
+            else:
+                self.account.lane(accounts.NOBODYS_LANE).refused(reason)
+
+    def _enter(self) -> bool:
+        """Opens the spool where it is time to try; threads that come meanwhile wait for the one that does, a moment."""
+        if not self._opening.acquire(timeout=_WAIT_FOR_SPOOL):
+            return False
+        try:
+            return self.account is not None or (time.monotonic() >= self._next_try and self._open())
+        finally:
+            self._opening.release()
+
+    def _open(self) -> bool:
+        """Enters the spool as a new writing process; False where that cannot be done now. Raises nothing."""
+        self._next_try = time.monotonic() + _RETRY_SPOOL
+        path = self.spool.path("writers") / uuid.uuid4().hex[:24]
+        account = None
+        try:
+            with self.spool.locked():
+                self.spool.prepare()
+                account = accounts.Account.create(path, self._header, self._clock() // 1000)
+            launcher = Launcher(self.spool, self._config) if self._start_shipper else None
+            attendant = Attendant(self.spool, account, self._header, self._clock, launcher)
+            attendant.start()
+        except Exception as error:  # an append came here first: whatever it is, it is not to fail a request
+            if account is not None:
+                account.let_go()
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            self._complaints.say("spool_unavailable", str(error))
+            return False
+        if self._begin(account, attendant):
+            return True
+        attendant.stop()
+        attendant.clear()
+        account.close_for_writing()
+        account.let_go()
+        return False
+
+    def _begin(self, account: accounts.Account, attendant: Attendant) -> bool:
+        """From now on lanes are given out, unless the buffer was closed meanwhile."""
+        with self._tally:
+            if self.closed:
+                return False
+            self.account, self.attendant = account, attendant
+            for reason, count in self._unaccounted.items():
+                account.lane(accounts.NOBODYS_LANE).refused(reason, count)
+            self._unaccounted = {}
+            self.made, self._numbers = [], itertools.count()
+            lanes = [self._make() for _ in range(_SPARE_LANES)]
+            self.idle.extend(lane for lane in lanes if lane is not None)
+            return True
+
+    def _make(self) -> Lane | None:
+        account, attendant, index = self.account, self.attendant, next(self._numbers)
+        if self.closed or account is None or attendant is None or index >= accounts.NOBODYS_LANE:
+            return None
+        lane = Lane(account.process, index, account.make_lane(index), attendant)
+        self.made.append(lane)
+        return lane
+
+
+def _settled(lanes: list[Lane]) -> bool:
+    return all(lane.counters.settled >= lane.counters.records for lane in lanes)

@@ -1,0 +1,106 @@
+"""Which workers live: told by the workers themselves, watched through the kernel.
+
+Multi Model Server cannot say it. It calls a worker ready that never loaded its model, and replaces dead ones silently
+and for ever. So a worker sends one datagram to the supervisor when its model is loaded or could not be loaded
+(`report`), and the supervisor watches the process with a pidfd until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from container.shared.worker_status import Report
+
+
+class Roster(asyncio.DatagramProtocol):
+    """The workers whose model is loaded and whose process lives, by process id."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """Args: changed: called after a worker came, failed or went."""
+        self.alive: dict[int, Report] = {}
+        self.failures: dict[str, str] = {}
+        """Why a model could not be loaded, by model: the last reason."""
+        self.ended = 0
+        """How many workers have ended so far."""
+        self.lost_parents = 0
+        """How many processes that fork workers have ended while workers of theirs were known."""
+        self._changed = changed
+        self._watched: dict[int, int] = {}
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def start(self, socket_path: Path) -> None:
+        """Listen for reports."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        listener.bind(str(socket_path))
+        self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=listener)
+
+    def stop(self) -> None:
+        """Listen and watch no more."""
+        if self._transport is not None:
+            self._transport.close()
+        for pid in list(self._watched):
+            self._unwatch(pid)
+
+    def of(self, model: str) -> list[Report]:
+        """The living workers of a model."""
+        return [report for report in self.alive.values() if report.model == model]
+
+    def count(self) -> dict[str, int]:
+        """How many workers live, by model."""
+        return dict(Counter(report.model for report in self.alive.values()))
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """A worker reports."""
+        try:
+            report = msgspec.json.decode(data, type=Report)
+        except msgspec.DecodeError:
+            return
+        if report.failure is not None:
+            self.failures[report.model] = report.failure
+            self._changed()
+            return
+        if not self._watch(report.pid, self._worker_ended):
+            return
+        if report.parent not in self._watched:
+            self._watch(report.parent, self._parent_ended)
+        self.failures.pop(report.model, None)
+        self.alive[report.pid] = report
+        self._changed()
+
+    def _worker_ended(self, pid: int) -> None:
+        self._unwatch(pid)
+        # A worker leads a group of its own: what it had started and not made independent goes with it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        del self.alive[pid]
+        self.ended += 1
+        self._changed()
+
+    def _parent_ended(self, pid: int) -> None:
+        self._unwatch(pid)
+        self.lost_parents += 1
+        self._changed()
+
+    def _watch(self, pid: int, ended: Callable[[int], None]) -> bool:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        self._watched[pid] = descriptor
+        self._loop.add_reader(descriptor, ended, pid)
+        return True
+
+    def _unwatch(self, pid: int) -> None:
+        descriptor = self._watched.pop(pid)
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,148 @@
+"""SageMaker's contract for multi-model endpoints: load, list, describe and unload models while the endpoint runs.
+
+    POST   /models          {"model_name", "url"}   200; 400, 404 no such directory, 409 loaded already, 507 no memory
+    GET    /models          ?limit, ?next_page_token
+    GET    /models/NAME     404 where it is not loaded
+    DELETE /models/NAME
+
+Multi Model Server's own management API takes more than this (a handler, an address to load from), which is why nobody
+but us speaks to it: what arrives here is checked and said again in our own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+
+from container.shared.artefact import Artefact, ArtefactError
+from container.shared.in_flight import busy_with
+from container.shared.run_directory import RunDirectory
+from container.supervisor.live_workers import Roster
+from container.supervisor.model_server import LoadFailed, ModelServer
+from container.supervisor.plan import Plan
+from container.supervisor.proxy import MODEL_NAME, Admin
+from container.supervisor.unix_http import Request, Response
+
+log = logging.getLogger("supervisor")
+PAGE = 100
+IDLE_FOR = 0.1
+"""Seconds without a request after which a model that gets no new ones is taken to be idle."""
+
+
+class Load(msgspec.Struct):
+    """Body of a load."""
+
+    model_name: str
+    url: str
+    batch_size: int = 1
+
+
+class Models:
+    """The loaded models of a multi-model endpoint."""
+
+    def __init__(self, server: ModelServer, roster: Roster, admin: Admin, directory: RunDirectory, plan: Plan) -> None:
+        self._server = server
+        self._roster = roster
+        self._admin = admin
+        self._directory = directory
+        self._plan = plan
+        self._urls: dict[str, str] = {}
+        self._changing = asyncio.Lock()
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request under `/models`."""
+        parts = urlsplit(request.path)
+        name = unquote(parts.path.removeprefix("/models").strip("/"))
+        match request.method, bool(name):
+            case "POST", False:
+                return await self._load(request.body)
+            case "GET", False:
+                return self._list({key: values[0] for key, values in parse_qs(parts.query).items()})
+            case "GET", True:
+                return self._describe(name)
+            case "DELETE", True:
+                return await self._unload(name)
+        return Response.error(405, "MethodNotAllowed", "models are loaded by POST, asked by GET, unloaded by DELETE")
+
+    async def _load(self, body: bytes) -> Response:
+        try:
+            wanted = msgspec.json.decode(body, type=Load)
+        except msgspec.DecodeError as error:
+            return Response.error(400, "BadRequest", f'send {{"model_name": …, "url": …}}: {error}')
+        if wanted.batch_size != 1:
+            return Response.error(400, "BadRequest", "batch_size is 1 here: requests of a batch fail together")
+        if not re.fullmatch(MODEL_NAME, wanted.model_name):
+            return Response.error(400, "BadRequest", f"model_name must be {MODEL_NAME}")
+        if wanted.model_name in self._urls:
+            return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
+        artefact = Artefact(Path(wanted.url))
+        try:
+            artefact.check()
+        except ArtefactError as error:
+            return Response.error(404 if not artefact.directory.is_dir() else 400, "ModelNotFound", str(error))
+        async with self._changing:
+            return await self._load_now(wanted, artefact)
+
+    async def _load_now(self, wanted: Load, artefact: Artefact) -> Response:
+        self._roster.failures.pop(wanted.model_name, None)
+        try:
+            await self._admin.accept(wanted.model_name)
+            await self._server.load(wanted.model_name, artefact, self._plan.workers)
+        except (LoadFailed, OSError) as error:
+            status = error.status if isinstance(error, LoadFailed) else 500
+            reason = self._roster.failures.pop(wanted.model_name, None)
+            if status == 507 or (status == 500 and reason is None):
+                # A worker that ends without a word while it loads was killed, and the killer is the kernel's, for memory.
+                return Response.error(507, "OutOfMemory", f"no memory for {wanted.model_name}: unload other models")
+            log.error("model %s cannot be loaded: %s", wanted.model_name, reason or error)
+            return Response.error(status, "ModelNotLoaded", reason or str(error))
+        self._urls[wanted.model_name] = wanted.url
+        log.info("model %s loaded from %s", wanted.model_name, wanted.url)
+        return Response.json(200, {"status": f"{wanted.model_name} loaded"})
+
+    def _list(self, query: dict[str, str]) -> Response:
+        try:
+            limit = min(PAGE, max(1, int(query.get("limit", PAGE))))
+            first = max(0, int(query.get("next_page_token", 0)))
+        except ValueError:
+            return Response.error(400, "BadRequest", "limit and next_page_token are whole numbers")
+        names = sorted(self._urls)
+        page: dict[str, object] = {"models": [self._entry(name) for name in names[first : first + limit]]}
+        if first + limit < len(names):
+            page["nextPageToken"] = str(first + limit)
+        return Response.json(200, page)
+
+    def _describe(self, name: str) -> Response:
+        if name not in self._urls:
+            return Response.error(404, "ModelNotFound", f"{name} is not loaded")
+        return Response.json(200, self._entry(name))
+
+    async def _unload(self, name: str) -> Response:
+        async with self._changing:
+            if self._urls.pop(name, None) is None:
+                return Response.error(404, "ModelNotFound", f"{name} is not loaded")
+            await self._admin.refuse(name)
+            await self._until_idle(name)
+            status = await self._server.unload(name)
+        log.info("model %s unloaded", name)
+        return Response.json(200 if status in (200, 404) else status, {"status": f"{name} unloaded"})
+
+    async def _until_idle(self, name: str) -> None:
+        """Wait until no worker of a model has had a request for a moment, for as long as one request may take.
+
+        Multi Model Server would cut off what is being answered or waits in its queue.
+        """
+        loop = asyncio.get_running_loop()
+        begun = idle_since = loop.time()
+        while loop.time() - idle_since < IDLE_FOR and loop.time() - begun < self._plan.settings.time_limit:
+            if any(busy_with(self._directory.busy, report.pid) for report in self._roster.of(name)):
+                idle_since = loop.time()
+            await asyncio.sleep(0.005)
+
+    def _entry(self, name: str) -> dict[str, str]:
+        return {"modelName": name, "modelUrl": self._urls[name]}

@@ -1,0 +1,30 @@
+"""All that is known before the first process is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from capture import CaptureConfig
+from container.shared.artefact import Artefact
+from container.shared.resources import Limits
+from container.shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be served, and with what."""
+
+    settings: Settings
+    artefact: Artefact
+    """The model; in a multi-model endpoint unused, since models come later."""
+    capture: CaptureConfig
+    limits: Limits
+    host: str
+    """Address to listen on."""
+
+    @property
+    def workers(self) -> int:
+        """Workers of each model: as set, else one for each CPU; one for each model where there are many models."""
+        if self.settings.workers is not None:
+            return self.settings.workers
+        return 1 if self.settings.multi_model else self.limits.workers

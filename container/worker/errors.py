@@ -1,0 +1,82 @@
+"""What a caller is told when something went wrong: a status, and `{"type", "message", "event_id"}`.
+
+400, 406, 413 and 415 say what the caller must change. 500 names the function that raised and the exception's class,
+and nothing of its text, which may hold data or secrets; text and traceback are in the log under the event id. What a
+handler wants to say itself it raises as `sagemaker_inference.errors.BaseInferenceToolkitError`, whose status and
+message are passed on.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+from container.feature_stores.protocol import StoreUnavailable
+from serialization import DecodeError, EncodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
+
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (UnsupportedMediaType, 415),
+    (NotAcceptable, 406),
+    (PayloadTooLarge, 413),
+    (DecodeError, 400),
+    (EncodeError, 500),
+    (StoreUnavailable, 503),
+)
+FUNCTIONS = {"decode": "input_fn", "features": "features_fn", "predict": "predict_fn", "encode": "output_fn"}
+"""The user's function that runs in a stage."""
+
+
+class ResponseTooLarge(EncodeError):
+    """The encoded prediction is larger than the endpoint may answer."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as the caller sees it."""
+
+    status: int
+    type: str
+    message: str
+
+    def body(self, event_id: str | None) -> bytes:
+        """The JSON body of the response."""
+        return msgspec.json.encode({"type": self.type, "message": self.message, "event_id": event_id})
+
+
+def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -> Problem:
+    """What the caller is told of an exception.
+
+    Args:
+        stage: where it was raised: decode, features, predict, encode, transform.
+        multi_model: SageMaker takes 507 as the order to unload a model there; elsewhere it means nothing.
+    """
+    for kind, status in STATUS:
+        if isinstance(error, kind):
+            return Problem(status, type(error).__name__, str(error))
+    if isinstance(error, MemoryError):
+        return Problem(507 if multi_model else 500, "OutOfMemory", "the worker has no memory left for this request")
+    said = _from_toolkit(error)
+    if said is not None:
+        return said
+    function = FUNCTIONS.get(stage, f"{stage}_fn")
+    name = type(error).__name__
+    return Problem(500, "HandlerError", f"{function} raised {name}: the endpoint's log has it under this event id")
+
+
+def _from_toolkit(error: BaseException) -> Problem | None:
+    """The toolkit's exceptions, if the user's module has imported and raised one."""
+    toolkit = sys.modules.get("sagemaker_inference.errors")
+    if toolkit is None:
+        return None
+    if isinstance(error, toolkit.UnsupportedFormatError):
+        return Problem(415, "UnsupportedMediaType", " ".join(str(error).split()))
+    if not isinstance(error, toolkit.BaseInferenceToolkitError):
+        return None
+    try:
+        status = HTTPStatus(int(error.status_code))
+    except (TypeError, ValueError):
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return Problem(status if status >= 400 else 500, type(error).__name__, str(error.message))

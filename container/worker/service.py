@@ -1,0 +1,149 @@
+"""What one worker process does: load its model once, then answer one request after the other.
+
+Multi Model Server calls `start` in each worker, in its main thread, and then `handle`. A model that cannot be loaded
+is reported to the supervisor with its reason; nothing raised for a request leaves `handle`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from multiprocessing import util as multiprocessing_util
+from pathlib import Path
+from typing import Any
+
+from capture import CaptureBuffer, CaptureConfig, new_event_id
+from container.feature_stores.opening import open_store
+from container.feature_stores.recording import FailurePolicy
+from container.logs import json_lines
+from container.shared import headers, worker_status
+from container.shared.artefact import Artefact
+from container.shared.headers import HANDLER_HEADER, RequestHeaders
+from container.shared.in_flight import BusyNote
+from container.shared.run_directory import RunDirectory
+from container.shared.settings import Settings
+from container.worker import user_module
+from container.worker.errors import problem_of
+from container.worker.pipeline import Pipeline, Request, Response
+from container.worker.time_limit import TimeLimit
+from serialization import Codecs, Limits, ProtobufSchema
+
+log = logging.getLogger("endpoint")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A loaded model and the process's own instruments."""
+
+    pipeline: Pipeline
+    busy: BusyNote
+    limit: TimeLimit
+
+    @classmethod
+    def start(cls, context: Any) -> Service:
+        """Load the model that Multi Model Server asks for.
+
+        Raises:
+            Exception: whatever keeps the model from being loaded; the caller reports it.
+        """
+        settings = Settings.from_env()
+        directory = RunDirectory.of_this_process()
+        artefact = Artefact.of_stand_in(Path(context.system_properties["model_dir"]))
+        model_dir = str(artefact.directory)
+        # The toolkit's context names the artefact, and the user's functions may use it.
+        context.system_properties["model_dir"] = model_dir
+        sys.dont_write_bytecode = True  # the artefact is the user's, and often read-only
+        functions = user_module.load(artefact, settings.program)
+        os.chdir(artefact.directory)
+        capture = CaptureConfig.from_env(os.environ, artefact.capture_settings)
+        codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))
+        store = None if settings.store is None else open_store(settings.store, artefact)
+        if functions.pre_model_fn is not None:
+            functions.pre_model_fn(model_dir, context)
+        model = functions.model_fn(model_dir, context)
+        if functions.model_warmup_fn is not None:
+            functions.model_warmup_fn(model_dir, model, context)
+        buffer = CaptureBuffer(capture, start_shipper=False) if capture.enabled else None
+        if buffer is not None:
+            if functions.transform_fn is not None:
+                log.warning("transform_fn hides what the model sees, so nothing is captured: replace it by predict_fn, "
+                            "and where needed input_fn, features_fn and output_fn")  # fmt: skip
+            # Runs when the worker ends in order; what a killed worker has appended is shipped as well.
+            multiprocessing_util.Finalize(None, buffer.close, (0.0,), exitpriority=10)
+        pipeline = Pipeline(
+            functions=functions,
+            model=model,
+            codecs=codecs,
+            default_accept=settings.default_accept,
+            max_payload=settings.max_payload,
+            store=store,
+            policy=FailurePolicy(settings.store.timeout, settings.store.fail_open) if settings.store else None,
+            buffer=buffer,
+            multi_model=settings.multi_model,
+            model_name=context.model_name,
+        )
+        service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
+        worker_status.announce(directory.roster, context.model_name)
+        return service
+
+    def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
+        """Answer the requests of a batch, which is one request: the server is told so."""
+        return [self._one(index, entry, context) for index, entry in enumerate(data)]
+
+    def _one(self, index: int, entry: Mapping[str, Any], context: Any) -> bytes:
+        event_id = new_event_id()
+        json_lines.subject.event_id = event_id
+        self.busy.begin(event_id)
+        self.limit.begin()
+        try:
+            properties = context.get_all_request_header(index)
+            request = Request(event_id, entry.get("body") or b"", RequestHeaders(properties), context)
+            response = self.pipeline.answer(request)
+            self._respond(index, response, event_id, context)
+            return response.body
+        except Exception as error:
+            # What the handler did to the context cannot be sent. Nothing may leave here: it would end the worker.
+            log.exception("the response cannot be sent")
+            context.get_response_headers(index).clear()
+            failed = Response(500, problem_of(error, "encode").body(event_id), "application/json")
+            self._respond(index, failed, event_id, context)
+            return failed.body
+        finally:
+            self.limit.end()
+            self.busy.end()
+            json_lines.subject.event_id = None
+
+    def _respond(self, index: int, response: Response, event_id: str, context: Any) -> None:
+        """Status and headers, made safe: an odd one would end the worker in Multi Model Server's code."""
+        status, phrase = context.get_response_status(index)
+        if status != response.status or not phrase:
+            phrase = _phrase(response.status)
+        context.set_response_status(response.status, headers.safe(phrase), index)
+        outgoing = context.get_response_headers(index)
+        dropped = headers.clean(outgoing)
+        if dropped:
+            log.warning("headers of the handler that cannot be sent: %s", ", ".join(dropped))
+        for name in [name for name in outgoing if name.lower() in ("content-type", HANDLER_HEADER)]:
+            del outgoing[name]
+        if response.captured:
+            headers.add_event_id(outgoing, event_id)
+        outgoing[HANDLER_HEADER] = "1"
+        context.set_response_content_type(index, headers.media_type(response.content_type))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _protobuf(settings: Settings, artefact: Artefact) -> ProtobufSchema | None:
+    wanted = settings.protobuf
+    if wanted is None:
+        return None
+    return ProtobufSchema.load(artefact.find(wanted.descriptor_set), wanted.request, wanted.response)

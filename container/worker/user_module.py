@@ -1,0 +1,132 @@
+"""The functions of the user's module, as SageMaker's inference toolkit calls them, and our `features_fn`.
+
+Every function may take a last argument more, the toolkit's context. Here that is found out once; what is left is a
+function that is always called with the context (`Function`). Absent functions are None, and `stages` does what the
+toolkit's defaults do, with our codecs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import util
+from types import ModuleType
+from typing import Any
+
+from container.shared.artefact import Artefact, ArtefactError
+
+Function = Callable[..., Any]
+
+ARGUMENTS = {
+    "pre_model_fn": ("model_dir",),
+    "model_fn": ("model_dir",),
+    "model_warmup_fn": ("model_dir", "model"),
+    "input_fn": ("input_data", "content_type"),
+    "features_fn": ("request", "feature_store"),
+    "predict_fn": ("features", "model"),
+    "output_fn": ("prediction", "accept"),
+    "transform_fn": ("model", "input_data", "content_type", "accept"),
+}
+"""What each function is given, before the context."""
+
+
+def _absent(*_: object) -> object:
+    """Stands for `predict_fn` where `transform_fn` does its work."""
+    raise ArtefactError("there is no predict_fn")
+
+
+@dataclass(frozen=True)
+class Functions:
+    """The user's functions; each is called with its arguments and the context."""
+
+    model_fn: Function
+    pre_model_fn: Function | None = None
+    model_warmup_fn: Function | None = None
+    input_fn: Function | None = None
+    features_fn: Function | None = None
+    predict_fn: Function = _absent
+    output_fn: Function | None = None
+    transform_fn: Function | None = None
+
+
+def load(artefact: Artefact, program: str) -> Functions:
+    """Import the user's module and take its functions.
+
+    Args:
+        program: the module's name, such as `inference`.
+
+    Raises:
+        ArtefactError: there is no such module, or a function is missing, takes other arguments, or excludes another.
+        Exception: whatever the module raises when it is imported.
+    """
+    artefact.check()
+    artefact.make_importable()
+    importlib.invalidate_caches()
+    if util.find_spec(program) is None:
+        raise ArtefactError(f"there is no {program}.py in {artefact.code}: put it there, or set SAGEMAKER_PROGRAM")
+    return functions_of(importlib.import_module(program))
+
+
+def functions_of(module: ModuleType) -> Functions:
+    """The functions of a module.
+
+    Raises:
+        ArtefactError: as in `load`.
+    """
+    where = getattr(module, "__file__", None) or module.__name__
+    found: dict[str, Function] = {}
+    for name, arguments in ARGUMENTS.items():
+        function = getattr(module, name, None)
+        if function is not None:
+            found[name] = _with_context(name, function, arguments, where)
+    if "transform_fn" in found:
+        others = [name for name in ("input_fn", "features_fn", "predict_fn", "output_fn") if name in found]
+        if others:
+            raise ArtefactError(f"{where} has transform_fn, which does the work of {', '.join(others)}: remove one")
+    elif "predict_fn" not in found:
+        raise ArtefactError(f"{where} has no predict_fn(features, model)")
+    if "model_fn" not in found:
+        raise ArtefactError(f"{where} has no model_fn(model_dir)")
+    return Functions(**found)
+
+
+def _with_context(name: str, function: Any, arguments: tuple[str, ...], where: str) -> Function:
+    if not callable(function):
+        raise ArtefactError(f"{name} in {where} is no function")
+    signature = inspect.signature(function)
+    count = len(arguments)
+    if _wants_context(signature, count):
+        return function  # type: ignore[no-any-return]
+    if not _accepts(signature, count):
+        wanted = ", ".join(arguments)
+        raise ArtefactError(f"{name} in {where} must take ({wanted}) or ({wanted}, context), not {signature}")
+    return lambda *given: function(*given[:count])
+
+
+def _wants_context(signature: inspect.Signature, count: int) -> bool:
+    """Whether the parameter after the usual ones is the context.
+
+    The toolkit goes by the number of parameters alone. Here one that has a default must be called `context` too, so
+    that `predict_fn(features, model, threshold=0.5)` keeps its threshold.
+    """
+    if not _accepts(signature, count + 1):
+        return False
+    positional = [
+        parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(positional) <= count:
+        return False
+    last = positional[count]
+    return last.default is last.empty or last.name in ("context", "ctx", "_context")
+
+
+def _accepts(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,250 @@
+"""What one run found: the typed result that the report, the publishers, the alarms and Python users see.
+
+A result is plain data (`msgspec.Struct`), written as `result.json` beside the report. Everything a page or a message shows
+stands here; no renderer computes a statistic. Only finite numbers stand in it: what is undefined is None with a reason.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+import msgspec
+
+RESULT_VERSION = 1
+
+
+class Grade(StrEnum):
+    """How large a change is, in the words of the report."""
+
+    NONE = "none"
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class Status(StrEnum):
+    """What the drift decision says of a column."""
+
+    DRIFT = "drift"
+    NO_DRIFT = "no drift"
+    NOT_JUDGED = "not judged"
+
+
+class Outcome(StrEnum):
+    """What a run says of its window."""
+
+    OK = "ok"
+    VIOLATIONS = "violations"
+    NOT_JUDGED = "not judged"
+
+
+class Urgency(StrEnum):
+    """What a cause asks of a person: an incident now, a message, or a line in the report. Urgency is not size."""
+
+    PAGE = "page"
+    MESSAGE = "message"
+    NOTE = "note"
+
+
+class CauseKind(StrEnum):
+    """The kinds of causes. The values are the first part of a cause's key."""
+
+    DRIFT = "drift"
+    DATA_TYPE = "data_type"
+    COMPLETENESS = "completeness"
+    MISSING_COLUMN = "missing_column"
+    EXTRA_COLUMN = "extra_column"
+    CATEGORICAL_VALUES = "categorical_values"
+    NON_NEGATIVE = "non_negative"
+    RANGE = "range"
+    RENAMED_COLUMN = "renamed_column"
+    STALE_STORE = "stale_store"
+    MISSING_ENTITIES = "missing_entities"
+    NO_DATA = "no_data"
+    INCOMPLETE = "incomplete"
+    QUALITY = "quality"
+    CONCEPT = "concept"
+    HEARTBEAT = "heartbeat"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a run judged. `model_version` is None where the captured data names none."""
+
+    endpoint: str
+    variant: str
+    model_name: str
+    model_version: str | None
+    monitor: str
+
+
+class Completeness(msgspec.Struct, frozen=True):
+    """Whether the window is complete. `proved` is None where no ledger exists ("completeness unknown").
+
+    `found` and `expected` count records (events), `expected` None where unknown. `gaps` are sentences. `until` is the time
+    until which a live endpoint's data is proved complete.
+    """
+
+    proved: bool | None
+    found: int
+    expected: int | None
+    gaps: tuple[str, ...] = ()
+    until: dt.datetime | None = None
+    duplicates: int = 0
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A violated constraint, as `constraint_violations.json` holds it, with our own sentence and grade beside it."""
+
+    feature_name: str
+    constraint_check_type: str
+    description: str
+    sentence: str
+    grade: Grade = Grade.SMALL
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """One bar of a column's chart: shares of all rows of each side. `low` and `high` are None for a category."""
+
+    label: str
+    baseline: float
+    window: float
+    low: float | None = None
+    high: float | None = None
+    is_null: bool = False
+    is_other: bool = False
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The numbers of one side of a column. Quantiles are (q01, q05, q25, q50, q75, q95, q99)."""
+
+    rows: int
+    missing: int
+    completeness: float
+    mean: float | None = None
+    std_dev: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    quantiles: tuple[float, ...] = ()
+    distinct: int | None = None
+    kinds: dict[str, int] = {}
+    infinities: tuple[int, int] = (0, 0)
+
+
+class ColumnResult(msgspec.Struct, frozen=True):
+    """What a run found about one column.
+
+    `kind` is a `ColumnKind`; `type_name` the Arrow type most rows have. `linf` is the largest difference of the CDFs or of
+    the shares, missing values included; `shift` is the Wasserstein distance in baseline standard deviations; `distances`
+    holds the others by name. `detectable` is the smallest L-infinity that this window could have shown. `reason` says why a
+    column was not judged. `cdf` holds (value, baseline CDF, window CDF) points of numeric columns. `tests` explains what
+    moved: ("missing values", p), ("location", p).
+    """
+
+    name: str
+    kind: str
+    type_name: str
+    is_prediction: bool
+    request_level: bool
+    status: Status
+    grade: Grade
+    baseline: Summary | None
+    window: Summary | None
+    p_value: float | None = None
+    linf: float | None = None
+    shift: float | None = None
+    distances: dict[str, float] = {}
+    detectable: float | None = None
+    reason: str = ""
+    sentence: str = ""
+    since: str = ""
+    bins: tuple[Bin, ...] = ()
+    cdf: tuple[tuple[float, float, float], ...] = ()
+    unseen: tuple[tuple[str, int], ...] = ()
+    violations: tuple[Violation, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    query: str = ""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Something that happened, with the columns that show it.
+
+    `key` identifies the cause within endpoint and variant over time: `drift:weather`, `completeness:wind_gust`. `title` has at
+    most 14 words; `sentence` gives number, unit and comparison; `tonight` and `tomorrow` say what to do. `slice` narrows the
+    cause ("origin = LGA"). `since` is empty where unknown.
+    """
+
+    key: str
+    kind: CauseKind
+    grade: Grade
+    urgency: Urgency
+    title: str
+    sentence: str
+    columns: tuple[str, ...] = ()
+    since: str = ""
+    slice: str = ""
+    event_ids: tuple[str, ...] = ()
+    query: str = ""
+    tonight: str = ""
+    tomorrow: str = ""
+
+
+class StoreHealth(msgspec.Struct, frozen=True):
+    """One online feature store group: ages in seconds (None where no record has a time) and shares of missing ids."""
+
+    group: str
+    events: int
+    age_median: float | None
+    age_maximum: float | None
+    baseline_age_median: float | None
+    missing_ids: int
+    events_with_missing: int
+
+
+class DriftMethod(msgspec.Struct, frozen=True):
+    """How the decision was made: which question was answered, by which unit, at which level, and what it promises."""
+
+    question: str
+    unit: str
+    units_baseline: int
+    units_window: int
+    level: float
+    promise: str
+    one_sample: bool = False
+    declined: str = ""
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """All that one run found about one window of one subject."""
+
+    subject: Subject
+    start: dt.datetime
+    end: dt.datetime
+    created: dt.datetime
+    outcome: Outcome
+    verdict: str
+    lead: str
+    completeness: Completeness
+    rows: int
+    events: int
+    columns: tuple[ColumnResult, ...]
+    violations: tuple[Violation, ...]
+    causes: tuple[Cause, ...]
+    ruled_out: tuple[str, ...]
+    stores: tuple[StoreHealth, ...] = ()
+    method: DriftMethod | None = None
+    baseline: str = ""
+    baseline_rows: int = 0
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    version: int = RESULT_VERSION
+
+
+def encode(result: RunResult) -> bytes:
+    """Returns the result as JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=1)
+
+
+def decode(data: bytes) -> RunResult:
+    """Returns the result in `data`. Raises msgspec.ValidationError where it is not one."""
+    return msgspec.json.decode(data, type=RunResult)

@@ -1,0 +1,59 @@
+"""The bins of each column, fixed by the baseline, so that counts of different windows can be added and compared.
+
+A column has *fine* bins, in which distances are computed, and *coarse* bins, which the counts by unit use. Coarse bins are
+unions of fine bins. The last fine bin and the last coarse bin are the missing values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+FINE_BINS = 512
+COARSE_BINS = 20
+DOMAIN_SIZE = 256
+COARSE_CATEGORIES = 50
+COARSE_SHARE = 0.002
+"""A category with at least this share of the baseline's rows has a coarse bin of its own."""
+
+
+class ColumnKind(StrEnum):
+    """How a column is binned: by value, by category, by the length of its lists, or not at all."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    LIST = "list"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnBinning:
+    """The bins of one column.
+
+    `edges` (NUMERIC and LIST): float64 of shape (fine - 1,), strictly increasing; bin i holds edges[i-1] < x <= edges[i].
+    `domain` (CATEGORICAL): the values of fine bins 0 … len(domain) - 1; bin len(domain) holds every other value.
+    `coarse_of_fine`: int64 of shape (fine + 1,), the coarse bin of each fine bin; its last entry is the bin of missing
+    values. `centre` is where moments are taken about. `minimum` and `maximum` are the baseline's, NaN where it has none.
+    """
+
+    name: str
+    kind: ColumnKind
+    edges: npt.NDArray[np.float64]
+    domain: tuple[str, ...]
+    coarse_of_fine: npt.NDArray[np.int64]
+    centre: float
+    minimum: float
+    maximum: float
+
+    @property
+    def fine(self) -> int:
+        """The number of fine bins without the bin of missing values; 0 for a column that is not binned."""
+        return len(self.coarse_of_fine) - 1
+
+    @property
+    def coarse(self) -> int:
+        """The number of coarse bins, the bin of missing values included."""
+        return int(self.coarse_of_fine[-1]) + 1

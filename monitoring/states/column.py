@@ -1,0 +1,70 @@
+"""The state of one column over some rows: counts, kinds of values, moments, bins. States of disjoint rows add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+HASHES = 1024
+"""Smallest hashes of values kept for the distinct estimate (a KMV sketch)."""
+UNSEEN_VALUES = 64
+"""Values outside the domain that are counted by name."""
+
+
+class ValueKind(IntEnum):
+    """The kind of a present value. A whole double is INTEGRAL; NaN is missing and has no kind."""
+
+    INTEGRAL = 0
+    FRACTIONAL = 1
+    BOOLEAN = 2
+    STRING = 3
+    LIST = 4
+    OTHER = 5
+
+
+@dataclass(slots=True)
+class ColumnState:
+    """What is known of one column.
+
+    `rows` counts rows (events, for a request-level column); `missing` of them are null or NaN (`nans` of these NaN).
+    `kinds` is int64 of shape (6,), present values by `ValueKind`, rescued cells included; `rescued` counts those.
+    `zero_one` counts numbers that are 0 or 1 (they satisfy Boolean), `negatives` numbers below 0, `below` and `above`
+    those outside the baseline's range, `infinities` (negative, positive). Moments are about the binning's centre over
+    finite values: `finite`, `sum1`, `sum2`, `minimum`, `maximum`. `fine` is int64 of shape (fine + 1,), counts by fine bin
+    with the missing values last; `sums` is float64 of shape (fine,), the sums of values by fine bin, clipped to the outer
+    edges. `unseen` counts values outside the domain by name, at most UNSEEN_VALUES of them. `hashes` is the KMV sketch:
+    uint64, sorted, at most HASHES.
+    """
+
+    rows: int = 0
+    missing: int = 0
+    nans: int = 0
+    rescued: int = 0
+    kinds: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(ValueKind), np.int64))
+    zero_one: int = 0
+    negatives: int = 0
+    below: int = 0
+    above: int = 0
+    infinities: tuple[int, int] = (0, 0)
+    finite: int = 0
+    sum1: float = 0.0
+    sum2: float = 0.0
+    minimum: float = float("inf")
+    maximum: float = float("-inf")
+    fine: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    sums: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    unseen: dict[str, int] = field(default_factory=dict)
+    hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    @property
+    def present(self) -> int:
+        """Rows that have a value."""
+        return self.rows - self.missing
+
+    @property
+    def completeness(self) -> float:
+        """The share of rows that have a value; 1.0 without rows."""
+        return self.present / self.rows if self.rows else 1.0
