@@ -169,8 +169,8 @@ def test_what_ships_is_what_was_tested(lock: str) -> None:
 
 def test_the_serving_image_installs_no_monitoring_dependency() -> None:
     monitoring = {Requirement(line).name for line in PROJECT["project"]["optional-dependencies"]["monitoring"]}
-    of_the_toolkit = {"scipy"}
-    assert monitoring & set(pins("serving")) == of_the_toolkit
+    of_both = {"prometheus-client", "scipy"}
+    assert monitoring & set(pins("serving")) == of_both
 
 
 def test_a_room_tells_type_checkers_that_it_is_typed() -> None:

@@ -172,8 +172,8 @@ def test_a_probe_ends_with_the_shipper_that_started_it(tmp_path: Path) -> None:
     """Or a shipper that is killed again and again would leave a crowd."""
     program = (
         "import os, subprocess, sys, threading\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import os, sys, time; from capture.shipping import probe;'\n"
-        "    'probe._end_with(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(600)', str(os.getpid())])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import os, sys, time; from capture.shipping import trial_encoding;'\n"
+        "    'trial_encoding._end_with(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(600)', str(os.getpid())])\n"
         "child.wait()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
