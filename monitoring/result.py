@@ -116,7 +116,12 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The numbers of one side of a column. Quantiles are (q01, q05, q25, q50, q75, q95, q99)."""
+    """The numbers of one side of a column. Quantiles are (q01, q05, q25, q50, q75, q95, q99).
+
+    `rows` counts events for a request-level column. `nans` of the `missing` are NaN. `rescued` counts cells that did not fit
+    the column's type. `below` and `above` count values outside the range of the baseline, `negatives` numbers below 0.
+    `infinities` are (negative, positive).
+    """
 
     rows: int
     missing: int
@@ -129,6 +134,11 @@ class Summary(msgspec.Struct, frozen=True):
     distinct: int | None = None
     kinds: dict[str, int] = {}
     infinities: tuple[int, int] = (0, 0)
+    nans: int = 0
+    rescued: int = 0
+    below: int = 0
+    above: int = 0
+    negatives: int = 0
 
 
 class ColumnResult(msgspec.Struct, frozen=True):
@@ -138,7 +148,10 @@ class ColumnResult(msgspec.Struct, frozen=True):
     the shares, missing values included; `shift` is the Wasserstein distance in baseline standard deviations; `distances`
     holds the others by name. `detectable` is the smallest L-infinity that this window could have shown. `reason` says why a
     column was not judged. `cdf` holds (value, baseline CDF, window CDF) points of numeric columns. `tests` explains what
-    moved: ("missing values", p), ("location", p).
+    moved: ("missing values", p), ("location", p). `group` is the feature group of the online store that the column comes
+    from, "" where unknown. `condition` is the SQL condition of the rows that moved, `affected` their number where it is
+    known. `recent` grades the last 24 hours one by one, oldest first, None for an hour that was not judged; `recent_end`
+    is the end of the last of them.
     """
 
     name: str
@@ -164,6 +177,12 @@ class ColumnResult(msgspec.Struct, frozen=True):
     violations: tuple[Violation, ...] = ()
     event_ids: tuple[str, ...] = ()
     query: str = ""
+    tests: tuple[tuple[str, float], ...] = ()
+    group: str = ""
+    condition: str = ""
+    affected: int | None = None
+    recent: tuple[Grade | None, ...] = ()
+    recent_end: dt.datetime | None = None
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -190,7 +209,11 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class StoreHealth(msgspec.Struct, frozen=True):
-    """One online feature store group: ages in seconds (None where no record has a time) and shares of missing ids."""
+    """One online feature store group: ages in seconds (None where no record has a time) and counts of missing ids.
+
+    `baseline_missing` is the share of the baseline's events that miss an id of this group, None where the baseline has no
+    lookups (training data).
+    """
 
     group: str
     events: int
@@ -199,10 +222,15 @@ class StoreHealth(msgspec.Struct, frozen=True):
     baseline_age_median: float | None
     missing_ids: int
     events_with_missing: int
+    baseline_missing: float | None = None
 
 
 class DriftMethod(msgspec.Struct, frozen=True):
-    """How the decision was made: which question was answered, by which unit, at which level, and what it promises."""
+    """How the decision was made: which question was answered, by which unit, at which level, and what it promises.
+
+    `floor` is the smallest L-infinity that counts as large enough, `shuffles` the number of permutations (0 where none were
+    made), `budget` a sentence about the month's budget of false alarms, "" where no budget is kept.
+    """
 
     question: str
     unit: str
@@ -212,10 +240,17 @@ class DriftMethod(msgspec.Struct, frozen=True):
     promise: str
     one_sample: bool = False
     declined: str = ""
+    floor: float = 0.02
+    shuffles: int = 0
+    budget: str = ""
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """All that one run found about one window of one subject."""
+    """All that one run found about one window of one subject.
+
+    `ruled_out` are sentences of the form "Stale store: …". `checks_off` names the checks that the constraints switch off.
+    `sampling_percentage` is the smallest that the rows state, None where they state none.
+    """
 
     subject: Subject
     start: dt.datetime
@@ -238,6 +273,9 @@ class RunResult(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     source: str = ""
     version: int = RESULT_VERSION
+    baseline_events: int = 0
+    sampling_percentage: float | None = None
+    checks_off: tuple[str, ...] = ()
 
 
 def encode(result: RunResult) -> bytes:
