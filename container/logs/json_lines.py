@@ -1,8 +1,11 @@
-"""One JSON object a line, from everything that speaks in a worker and in the supervisor.
+"""One JSON object a line, from everything that logs in a worker and in the supervisor.
 
 A process hands the log pump (`log_pump`) the reading end of a pipe of its own (`connect`); what it logs, prints, or
 what a library writes to file descriptors 1 and 2 goes there. Python's `logging` and `print` are turned into JSON here,
 because only here the event id of the request is known; the rest (a C library, a child process) is wrapped by the pump.
+
+Invariant: logging never raises into its caller, whatever it is given: text that cannot be encoded, an object whose
+`__str__` fails, `extra` with reserved names. What a handler logs is often what a client sent.
 
 A line has `time`, `level`, `source` (supervisor, worker, java, haproxy, shipper), `pid`, `message`, and where they
 apply `logger`, `event_id`, `model`, `stream` (stdout, stderr), `traceback`.
@@ -18,11 +21,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
+
+from container.logs.safe_logging import described, make_logging_safe
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -38,10 +44,9 @@ subject = _Subject()
 
 
 def line(source: str, level: str, message: str, *, at: float | None = None, **fields: object) -> bytes:
-    """One log line, newline included. Fields that are None are left out."""
-    moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    """Return one log line, newline included. Fields that are None are left out. Never raises."""
     entry: dict[str, object] = {
-        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _timestamp(at),
         "level": level,
         "source": source,
         "pid": os.getpid(),
@@ -50,7 +55,28 @@ def line(source: str, level: str, message: str, *, at: float | None = None, **fi
         "message": message,
         **fields,
     }
-    return _encode({name: value for name, value in entry.items() if value is not None}) + b"\n"
+    entry = {name: value for name, value in entry.items() if value is not None}
+    try:
+        return _encode(entry) + b"\n"
+    except Exception:
+        return _encode({described(name): _encodable(value) for name, value in entry.items()}) + b"\n"
+
+
+def _encodable(value: object) -> object:
+    """Return the value, or its text where it cannot be written as JSON."""
+    try:
+        _encode(value)
+    except Exception:
+        return described(value)
+    return value
+
+
+def _timestamp(at: float | None) -> str:
+    try:
+        moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):  # of a record that a handler made itself
+        moment = datetime.fromtimestamp(time.time(), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write(descriptor: int, data: bytes) -> None:
@@ -71,24 +97,38 @@ class JsonHandler(logging.Handler):
         self._descriptor = descriptor
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record; one that cannot be formatted is written as it is."""
+        """Write the record; one that cannot be formatted is written as it is. Never raises."""
+        try:
+            text = self._line(record)
+        except Exception as error:
+            name = described(getattr(record, "name", None))
+            text = line(self._source, "ERROR", f"a log record of {name} cannot be written: {type(error).__name__}")
+        write(self._descriptor, text)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
         try:
             message = record.getMessage()
         except Exception:
-            message = f"{record.msg!r} % {record.args!r}"
+            message = f"{described(record.msg)} % {described(record.args)}"
         trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else None
-        write(
-            self._descriptor,
-            line(
-                self._source,
-                record.levelname,
-                message,
-                at=record.created,
-                logger=record.name,
-                traceback=trace,
-                **getattr(record, "fields", {}),
-            ),
+        return line(
+            self._source,
+            described(record.levelname),
+            message,
+            at=record.created,
+            **{"logger": record.name, "traceback": trace, **_fields(getattr(record, "fields", None))},
         )
+
+
+_OWN_FIELDS = frozenset(("source", "level", "message", "at", "time", "pid", "model", "logger", "traceback"))
+
+
+def _fields(given: object) -> dict[str, object]:
+    """Return the fields that a record's `extra={"fields": …}` adds to its line; those with a name of ours get `field_`."""
+    if not isinstance(given, Mapping):
+        return {} if given is None else {"fields": given}
+    names = {key: described(key) for key in given}
+    return {f"field_{name}" if name in _OWN_FIELDS else name: given[key] for key, name in names.items()}
 
 
 class PrintedLines(io.TextIOBase):
@@ -173,4 +213,5 @@ def take_over(pump: Path, source: str, level: int) -> int:
     root.addHandler(JsonHandler(source, descriptor))
     root.setLevel(level)
     logging.captureWarnings(True)
+    make_logging_safe()
     return descriptor

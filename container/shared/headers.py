@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -27,6 +28,35 @@ _FRAMING = frozenset(
     ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection")
 )
 """Headers that say how the message is framed; they are the server's."""
+
+
+class AnyCase(dict[str, object]):
+    """A request's properties as Multi Model Server hands them over, whose names are found in any case.
+
+    HAProxy writes header names in lower case, and the context of Multi Model Server compares them exactly, while modules
+    ask for names as they are documented (`X-Amzn-SageMaker-Custom-Attributes`). The names that are listed are those that
+    arrived.
+    """
+
+    def __init__(self, properties: Mapping[str, object]) -> None:
+        super().__init__(properties)
+        self._names = {name.lower(): name for name in properties}
+
+    def __missing__(self, name: object) -> object:
+        actual = self._names.get(name.lower()) if isinstance(name, str) else None
+        if actual is None or not super().__contains__(actual):
+            raise KeyError(name)
+        return super().__getitem__(actual)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and name.lower() in self._names)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a header, `default` where there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 class RequestHeaders:

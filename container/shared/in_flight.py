@@ -8,6 +8,7 @@ the log whose answer was lost, and before it unloads a model.
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 SIZE = 64
@@ -19,9 +20,13 @@ class BusyNote:
 
     def __init__(self, directory: Path, pid: int) -> None:
         path = directory / str(pid)
-        path.write_bytes(_IDLE)
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), SIZE)
+        try:
+            with path.open("w+b") as file:
+                os.posix_fallocate(file.fileno(), 0, SIZE)
+                self._map = mmap.mmap(file.fileno(), SIZE)
+        except OSError:  # a full disk: the log will not say which request an ended worker had
+            path.unlink(missing_ok=True)
+            self._map = mmap.mmap(-1, SIZE)
 
     def begin(self, event_id: str) -> None:
         """This event is being worked on."""

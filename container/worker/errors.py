@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from http import HTTPStatus
 
 import msgspec
 
 from container.feature_stores.protocol import StoreUnavailable
+from container.logs.safe_logging import described
 from serialization import DecodeError, EncodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -43,7 +43,8 @@ class Problem:
 
     def body(self, event_id: str | None) -> bytes:
         """The JSON body of the response."""
-        return msgspec.json.encode({"type": self.type, "message": self.message, "event_id": event_id})
+        text = {"type": described(self.type), "message": described(self.message), "event_id": event_id}
+        return msgspec.json.encode(text)
 
 
 def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -> Problem:
@@ -55,10 +56,10 @@ def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -
     """
     for kind, status in STATUS:
         if isinstance(error, kind):
-            return Problem(status, type(error).__name__, str(error))
+            return Problem(status, type(error).__name__, described(error))
     if isinstance(error, MemoryError):
         return Problem(507 if multi_model else 500, "OutOfMemory", "the worker has no memory left for this request")
-    said = _from_toolkit(error)
+    said = _from_toolkit(error, stage)
     if said is not None:
         return said
     function = FUNCTIONS.get(stage, f"{stage}_fn")
@@ -66,17 +67,27 @@ def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -
     return Problem(500, "HandlerError", f"{function} raised {name}: the endpoint's log has it under this event id")
 
 
-def _from_toolkit(error: BaseException) -> Problem | None:
-    """The toolkit's exceptions, if the user's module has imported and raised one."""
+def _from_toolkit(error: BaseException, stage: str) -> Problem | None:
+    """Return the answer for one of the toolkit's exceptions, None for other exceptions.
+
+    The toolkit raises `UnsupportedFormatError` for a content type that it cannot read, and for one that it cannot write.
+    """
     toolkit = sys.modules.get("sagemaker_inference.errors")
     if toolkit is None:
         return None
     if isinstance(error, toolkit.UnsupportedFormatError):
-        return Problem(415, "UnsupportedMediaType", " ".join(str(error).split()))
+        message = " ".join(described(error).split())
+        return (
+            Problem(406, "NotAcceptable", message)
+            if stage == "encode"
+            else Problem(415, "UnsupportedMediaType", message)
+        )
     if not isinstance(error, toolkit.BaseInferenceToolkitError):
         return None
     try:
-        status = HTTPStatus(int(error.status_code))
-    except (TypeError, ValueError):
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return Problem(status if status >= 400 else 500, type(error).__name__, str(error.message))
+        status = int(error.status_code)
+    except Exception:
+        status = 500
+    return Problem(
+        status if 400 <= status <= 599 else 500, type(error).__name__, described(getattr(error, "message", error))
+    )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from container.feature_stores.protocol import FeatureStore
 from container.feature_stores.recording import FailurePolicy, NoStore, RecordingStore
 from container.metrics import families
+from container.shared import headers
 from container.shared.headers import CUSTOM_ATTRIBUTES, INFERENCE_ID, TARGET_MODEL, RequestHeaders
 from container.worker.errors import Problem, ResponseTooLarge, problem_of
 from container.worker.user_module import Function, Functions
@@ -156,7 +157,7 @@ class Pipeline:
         else:
             wanted = _accept(accept, self.default_accept)
             body, content_type = _as_bytes(functions.output_fn(predictions, wanted, context), wanted)
-        status, body = self._check(body, context)
+        status, body, content_type = self._check(body, content_type, context)
 
         captured = False
         if self.buffer is not None and prepared is not None and status < 400:
@@ -176,21 +177,32 @@ class Pipeline:
         accept = _accept(request.headers.get("accept"), self.default_accept)
         result = transform(self.model, _as_toolkit(request), request.content_type, accept, request.context)
         body, content_type = _as_bytes(result, accept)
-        status, body = self._check(body, request.context)
+        status, body, content_type = self._check(body, content_type, request.context)
         return Response(status, body, content_type)
 
-    def _check(self, body: bytes, context: Any) -> tuple[int, bytes]:
-        """The status that the handler set, 200 else, and the body; what HTTP or the server cannot pass on is an error."""
+    def _check(self, body: bytes, content_type: object, context: Any) -> tuple[int, bytes, str]:
+        """Return status, body and content type as they can be sent; make the headers that the handler has set safe.
+
+        Everything that can fail an answer is done here, before the record is captured: what failed is not captured.
+
+        Raises:
+            EncodeError: HTTP or the model server cannot pass the answer on.
+        """
         if len(body) > self.max_payload:
             raise ResponseTooLarge(f"the response has {len(body)} bytes; the endpoint's limit is {self.max_payload}")
-        status, _ = context.get_response_status(0)
+        status, phrase = context.get_response_status(0)
         if not isinstance(status, int) or not 200 <= status <= 599:
             raise EncodeError(f"the handler set the status {status!r}; it must be a number from 200 to 599")
-        return status, b"" if status in BODILESS else body
+        context.set_response_status(status, headers.safe(phrase or ""), 0)
+        dropped = headers.clean(context.get_response_headers(0))
+        if dropped:
+            log.warning("headers of the handler that cannot be sent: %s", ", ".join(dropped))
+        return status, b"" if status in BODILESS else body, headers.media_type(content_type)
 
     def _failed(self, request: Request, stage: str, error: BaseException) -> Response:
         problem = problem_of(error, stage, multi_model=self.multi_model)
         _log_problem(problem, stage, error)
+        headers.clean(request.context.get_response_headers(0))
         return Response(problem.status, problem.body(request.event_id), "application/json")
 
 

@@ -26,6 +26,7 @@ from mms.arg_parser import ArgParser
 from mms.model_service_worker import MXNetModelServiceWorker
 
 from container.logs import json_lines
+from container.logs.safe_logging import described
 from container.shared import worker_status
 from container.shared.die_with_parent import die_with_parent
 from container.shared.run_directory import RunDirectory
@@ -58,7 +59,7 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
             message, status = "no memory left to load the model", 507
         except (Exception, SystemExit) as error:
             logging.getLogger("endpoint").error("the model cannot be loaded", exc_info=error)
-            message, status = f"{type(error).__name__}: {error}", 500
+            message, status = f"{type(error).__name__}: {described(error)}", 500
         if status != 200:
             worker_status.announce(RunDirectory.of_this_process().roster, model, " ".join(message.split()))
         return message, status

@@ -6,6 +6,7 @@ is reported to the supervisor with its reason; nothing raised for a request leav
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -20,9 +21,10 @@ from capture import CaptureBuffer, CaptureConfig, new_event_id
 from container.feature_stores.opening import open_store
 from container.feature_stores.recording import FailurePolicy
 from container.logs import json_lines
+from container.metrics import families
 from container.shared import headers, worker_status
 from container.shared.artefact import Artefact
-from container.shared.headers import HANDLER_HEADER, RequestHeaders
+from container.shared.headers import HANDLER_HEADER, AnyCase, RequestHeaders
 from container.shared.in_flight import BusyNote
 from container.shared.run_directory import RunDirectory
 from container.shared.settings import Settings
@@ -86,6 +88,8 @@ class Service:
             multi_model=settings.multi_model,
             model_name=context.model_name,
         )
+        families.tally()  # takes its room on disk now
+        _allocate_files_of(directory.users_metrics)
         service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
         worker_status.announce(directory.roster, context.model_name)
         return service
@@ -100,7 +104,9 @@ class Service:
         self.busy.begin(event_id)
         self.limit.begin()
         try:
-            properties = context.get_all_request_header(index)
+            properties = AnyCase(context.get_all_request_header(index))
+            # The module asks the context for headers; its processor looks them up here.
+            context.request_processor[index]._request_header = properties
             request = Request(event_id, entry.get("body") or b"", RequestHeaders(properties), context)
             response = self.pipeline.answer(request)
             self._respond(index, response, event_id, context)
@@ -108,31 +114,44 @@ class Service:
         except Exception as error:
             # What the handler did to the context cannot be sent. Nothing may leave here: it would end the worker.
             log.exception("the response cannot be sent")
-            context.get_response_headers(index).clear()
-            failed = Response(500, problem_of(error, "encode").body(event_id), "application/json")
-            self._respond(index, failed, event_id, context)
-            return failed.body
+            return self._fail(index, problem_of(error, "encode").body(event_id), context)
         finally:
             self.limit.end()
             self.busy.end()
             json_lines.subject.event_id = None
 
+    def _fail(self, index: int, body: bytes, context: Any) -> bytes:
+        """Answer 500 with nothing that the handler has set."""
+        context.set_response_status(500, "Internal Server Error", index)
+        outgoing = context.get_response_headers(index)
+        outgoing.clear()
+        outgoing[HANDLER_HEADER] = "1"
+        context.set_response_content_type(index, "application/json")
+        return body
+
     def _respond(self, index: int, response: Response, event_id: str, context: Any) -> None:
-        """Status and headers, made safe: an odd one would end the worker in Multi Model Server's code."""
+        """Set status and headers. The pipeline has made those of the handler safe before it captured the record."""
         status, phrase = context.get_response_status(index)
         if status != response.status or not phrase:
             phrase = _phrase(response.status)
         context.set_response_status(response.status, headers.safe(phrase), index)
         outgoing = context.get_response_headers(index)
-        dropped = headers.clean(outgoing)
-        if dropped:
-            log.warning("headers of the handler that cannot be sent: %s", ", ".join(dropped))
         for name in [name for name in outgoing if name.lower() in ("content-type", HANDLER_HEADER)]:
             del outgoing[name]
         if response.captured:
             headers.add_event_id(outgoing, event_id)
         outgoing[HANDLER_HEADER] = "1"
-        context.set_response_content_type(index, headers.media_type(response.content_type))
+        context.set_response_content_type(index, response.content_type)
+
+
+def _allocate_files_of(users_metrics: Path) -> None:
+    """Give the files of the module's own `prometheus_client` metrics their blocks on disk.
+
+    They are mapped, and have holes: on a disk that is full by then, counting would end the worker with SIGBUS.
+    """
+    for path in users_metrics.glob(f"*_{os.getpid()}.db"):
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _phrase(status: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,8 +100,8 @@ def test_threads_lose_no_count():
 def test_a_series_line_that_is_being_written_is_left_for_the_next_time(tmp_path: Path):
     Tally(tmp_path).add(COUNTER, ("a",))
     (index,) = tmp_path.glob("*.series")
-    with index.open("ab") as file:
-        file.write(b'[1, "counter", ["b"')
+    written = index.read_bytes().rstrip(b"\0")
+    index.write_bytes(written + b'[1, "counter", ["b"' + bytes(100))
     assert TallyReader(tmp_path, FAMILIES).total() == {("counter", ("a",)): [1.0]}
 
 
@@ -109,5 +111,37 @@ def test_series_that_find_no_slot_are_not_counted_and_hurt_no_other():
         tally.add(COUNTER, (str(number),))
     tally.add(COUNTER, ("0",))
     counts = tally.read()
-    assert len(counts) == SLOTS
+    assert 4000 < len(counts) < SLOTS
     assert counts["counter", ("0",)] == [2]
+    assert set(map(tuple, counts.values())) == {(1,), (2,)}
+
+
+def test_counting_a_new_series_needs_no_file_operation(tmp_path: Path):
+    directory = tmp_path / "tallies"
+    directory.mkdir()
+    tally = Tally(directory)
+    shutil.rmtree(directory)  # as good as a disk that is full
+    tally.add(COUNTER, ("a",))
+    tally.observe(HISTOGRAM, 1.0, ("a",))
+    assert tally.read()["counter", ("a",)] == [1]
+
+
+def test_the_files_of_a_tally_have_no_holes(tmp_path: Path):
+    Tally(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_blocks * 512 >= path.stat().st_size > 0
+
+
+def test_a_worker_without_room_for_its_counts_counts_in_memory_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    tally = Tally(tmp_path / "missing")
+    tally.add(COUNTER, ("a",))
+    assert tally.read() == {("counter", ("a",)): [1]}
+    assert "counts of this worker are missing from /metrics" in caplog.text
+
+
+def test_a_label_that_cannot_be_encoded_is_not_counted_and_raises_nothing():
+    tally = Tally(None)
+    tally.add(COUNTER, ("\ud83d",))
+    assert tally.read() == {}
