@@ -1,7 +1,11 @@
 """The bins of each column, fixed by the baseline, so that counts of different windows can be added and compared.
 
 A column has *fine* bins, in which distances are computed, and *coarse* bins, which the counts by unit use. Coarse bins are
-unions of fine bins. The last fine bin and the last coarse bin are the missing values.
+unions of fine bins. The last fine bin and the last coarse bin hold the rows without a value that fits: missing values, and
+values of a type that cannot be binned (a string in a numeric column, a rescued cell).
+
+The first fine bin of a numeric column holds the values below the baseline's minimum, the last one before the missing values
+those above its maximum; both are empty in the baseline itself.
 """
 
 from __future__ import annotations
@@ -21,7 +25,11 @@ COARSE_SHARE = 0.002
 
 
 class ColumnKind(StrEnum):
-    """How a column is binned: by value, by category, by the length of its lists, or not at all."""
+    """How a column is binned: by value, by category, by the length of its lists, or not at all.
+
+    Booleans are NUMERIC with the values 0 and 1, so that a JSON number and a boolean meet in the same bins. Times of day and
+    durations are NUMERIC in seconds, decimals are NUMERIC. Dates and timestamps are UNKNOWN: they move by themselves.
+    """
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
@@ -34,9 +42,12 @@ class ColumnBinning:
     """The bins of one column.
 
     `edges` (NUMERIC and LIST): float64 of shape (fine - 1,), strictly increasing; bin i holds edges[i-1] < x <= edges[i].
-    `domain` (CATEGORICAL): the values of fine bins 0 … len(domain) - 1; bin len(domain) holds every other value.
+    `domain` (CATEGORICAL): the values of fine bins 0 … len(domain) - 1; bin len(domain) holds every other value. Values of
+    more than 256 bytes are shortened by `states.text.short`. `domain_complete` says whether the baseline had no other value.
     `coarse_of_fine`: int64 of shape (fine + 1,), the coarse bin of each fine bin; its last entry is the bin of missing
     values. `centre` is where moments are taken about. `minimum` and `maximum` are the baseline's, NaN where it has none.
+    `type_name` is the Arrow type that most of the baseline's rows have. `request_level`: the baseline counts the column once
+    a request, so a window does too.
     """
 
     name: str
@@ -47,6 +58,10 @@ class ColumnBinning:
     centre: float
     minimum: float
     maximum: float
+    type_name: str = ""
+    request_level: bool = False
+    is_prediction: bool = False
+    domain_complete: bool = True
 
     @property
     def fine(self) -> int:
