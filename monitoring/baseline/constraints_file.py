@@ -187,9 +187,9 @@ def _feature_json(feature: FeatureConstraint) -> dict[str, Any]:
 
 
 def documented_type(data_type: DataType) -> DataType:
-    """Returns the type under which Model Monitor's files list a column: a Boolean as String, what it lacks as Unknown."""
+    """Returns the type under which Model Monitor's files list a column: a Boolean as Integral, what it lacks as Unknown."""
     if data_type is DataType.BOOLEAN:
-        return DataType.STRING
+        return DataType.INTEGRAL
     return data_type if data_type in _DOCUMENTED else DataType.UNKNOWN
 
 

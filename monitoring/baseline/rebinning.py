@@ -32,6 +32,13 @@ _KIND_OF_TYPE = {
     DataType.LIST: ValueKind.LIST,
 }
 
+_ARROW_TYPE = {
+    DataType.INTEGRAL: "int64",
+    DataType.FRACTIONAL: "double",
+    DataType.BOOLEAN: "bool",
+    DataType.STRING: "string",
+}
+
 
 def binned(feature: FeatureStatistics) -> tuple[ColumnBinning, ColumnState]:
     """Returns the bins of a feature and its counts in them. The kind is UNKNOWN where it has no distribution."""
@@ -96,7 +103,7 @@ def _categorical(feature: FeatureStatistics) -> tuple[ColumnBinning, ColumnState
     others = max(0, feature.present - sum(counts))
     coarse = coarse_of_categories(counts, feature.present + feature.missing)
     domain = tuple(value for value, _ in ordered)
-    binning = _binning(feature, ColumnKind.CATEGORICAL, np.zeros(0), domain, coarse)
+    binning = _binning(feature, ColumnKind.CATEGORICAL, np.zeros(0), domain, coarse, domain_complete=not others)
     return binning, _state(feature, binning, np.array([*counts, others, feature.missing]), np.zeros(0))
 
 
@@ -106,6 +113,8 @@ def _binning(
     edges: npt.NDArray[np.float64],
     domain: tuple[str, ...],
     coarse: npt.NDArray[np.int64],
+    *,
+    domain_complete: bool = True,
 ) -> ColumnBinning:
     return ColumnBinning(
         name=feature.name,
@@ -116,6 +125,8 @@ def _binning(
         centre=feature.mean if feature.mean is not None else 0.0,
         minimum=float("nan") if feature.minimum is None else feature.minimum,
         maximum=float("nan") if feature.maximum is None else feature.maximum,
+        type_name=_ARROW_TYPE.get(feature.data_type, ""),
+        domain_complete=domain_complete,
     )
 
 
@@ -144,4 +155,5 @@ def _state(
         maximum=float("-inf") if feature.maximum is None else feature.maximum,
         fine=fine.astype(np.int64),
         sums=sums,
+        types={binning.type_name: feature.present + feature.missing} if binning.type_name else {},
     )

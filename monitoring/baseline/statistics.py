@@ -18,7 +18,7 @@ from monitoring.baseline import sketch
 from monitoring.baseline.constraints_file import documented_type
 from monitoring.baseline.data_type import prevailing_type
 from monitoring.states.binning import ColumnBinning, ColumnKind
-from monitoring.states.column import HASHES, ColumnState, ValueKind
+from monitoring.states.column import ColumnState, ValueKind
 
 _KINDS = {kind: kind.name.lower() for kind in ValueKind}
 
@@ -33,18 +33,6 @@ def write(columns: Iterable[tuple[ColumnBinning, ColumnState]], rows: int) -> by
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
 
 
-def distinct_count(state: ColumnState) -> int:
-    """Returns the estimated number of distinct values: exact below HASHES, else by the largest of the kept hashes.
-
-    The estimate is (k - 1) / U(k), with U(k) the k-th smallest hash as a fraction of the hashes' range (Bar-Yossef et al.,
-    "Counting distinct elements in a data stream", 2002).
-    """
-    kept = len(state.hashes)
-    if kept < HASHES:
-        return kept
-    return round((kept - 1) / (float(state.hashes[-1]) / 2.0**64))
-
-
 def _feature(binning: ColumnBinning, state: ColumnState) -> dict[str, Any]:
     data_type = prevailing_type(state)
     entry: dict[str, Any] = {"name": binning.name, "inferred_type": documented_type(data_type)}
@@ -54,7 +42,7 @@ def _feature(binning: ColumnBinning, state: ColumnState) -> dict[str, Any]:
     elif binning.kind is ColumnKind.CATEGORICAL:
         entry["string_statistics"] = _categorical(binning, state, common)
     else:
-        entry["string_statistics"] = {"common": common, "distinct_count": float(distinct_count(state))}
+        entry["string_statistics"] = {"common": common, "distinct_count": float(state.distinct)}
     entry["capture"] = {
         "value_type": data_type,
         "completeness": state.completeness,
@@ -66,16 +54,14 @@ def _feature(binning: ColumnBinning, state: ColumnState) -> dict[str, Any]:
 
 
 def _numerical(binning: ColumnBinning, state: ColumnState, common: dict[str, int]) -> dict[str, Any]:
-    offset = state.sum1 / state.finite
-    variance = max(0.0, state.sum2 / state.finite - offset * offset)
     numbers = {
-        "mean": binning.centre + offset,
+        "mean": state.mean(binning.centre) or 0.0,
         "sum": binning.centre * state.finite + state.sum1,
-        "std_dev": math.sqrt(variance),
+        "std_dev": state.std_dev() or 0.0,
         "min": state.minimum,
         "max": state.maximum,
     }
-    # The last bin has no upper edge: its values are at most the maximum. The fine bins' last entry counts missing values.
+    # The last bin has no upper edge: its values are at most the maximum. The last entry of `fine` counts what has no bin.
     edges = np.append(binning.edges, max(state.maximum, binning.edges[-1] if len(binning.edges) else state.maximum))
     counts = state.fine[:-1].astype(np.int64)
     items = np.clip(edges, state.minimum, state.maximum)
@@ -99,6 +85,6 @@ def _categorical(binning: ColumnBinning, state: ColumnState, common: dict[str, i
     buckets = [{"value": value, "count": count} for value, count in zip(binning.domain, counts, strict=True) if count]
     return {
         "common": common,
-        "distinct_count": float(distinct_count(state) or len(buckets)),
+        "distinct_count": float(state.distinct or len(buckets)),
         "distribution": {"categorical": {"buckets": buckets}},
     }

@@ -50,8 +50,7 @@ def _domain(binning: ColumnBinning, state: ColumnState) -> tuple[str, ...] | Non
     if binning.kind is not ColumnKind.CATEGORICAL or not binning.domain:
         return None
     counts = state.fine[: len(binning.domain)]
-    others = int(state.fine[len(binning.domain)])
-    if others > state.present - matching(state, DataType.STRING) or counts.sum() < _REPEATS * len(binning.domain):
+    if not binning.domain_complete or counts.sum() < _REPEATS * len(binning.domain):
         return None
     return binning.domain
 

@@ -40,7 +40,7 @@ def unknown_binning(name):
 
 
 def state_of(binning, values, rescued=0):
-    """The state of these values; the last `rescued` of them are rescued cells."""
+    """Returns the state of these values; `rescued` of them are rescued cells."""
     present = [value for value in values if value is not None and value == value]
     numbers = np.array([v for v in present if isinstance(v, int | float) and not isinstance(v, bool)], float)
     finite = numbers[np.isfinite(numbers)]
@@ -55,13 +55,13 @@ def state_of(binning, values, rescued=0):
         np.add.at(fine, places, 1)
         np.add.at(sums, places[np.isfinite(numbers)], finite)
     elif binning.kind is ColumnKind.CATEGORICAL:
-        for value in present:
+        for value in filter(lambda value: isinstance(value, str), present):
             known = value in binning.domain
             fine[binning.domain.index(value) if known else len(binning.domain)] += 1
             if not known:
                 unseen[value] = unseen.get(value, 0) + 1
     missing = len(values) - len(present)
-    fine[-1] = missing
+    fine[-1] = len(values) - fine.sum()
     offsets = finite - binning.centre
     return ColumnState(
         rows=len(values),

@@ -146,7 +146,7 @@ def test_what_is_written_is_read_back_and_keeps_to_the_documented_types():
     written = constraints_file.write(constraints)
     assert constraints_file.read(written) == constraints
     entries = {entry["name"]: entry for entry in json.loads(written)["features"]}
-    assert [entries[name]["inferred_type"] for name in "ncbl"] == ["Integral", "String", "String", "Unknown"]
+    assert [entries[name]["inferred_type"] for name in "ncbl"] == ["Integral", "String", "Integral", "Unknown"]
     assert entries["n"]["monitoringConfigOverrides"]["evaluate_constraints"] == "Disabled"
 
 

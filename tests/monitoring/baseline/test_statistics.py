@@ -187,13 +187,17 @@ def test_every_kind_of_column_is_written_and_read_back():
     assert [feature.missing for feature in found.features] == [0, 0, 3]
 
 
-def test_a_boolean_column_is_a_string_column_for_model_monitor_and_a_boolean_for_us():
-    binning, state = categories("flag", ["true", "false"])
-    state.kinds[:] = 0
-    state.kinds[ValueKind.BOOLEAN] = 2
-    written = statistics.write([(binning, state)], 2)
-    assert json.loads(written)["features"][0]["inferred_type"] == "String"
-    assert statistics_reader.read(written).features[0].data_type is DataType.BOOLEAN
+def test_a_boolean_column_is_integral_for_model_monitor_and_boolean_for_us():
+    binning = numeric_binning("flag", [0, 1])
+    state = state_of(binning, [0, 1, 1])
+    state.kinds[ValueKind.INTEGRAL], state.kinds[ValueKind.BOOLEAN] = 0, 3
+    written = statistics.write([(binning, state)], 3)
+    entry = json.loads(written)["features"][0]
+    assert entry["inferred_type"] == "Integral"
+    assert entry["numerical_statistics"]["mean"] == pytest.approx(2 / 3)
+    [feature] = statistics_reader.read(written).features
+    assert feature.data_type is DataType.BOOLEAN
+    assert binned(feature)[1].kinds[ValueKind.BOOLEAN] == 3
 
 
 @pytest.mark.parametrize(
