@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from capture import CaptureConfig, ConfigError
+from capture import CaptureConfig, CaptureError, ConfigError
 from container.shared.artefact import Artefact, ArtefactError
 from container.shared.resources import Limits
 from container.shared.run_directory import RunDirectoryError
@@ -24,7 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the model in SAGEMAKER_BASE_DIR until SIGTERM")
     serve.add_argument("--host", default="0.0.0.0", help="address to listen on (default: every one)")
+    argv = sys.argv[1:] if argv is None else argv
+    text = "captured rows through the predict_fn of an artefact, and its predictions against the captured ones"
+    replay = commands.add_parser("replay", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    if argv and argv[0] == "replay":
+        # Reading captured data needs pyarrow, which the endpoint's start does not wait for.
+        from container.replay import command
+
+        command.add_arguments(replay)
     arguments = parser.parse_args(argv)
+    if arguments.command == "replay":
+        return _replay(arguments)
     try:
         reason = asyncio.run(_serve(arguments.host))
     except EXPECTED as error:
@@ -33,6 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print(f"endpoint: {' '.join(reason.split())}", file=sys.stderr)
     return 1
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from container.replay import command
+
+    try:
+        return command.run(arguments)
+    except (CaptureError, *EXPECTED) as error:
+        print(f"container replay: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
 
 
 async def _serve(host: str) -> str | None:

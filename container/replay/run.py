@@ -1,0 +1,123 @@
+"""Predicts captured events again and captures the new predictions, so that both sides have passed the same encoder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from capture import CaptureBuffer, CaptureConfig
+from container.replay.events import Event, ReplayError, Shape, build, events_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+
+    from capture.reading.reader import Dataset
+    from container.shared.artefact import Artefact
+    from container.worker.user_module import Functions
+
+SHIP_TIMEOUT = 600.0
+END_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to replay; None leaves a side open."""
+
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    endpoint: str | None = None
+    variant: str | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was replayed. `failed` holds the first failures of `predict_fn`, by event id."""
+
+    events: int = 0
+    rows: int = 0
+    failed_events: int = 0
+    failures: list[str] | None = None
+
+
+def replay(
+    dataset: Dataset,
+    window: Window,
+    artefact: Artefact,
+    functions: Functions,
+    output: Path,
+    shape: Shape = Shape.AUTO,
+    progress: Callable[[int], None] = lambda events: None,
+) -> Counts:
+    """Replays the events of a window into the directory `output`, a captured dataset with the new predictions.
+
+    Raises ReplayError where the window holds no event, the model fails on all of them, or the new rows cannot be written.
+    """
+    model = functions.model_fn(str(artefact.directory), None)
+    counts = Counts(failures=[])
+    spool = output / "spool"
+    base = CaptureConfig.from_env({}, toml=artefact.capture_settings)
+    config = CaptureConfig(
+        destination=output.joinpath("captured").absolute().as_uri(),
+        spool_dir=spool,
+        endpoint_name="replay",
+        model_name=base.model_name,
+        model_version=base.model_version,
+        types=base.types,
+        feature_names=base.feature_names,
+        max_columns=base.max_columns,
+        max_age_seconds=1.0,
+    )
+    buffer = CaptureBuffer(config)
+    try:
+        for event in _events(dataset, window):
+            _predict(event, functions, model, shape, config, buffer, counts)
+            progress(counts.events)
+    finally:
+        shipped = buffer.close(SHIP_TIMEOUT)
+        _wait_until_removed(spool)
+    if not counts.events and not counts.failed_events:
+        raise ReplayError(f"there is no event in this window below {dataset.uri}")
+    if not counts.events:
+        raise ReplayError(f"predict_fn failed on all {counts.failed_events} events: {(counts.failures or [''])[0]}")
+    if not shipped:
+        raise ReplayError(f"the replayed rows could not all be written to {output}: is its disk full?")
+    return counts
+
+
+def _wait_until_removed(spool: Path) -> None:
+    """Waits for the shipper's end: it removes an empty spool, and must not do so in a directory that is removed meanwhile."""
+    deadline = time.monotonic() + END_TIMEOUT
+    while spool.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _events(dataset: Dataset, window: Window) -> Iterator[Event]:
+    for captured in dataset.read(window.start, window.end, endpoint=window.endpoint, variant=window.variant):
+        yield from events_of(captured, window.start, window.end)
+
+
+def _predict(
+    event: Event,
+    functions: Functions,
+    model: Any,
+    shape: Shape,
+    config: CaptureConfig,
+    buffer: CaptureBuffer,
+    counts: Counts,
+) -> None:
+    features = build(event, shape, config.feature_names)
+    prepared = buffer.prepare(features, event_id=event.event_id, inference_id=event.inference_id)
+    try:
+        predictions = functions.predict_fn(features, model, None)
+    except Exception as error:
+        counts.failed_events += 1
+        if counts.failures is not None and len(counts.failures) < 5:
+            counts.failures.append(f"event {event.event_id}: {type(error).__name__}: {error}")
+        return
+    if not buffer.append(prepared, predictions, model_name=event.model_name):
+        raise ReplayError(f"event {event.event_id} could not be captured again; the log says why")
+    counts.events += 1
+    counts.rows += len(event.items)
