@@ -107,7 +107,7 @@ RECORDS = st.lists(
 REQUESTS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(RECORDS, REQUESTS)
 def test_the_join_gives_what_a_replay_of_the_writes_gives(rows, requests):
     given_rows = [(name, event, api, deleted, None if deleted else value) for name, event, api, deleted, value in rows]
