@@ -248,6 +248,7 @@ class DriftMethod(msgspec.Struct, frozen=True):
 class RunResult(msgspec.Struct, frozen=True):
     """All that one run found about one window of one subject.
 
+    `verdict` has at most 14 words, `lead` explains it, `action` says what to do ("It can wait until morning.") or is "".
     `ruled_out` are sentences of the form "Stale store: …". `checks_off` names the checks that the constraints switch off.
     `sampling_percentage` is the smallest that the rows state, None where they state none.
     """
@@ -276,6 +277,7 @@ class RunResult(msgspec.Struct, frozen=True):
     baseline_events: int = 0
     sampling_percentage: float | None = None
     checks_off: tuple[str, ...] = ()
+    action: str = ""
 
 
 def encode(result: RunResult) -> bytes:

@@ -1,0 +1,221 @@
+"""What moved in one column: the part of it that explains most, as a sentence and as the SQL condition of its rows.
+
+The parts are tried in this order, and the first that fits is taken: missing values, another unit, values outside the range
+that training had, one value instead of many, another rounding, the share at the largest gap of the CDFs, the categories
+that moved most. The comparison is always number, unit, training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitoring.findings import wording
+from monitoring.findings.query import equals, identifier, literal
+from monitoring.result import Bin, ColumnResult, Summary
+
+MISSING_PART = 0.5
+"""Missing values explain a drift when their change is at least this part of the L-infinity distance."""
+OUTSIDE_SHARE = 0.05
+"""A share of values outside the range of training that is worth a sentence."""
+ONE_VALUE_SHARE = 0.9
+ROUNDING_SHIFT = 0.02
+"""A Wasserstein distance, in standard deviations, below which values moved by their rounding only."""
+UNIT_TOLERANCE = 0.04
+UNITS: tuple[tuple[float, float, str], ...] = (
+    (1000.0, 0.0, "by 1,000: milli or kilo"),
+    (100.0, 0.0, "by 100: per cent, or cents"),
+    (60.0, 0.0, "by 60: minutes and hours, or seconds and minutes"),
+    (3600.0, 0.0, "by 3,600: seconds and hours"),
+    (86400.0, 0.0, "by 86,400: seconds and days"),
+    (1024.0, 0.0, "by 1,024: bytes and kibibytes"),
+    (1.609344, 0.0, "by 1.609: kilometres and miles"),
+    (3.28084, 0.0, "by 3.281: feet and metres"),
+    (2.54, 0.0, "by 2.54: centimetres and inches"),
+    (2.204623, 0.0, "by 2.205: pounds and kilograms"),
+    (3.6, 0.0, "by 3.6: km/h and m/s"),
+    (1.943844, 0.0, "by 1.944: knots and m/s"),
+    (1.8, 32.0, "degrees Celsius and Fahrenheit"),
+    (1.0, 273.15, "degrees Celsius and kelvin"),
+)
+"""Factor, offset and name of the unit changes that are recognised, each in both directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What moved. `part` is one of the names below; `affected` is None where the number of rows is not known.
+
+    Parts: "missing", "unit", "above", "below", "one value", "rounding", "level", "shares", "".
+    """
+
+    part: str
+    sentence: str
+    condition: str = ""
+    affected: int | None = None
+    likely: str = ""
+
+
+def unit_of_count(column: ColumnResult) -> str:
+    """Returns the noun for what a column counts: "events" for a request-level column, else "rows"."""
+    return "events" if column.request_level else "rows"
+
+
+def missing_share(side: Summary | None) -> float:
+    """Returns the share of missing values of one side, 0 without rows."""
+    return side.missing / side.rows if side is not None and side.rows else 0.0
+
+
+def missing_change(column: ColumnResult) -> float:
+    """Returns by how much the share of missing values rose, -1 to 1."""
+    return missing_share(column.window) - missing_share(column.baseline)
+
+
+def by_missing_values(column: ColumnResult) -> bool:
+    """Returns True if missing values explain most of what a column moved."""
+    return column.linf is not None and abs(missing_change(column)) >= max(0.005, MISSING_PART * column.linf)
+
+
+def what_moved(column: ColumnResult) -> Movement:
+    """Returns the part of a column that explains most of its distance from the baseline."""
+    if column.baseline is None or column.window is None or not column.window.rows:
+        return Movement("", "")
+    parts: tuple[Callable[[ColumnResult, Summary, Summary], Movement | None], ...]
+    parts = (_missing, _unit, _outside, _one_value, _rounding, _level, _shares)
+    for part in parts:
+        found = part(column, column.baseline, column.window)
+        if found is not None:
+            return found
+    return Movement("", "")
+
+
+def _missing(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if not by_missing_values(column):
+        return None
+    known = column.name
+    sentence = (
+        f"{wording.percent(missing_share(window))} of the {wording.count(window.rows)} {unit_of_count(column)} lack "
+        f"{wording.column(known)}; {wording.percent(missing_share(baseline))} in training."
+    )
+    if missing_change(column) < 0:
+        return Movement("missing", sentence, f"{identifier(known)} IS NOT NULL", window.rows - window.missing)
+    return Movement("missing", sentence, f"{identifier(known)} IS NULL", window.missing)
+
+
+def _unit(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if column.shift is None or column.shift < 0.2:
+        return None
+    for factor, offset, name in UNITS:
+        for forward in (True, False):
+            if _follows(baseline.quantiles, window.quantiles, factor, offset, forward):
+                sentence = (
+                    f"The values of {wording.column(column.name)} follow training's in another unit: median "
+                    f"{wording.number(window.quantiles[3])}, was {wording.number(baseline.quantiles[3])}."
+                )
+                return Movement("unit", sentence, f"{identifier(column.name)} IS NOT NULL", None, f"a unit ({name})")
+    return None
+
+
+def _follows(before: tuple[float, ...], after: tuple[float, ...], factor: float, offset: float, forward: bool) -> bool:
+    """Returns True if the quantiles `after` are those `before` in another unit, and could not be the same unit."""
+    if len(before) != 7 or len(after) != 7:
+        return False
+    spread = after[5] - after[1]
+    if spread <= 0 or before[5] - before[1] <= 0:
+        return False
+    turned = [x * factor + offset if forward else (x - offset) / factor for x in before]
+    near = all(abs(a - b) <= UNIT_TOLERANCE * max(spread, abs(b)) for a, b in zip(after, turned, strict=True))
+    moved = abs(turned[3] - before[3]) > spread / 2 or abs(math.log(max(factor, 1 / factor))) > 1
+    return near and moved
+
+
+def _outside(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if not window.rows:
+        return None
+    above, below = window.above / window.rows, window.below / window.rows
+    share, side = max((above, "above"), (below, "below"))
+    edge = baseline.maximum if side == "above" else baseline.minimum
+    if share < max(OUTSIDE_SHARE, 0.3 * (column.linf or 0.0)) or edge is None:
+        return None
+    extreme = "largest" if side == "above" else "smallest"
+    sentence = (
+        f"{wording.percent(share)} of the {wording.count(window.rows)} {unit_of_count(column)} are {side} "
+        f"{wording.number(edge)} in {wording.column(column.name)}, the {extreme} value in training."
+    )
+    sign = ">" if side == "above" else "<"
+    likely = "values that training did not contain"
+    condition = f"{identifier(column.name)} {sign} {edge!r}"
+    return Movement(side, sentence, condition, window.above if side == "above" else window.below, likely)
+
+
+def _one_value(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if window.minimum is not None and window.minimum == window.maximum and baseline.minimum != baseline.maximum:
+        if missing_share(window) > 1 - ONE_VALUE_SHARE:
+            return None
+        shown = wording.number(window.minimum)
+        sentence = f"Every value of {wording.column(column.name)} is {shown}; training had many values."
+        condition = f"{identifier(column.name)} = {window.minimum!r}"
+        return Movement("one value", sentence, condition, window.rows - window.missing, "a default value, or a caller")
+    categories = [bar for bar in column.bins if _is_category(bar)]
+    top = max(categories, key=lambda bar: bar.window, default=None)
+    if top is None or top.window < ONE_VALUE_SHARE or top.baseline > top.window - 0.2:
+        return None
+    sentence = (
+        f"{wording.percent(top.window)} of the {wording.count(window.rows)} {unit_of_count(column)} are "
+        f"{wording.value(top.label)} in {wording.column(column.name)}; {wording.percent(top.baseline)} in training."
+    )
+    return Movement("one value", sentence, equals(column.name, top.label), None, "a default value, or a caller")
+
+
+def _rounding(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if column.kind != "numeric" or column.shift is None or column.linf is None:
+        return None
+    if column.shift > ROUNDING_SHIFT or column.linf < 0.05 or abs(missing_change(column)) > 0.01:
+        return None
+    sentence = (
+        f"The values of {wording.column(column.name)} moved by {column.shift:.3f} standard deviations only, "
+        f"yet their steps differ from training's."
+    )
+    return Movement("rounding", sentence, f"{identifier(column.name)} IS NOT NULL", None, "another rounding")
+
+
+def _level(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    if not column.cdf:
+        return None
+    at, before, after = max(column.cdf, key=lambda point: abs(point[2] - point[1]))
+    if not math.isfinite(at):
+        return None
+    sentence = (
+        f"{wording.percent(after)} of {unit_of_count(column)} are at or below {wording.number(at)} in "
+        f"{wording.column(column.name)}; {wording.percent(before)} in training."
+    )
+    sign = ">" if after < before else "<="
+    return Movement("level", sentence, f"{identifier(column.name)} {sign} {at!r}")
+
+
+def _shares(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+    categories = [bar for bar in column.bins if _is_category(bar)]
+    by_change = sorted(categories, key=lambda bar: abs(bar.window - bar.baseline), reverse=True)
+    if not by_change:
+        return None
+    parts = [
+        f"{wording.value(bar.label)} {wording.percent(bar.window)}, was {wording.percent(bar.baseline)}"
+        for bar in by_change[:3]
+        if abs(bar.window - bar.baseline) >= max(0.001, abs(by_change[0].window - by_change[0].baseline) / 3)
+    ]
+    if not parts:
+        return Movement("shares", "The shares of the values are as in training.")
+    sentence = f"In {wording.column(column.name)}: {'; '.join(parts)}."
+    risen = [bar for bar in by_change if bar.window > bar.baseline]
+    shown = risen[0] if risen else by_change[0]
+    return Movement("shares", sentence, equals(column.name, shown.label))
+
+
+def _is_category(bar: Bin) -> bool:
+    return bar.low is None and bar.high is None and not bar.is_null and not bar.is_other
+
+
+def sql_in(column: ColumnResult, most: int = 10) -> str:
+    """Returns the SQL condition of the rows whose value training never had, by the values that are counted by name."""
+    values = ", ".join(literal(text) for text, _ in column.unseen[:most])
+    return f"CAST({identifier(column.name)} AS VARCHAR) IN ({values})" if values else ""
