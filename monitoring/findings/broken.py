@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from monitoring.findings import wording
-from monitoring.findings.moved import missing_change, missing_share, sql_in, unit_of_count
+from monitoring.findings.moved import missing_change, missing_share, new_values, unit_of_count
 from monitoring.findings.query import RowSource, identifier, rescued, select
 from monitoring.findings.severity import MOSTLY_PRESENT, grade_of_rise, grade_of_types, gravest, urgency_of
 from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Violation
 
+HARDLY = 0.005
+"""A rise of the share of missing values that is no cause, in a column that lacked values in training."""
 OUTSIDE_SHARE = 0.005
 """A share of values outside the range of training that is a finding of its own, where the column did not drift."""
 
@@ -68,7 +70,7 @@ def completeness_causes(
     together: dict[tuple[bool, int, int], list[ColumnResult]] = defaultdict(list)
     small = []
     for column in columns:
-        if column.name not in fallen or column.window is None:
+        if column.name not in fallen or column.window is None or not _worth_a_cause(column):
             continue
         if grade_of_rise(missing_change(column)) is Grade.SMALL:
             small.append(column)
@@ -78,6 +80,12 @@ def completeness_causes(
     if small:
         causes.append(_slightly_missing(small, fallen, source))
     return tuple(causes)
+
+
+def _worth_a_cause(column: ColumnResult) -> bool:
+    """Returns False for a column that was incomplete already and hardly changed: the table of checks lists it."""
+    complete = column.baseline is None or not column.baseline.missing
+    return complete or missing_change(column) >= HARDLY
 
 
 def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], source: RowSource | None) -> Cause:
@@ -146,7 +154,7 @@ def value_causes(
     small = [column for column in new if column not in large]
     if len(small) <= 2:
         large, small = new, []
-    causes = [_new_values(column, by_check[column.name], source) for column in large]
+    causes = [_value_cause(column, by_check[column.name], source) for column in large]
     if small:
         names = wording.joined([wording.column(column.name) for column in small], most=8)
         worst = max(small, key=_new_share)
@@ -160,14 +168,14 @@ def value_causes(
                 sentence=f"{names}. Most of all {wording.column(worst.name)}: {_listed(worst)}",
                 columns=tuple(column.name for column in small),
                 event_ids=worst.event_ids,
-                query=select(source, worst.name, sql_in(worst)) if source and worst.unseen else "",
+                query=select(source, worst.name, new_values(worst)) if source and worst.unseen else "",
                 tomorrow="Decide whether the model must know these values; add them at the next training.",
             )
         )
     return tuple(causes)
 
 
-def _new_values(column: ColumnResult, violation: Violation, source: RowSource | None) -> Cause:
+def _value_cause(column: ColumnResult, violation: Violation, source: RowSource | None) -> Cause:
     share = _new_share(column)
     grade = grade_of_rise(share)
     shown = wording.column(column.name)
@@ -185,7 +193,7 @@ def _new_values(column: ColumnResult, violation: Violation, source: RowSource | 
         columns=(column.name,),
         since=column.since,
         event_ids=column.event_ids,
-        query=select(source, column.name, sql_in(column)) if source and number else "",
+        query=select(source, column.name, new_values(column)) if source and number else "",
         tomorrow=f"Decide whether the model must know these values of {shown}; add them at the next training.",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from monitoring.findings import wording
-from monitoring.findings.moved import sql_in, what_moved
+from monitoring.findings.moved import new_values, what_moved
 from monitoring.findings.query import RowSource, select
 from monitoring.result import ColumnResult, Status
 
@@ -48,7 +48,7 @@ def _described(column: ColumnResult, group: str, source: RowSource | None) -> Co
     movement = what_moved(column)
     condition, affected = movement.condition, movement.affected
     if column.unseen and column.status is not Status.DRIFT:
-        condition, affected = sql_in(column), sum(number for _, number in column.unseen)
+        condition, affected = new_values(column), sum(number for _, number in column.unseen)
     sentence = column.sentence or " ".join(part for part in (movement.sentence, *_moments(column)) if part)
     query = column.query or (select(source, column.name, condition) if source and condition else "")
     return msgspec.structs.replace(

@@ -1,7 +1,7 @@
 """What moved in one column: the part of it that explains most, as a sentence and as the SQL condition of its rows.
 
-The parts are tried in this order, and the first that fits is taken: missing values, another unit, values outside the range
-that training had, one value instead of many, another rounding, the share at the largest gap of the CDFs, the categories
+The parts are tried in this order, and the first that fits is taken: missing values, another unit, another rounding, values
+outside the range that training had, one value instead of many, the share at the largest gap of the CDFs, the categories
 that moved most. The comparison is always number, unit, training.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitoring.findings import wording
-from monitoring.findings.query import equals, identifier, literal
+from monitoring.findings.query import equals, identifier, one_of
 from monitoring.result import Bin, ColumnResult, Summary
 
 MISSING_PART = 0.5
@@ -22,6 +22,8 @@ OUTSIDE_SHARE = 0.05
 ONE_VALUE_SHARE = 0.9
 ROUNDING_SHIFT = 0.02
 """A Wasserstein distance, in standard deviations, below which values moved by their rounding only."""
+ROUNDING_SPREAD = 0.05
+"""A rounding changes the standard deviation by less than this part."""
 UNIT_TOLERANCE = 0.04
 UNITS: tuple[tuple[float, float, str], ...] = (
     (1000.0, 0.0, "by 1,000: milli or kilo"),
@@ -81,7 +83,7 @@ def what_moved(column: ColumnResult) -> Movement:
     if column.baseline is None or column.window is None or not column.window.rows:
         return Movement("", "")
     parts: tuple[Callable[[ColumnResult, Summary, Summary], Movement | None], ...]
-    parts = (_missing, _unit, _outside, _one_value, _rounding, _level, _shares)
+    parts = (_missing, _unit, _rounding, _outside, _one_value, _level, _shares)
     for part in parts:
         found = part(column, column.baseline, column.window)
         if found is not None:
@@ -105,28 +107,33 @@ def _missing(column: ColumnResult, baseline: Summary, window: Summary) -> Moveme
 def _unit(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
     if column.shift is None or column.shift < 0.2:
         return None
-    for factor, offset, name in UNITS:
-        for forward in (True, False):
-            if _follows(baseline.quantiles, window.quantiles, factor, offset, forward):
-                sentence = (
-                    f"The values of {wording.column(column.name)} follow training's in another unit: median "
-                    f"{wording.number(window.quantiles[3])}, was {wording.number(baseline.quantiles[3])}."
-                )
-                return Movement("unit", sentence, f"{identifier(column.name)} IS NOT NULL", None, f"a unit ({name})")
-    return None
+    before, after = baseline.quantiles, window.quantiles
+    fits = [(_misfit(before, after, unit, forward), unit[2]) for unit in UNITS for forward in (True, False)]
+    misfit, name = min(fits)
+    if misfit > UNIT_TOLERANCE:
+        return None
+    sentence = (
+        f"The values of {wording.column(column.name)} follow those of training in another unit: the median is "
+        f"{wording.number(after[3])}; {wording.number(before[3])} in training."
+    )
+    return Movement("unit", sentence, f"{identifier(column.name)} IS NOT NULL", None, f"a unit ({name})")
 
 
-def _follows(before: tuple[float, ...], after: tuple[float, ...], factor: float, offset: float, forward: bool) -> bool:
-    """Returns True if the quantiles `after` are those `before` in another unit, and could not be the same unit."""
+def _misfit(
+    before: tuple[float, ...], after: tuple[float, ...], unit: tuple[float, float, str], forward: bool
+) -> float:
+    """Returns how far the quantiles `after` are from those `before` in another unit, as a part of their spread.
+
+    Infinite where they could be the same unit: where the median moved by less than a third of the spread.
+    """
     if len(before) != 7 or len(after) != 7:
-        return False
+        return math.inf
     spread = after[5] - after[1]
-    if spread <= 0 or before[5] - before[1] <= 0:
-        return False
+    if spread <= 0 or before[5] <= before[1] or abs(after[3] - before[3]) < min(spread, before[5] - before[1]) / 3:
+        return math.inf
+    factor, offset, _ = unit
     turned = [x * factor + offset if forward else (x - offset) / factor for x in before]
-    near = all(abs(a - b) <= UNIT_TOLERANCE * max(spread, abs(b)) for a, b in zip(after, turned, strict=True))
-    moved = abs(turned[3] - before[3]) > spread / 2 or abs(math.log(max(factor, 1 / factor))) > 1
-    return near and moved
+    return max(abs(a - b) / max(spread, abs(b)) for a, b in zip(after, turned, strict=True))
 
 
 def _outside(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
@@ -172,6 +179,8 @@ def _rounding(column: ColumnResult, baseline: Summary, window: Summary) -> Movem
         return None
     if column.shift > ROUNDING_SHIFT or column.linf < 0.05 or abs(missing_change(column)) > 0.01:
         return None
+    if not baseline.std_dev or not window.std_dev or abs(window.std_dev / baseline.std_dev - 1) > ROUNDING_SPREAD:
+        return None
     sentence = (
         f"The values of {wording.column(column.name)} moved by {column.shift:.3f} standard deviations only, "
         f"yet their steps differ from training's."
@@ -215,7 +224,6 @@ def _is_category(bar: Bin) -> bool:
     return bar.low is None and bar.high is None and not bar.is_null and not bar.is_other
 
 
-def sql_in(column: ColumnResult, most: int = 10) -> str:
+def new_values(column: ColumnResult, most: int = 5) -> str:
     """Returns the SQL condition of the rows whose value training never had, by the values that are counted by name."""
-    values = ", ".join(literal(text) for text, _ in column.unseen[:most])
-    return f"CAST({identifier(column.name)} AS VARCHAR) IN ({values})" if values else ""
+    return one_of(column.name, [text for text, _ in column.unseen[:most]])

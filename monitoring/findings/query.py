@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitoring.window import Window
 
 _PLAIN = frozenset({"capture_event_id", "capture_event_time", "capture_item_index", "capture_rescued_data"})
 ROWS_SHOWN = 100
+LONG_VALUE = 200
+"""Longer values are shortened where they are counted, so a query compares their first characters only."""
 DAYS_LISTED = 7
 """A longer window reads the prefix of the variant instead of a list of days; the condition on time narrows it."""
 
@@ -68,8 +71,19 @@ def literal(text: str) -> str:
 
 
 def equals(column: str, text: str) -> str:
-    """Returns the condition that a column has the value that is written as `text`."""
-    return f"CAST({identifier(column)} AS VARCHAR) = {literal(text)}"
+    """Returns the condition that a column has the value that is written as `text`; a long value is compared by its start."""
+    value = f"CAST({identifier(column)} AS VARCHAR)"
+    if len(text) >= LONG_VALUE:
+        return f"starts_with({value}, {literal(text[: LONG_VALUE // 2])})"
+    return f"{value} = {literal(text)}"
+
+
+def one_of(column: str, texts: Sequence[str]) -> str:
+    """Returns the condition that a column has one of the values that are written as `texts`, "" where there are none."""
+    short = [literal(text) for text in texts if len(text) < LONG_VALUE]
+    parts = [f"CAST({identifier(column)} AS VARCHAR) IN ({', '.join(short)})"] if short else []
+    parts += [equals(column, text) for text in texts if len(text) >= LONG_VALUE]
+    return f"({' OR '.join(parts)})" if len(parts) > 1 else "".join(parts)
 
 
 def rescued(column: str) -> str:

@@ -110,6 +110,11 @@ def tally(columns: Sequence[ColumnResult]) -> str:
     return f"{drifted} of {wording.counted(len(columns), 'column')} drifted{rest}."
 
 
+def words(text: str) -> int:
+    """Returns the number of words of a sentence. A name in backticks is one word, whatever it holds."""
+    return len(re.sub("`[^`]*`", "`", text).split())
+
+
 def first_sentence(text: str) -> str:
     """Returns the first sentence of a text. A full stop inside backticks does not end it."""
     for match in re.finditer(r"[.?](?=\s+[A-Z`])", text):
@@ -123,10 +128,10 @@ def _fitting(causes: Sequence[Cause], ending: str) -> str:
     serious = [cause for cause in causes[1:] if GRADES.index(cause.grade) >= GRADES.index(Grade.MEDIUM)]
     for second in serious[:2]:
         both = f"{first}, and {wording.lowered(second.title)}.{ending}"
-        if second.grade is causes[0].grade and len(both.split()) <= WORDS:
+        if second.grade is causes[0].grade and words(both) <= WORDS:
             return wording.capitalised(both)
     alone = f"{wording.capitalised(first)}.{ending}"
-    return alone if len(alone.split()) <= WORDS else f"{wording.capitalised(first)}."
+    return alone if words(alone) <= WORDS else f"{wording.capitalised(first)}."
 
 
 def _ordinary(result: RunResult) -> str:

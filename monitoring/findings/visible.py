@@ -7,18 +7,18 @@ HTML is escaped by the templates, not here.
 
 from __future__ import annotations
 
-import unicodedata
-
 NAME_LENGTH = 60
 VALUE_LENGTH = 40
 ELLIPSIS = "…"
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """Returns `text` with every control, format and unassigned character, and every lone surrogate, as its escape."""
-    if text.isascii() and text.isprintable():
+    """Returns `text` with every character that is not printable as its escape.
+
+    These are control, format and unassigned characters, lone surrogates, and spaces other than the ordinary one.
+    """
+    if text.isprintable():
         return text
     return "".join(_escape(character) for character in text)
 
@@ -43,7 +43,7 @@ def cut_middle(text: str, length: int) -> str:
 
 
 def _escape(character: str) -> str:
-    if unicodedata.category(character) not in _HIDDEN:
+    if character.isprintable():
         return character
     if character in _SHORT:
         return _SHORT[character]

@@ -81,8 +81,8 @@ def number(x: float | None, span: float | None = None) -> str:
     """
     if x is None or not math.isfinite(x):
         return ""
-    if x == int(x) and abs(x) < 1e6:
-        return f"{int(x):,}"
+    if x == int(x) and abs(x) < 1e9:
+        return f"{int(x):,}" if abs(x) >= 10_000 else str(int(x))
     size = max(abs(x), abs(span or 0.0))
     if size >= 1e7 or abs(x) < 1e-4 * min(1.0, size):
         return f"{x:.3g}"

@@ -1,0 +1,229 @@
+"""Rules from measured columns to causes, one by one."""
+
+import pytest
+
+from monitoring.findings import find_causes
+from monitoring.result import Bin, Cause, CauseKind, ColumnResult, Completeness, Grade, Urgency
+from tests.monitoring.findings.samples import PROVED, column, store, summary, violation
+
+
+def causes(*columns: ColumnResult, violations=(), stores=(), completeness=PROVED, events=1664) -> tuple[Cause, ...]:
+    return find_causes(columns, violations, completeness, stores, events=events)
+
+
+def keys(found: tuple[Cause, ...]) -> list[str]:
+    return [cause.key for cause in found]
+
+
+def lacking(name: str, before: int, after: int, **more) -> ColumnResult:
+    return column(name, baseline=summary(1000, before), window=summary(1000, after), **more)
+
+
+def test_nothing_moved_has_no_cause() -> None:
+    assert causes(column("a"), column("b")) == ()
+
+
+def test_columns_of_one_feature_group_are_one_cause() -> None:
+    moved = [column(name, Grade.LARGE, group="weather", request_level=True) for name in ("temp", "dewp", "wind_dir")]
+    [cause] = causes(*moved, stores=[store("weather")])
+    assert cause.key == "drift:weather"
+    assert cause.columns == ("temp", "dewp", "wind_dir")
+    assert cause.title == "Features of `weather` are unlike training"
+
+
+def test_a_group_is_recognised_by_the_records_that_its_columns_lack() -> None:
+    health = store("weather", missing_ids=2, events_with_missing=2)
+    columns = [
+        lacking("temp", 1, 2, grade=Grade.LARGE, request_level=True),
+        lacking("dewp", 1, 3, grade=Grade.LARGE, request_level=True),
+        lacking("weekday", 0, 0, grade=Grade.MEDIUM, request_level=True),
+    ]
+    assert keys(causes(*columns, stores=[health])) == ["drift:weather", "drift:weekday"]
+
+
+def test_predictions_are_a_cause_apart_and_first_of_their_grade() -> None:
+    found = causes(column("a", Grade.LARGE), column("prediction", Grade.LARGE, is_prediction=True))
+    assert keys(found) == ["drift:predictions", "drift:a"]
+
+
+def test_small_changes_are_one_cause() -> None:
+    [cause] = causes(*(column(name, Grade.SMALL) for name in "abcdef"))
+    assert cause.key == "drift:small_changes"
+    assert cause.title == "Six columns moved a little"
+    assert cause.urgency is Urgency.NOTE
+
+
+def test_up_to_three_large_columns_stay_apart_and_more_are_one_cause() -> None:
+    assert keys(causes(*(column(name, Grade.LARGE) for name in "abc"))) == ["drift:a", "drift:b", "drift:c"]
+    [cause] = causes(*(column(name, Grade.LARGE) for name in "abcd"))
+    assert (cause.key, cause.title) == ("drift:item_columns", "Four item columns are unlike training")
+
+
+def test_drift_of_the_inputs_never_pages() -> None:
+    found = causes(*(column(name, Grade.LARGE, linf=1.0) for name in "abcdefgh"))
+    assert {cause.urgency for cause in found} == {Urgency.MESSAGE}
+
+
+def test_a_silent_store_hides_the_nulls_and_the_drift_that_it_causes() -> None:
+    columns = [lacking(n, 1, 684, grade=Grade.LARGE, linf=0.68, request_level=True) for n in ("temp", "dewp", "visib")]
+    health = store("weather", missing_ids=684, events_with_missing=684)
+    fallen = [violation(name, "completeness_check") for name in ("temp", "dewp", "visib")]
+    [cause] = causes(*columns, stores=[health], violations=fallen)
+    assert cause.kind is CauseKind.MISSING_ENTITIES
+    assert cause.urgency is Urgency.PAGE
+    assert cause.columns == ("temp", "dewp", "visib")
+    assert cause.title == "Store group `weather` did not answer 68.4 % of the lookups"
+    assert "68.4 % of events found no record in group `weather`; 0.1 % in the baseline." in cause.sentence
+    assert "Three columns are null together." in cause.sentence
+
+
+def test_a_silent_store_does_not_hide_a_column_that_moved_otherwise_too() -> None:
+    quiet = lacking("dewp", 1, 100, grade=Grade.LARGE, linf=0.1, request_level=True)
+    moved = lacking("temp", 1, 100, grade=Grade.LARGE, linf=0.9, request_level=True)
+    found = causes(quiet, moved, stores=[store("weather", missing_ids=100, events_with_missing=100)])
+    assert keys(found) == ["missing_entities:weather", "drift:weather"]
+    assert found[1].columns == ("temp",)
+
+
+def test_ids_that_training_lacked_as_often_are_no_cause() -> None:
+    planes = lacking("engines", 156, 157)
+    assert causes(planes, stores=[store("planes", missing_ids=157, events_with_missing=80)]) == ()
+
+
+def test_a_stale_store_hides_all_columns_of_its_group() -> None:
+    moved = [column(name, Grade.MEDIUM, group="weather") for name in ("temp", "dewp")]
+    health = store("weather", age_median=22320.0, age_maximum=30000.0, baseline_age_median=120.0)
+    [cause] = causes(*moved, stores=[health])
+    assert (cause.kind, cause.grade, cause.urgency) == (CauseKind.STALE_STORE, Grade.LARGE, Urgency.PAGE)
+    assert cause.title == "Records of store group `weather` are 6 h 12 min old"
+    assert "2 min in the baseline" in cause.sentence
+    assert cause.tonight == "Restart the job that writes group `weather` now."
+
+
+@pytest.mark.parametrize("before", [None, 20000.0])
+def test_old_records_are_stale_only_where_the_baseline_had_younger_ones(before: float | None) -> None:
+    assert causes(stores=[store(age_median=22320.0, baseline_age_median=before)]) == ()
+
+
+def test_columns_that_lack_the_same_rows_are_one_cause() -> None:
+    columns = [lacking(name, 0, 300) for name in ("a", "b", "c")]
+    found = causes(*columns, lacking("d", 0, 150), violations=[violation(n, "completeness_check") for n in "abcd"])
+    assert keys(found) == ["completeness:a", "completeness:d"]
+    assert found[0].title == "Three columns are missing together, among them `a`"
+
+
+def test_values_that_were_always_there_page_when_they_go_missing_and_others_do_not() -> None:
+    always, often = lacking("a", 0, 300), lacking("wind_gust", 670, 861)
+    found = causes(always, often, violations=[violation(n, "completeness_check") for n in ("a", "wind_gust")])
+    assert [(cause.key, cause.urgency) for cause in found] == [
+        ("completeness:a", Urgency.PAGE),
+        ("completeness:wind_gust", Urgency.MESSAGE),
+    ]
+    assert found[1].sentence.startswith("86.1 % of the 1,000 rows lack `wind_gust`; 67.0 % in training.")
+
+
+def test_three_missing_values_in_a_million_are_listed_and_page_nobody() -> None:
+    rare = column("f", baseline=summary(1000), window=summary(1_000_000, 3))
+    [cause] = causes(rare, violations=[violation("f", "completeness_check")])
+    assert (cause.grade, cause.urgency) == (Grade.SMALL, Urgency.NOTE)
+
+
+def test_a_column_that_moved_by_its_missing_values_is_one_cause_not_two() -> None:
+    moved = lacking("wind_gust", 670, 861, grade=Grade.LARGE, linf=0.191, request_level=True)
+    assert keys(causes(moved, violations=[violation("wind_gust", "completeness_check")])) == ["completeness:wind_gust"]
+
+
+def test_a_type_that_changed_pages_and_hides_the_nulls_that_it_makes() -> None:
+    typed = lacking("seats", 0, 120, grade=Grade.LARGE, linf=0.12)
+    window = summary(1000, 120, kinds={"integral": 880, "string": 120}, rescued=120)
+    typed = column("seats", Grade.LARGE, linf=0.12, baseline=summary(1000, kinds={"integral": 1000}), window=window)
+    checks = ("data_type_check", "completeness_check")
+    [cause] = causes(typed, violations=[violation("seats", check) for check in checks])
+    assert (cause.kind, cause.urgency) == (CauseKind.DATA_TYPE, Urgency.PAGE)
+    assert cause.title == "`seats` is text in 12.0 % of the rows"
+
+
+def test_a_column_that_differs_by_case_is_renamed() -> None:
+    found = causes(
+        column("Seats", baseline=None),
+        column("seats", window=None),
+        violations=[violation("seats", "missing_column_check"), violation("Seats", "extra_column_check")],
+    )
+    assert keys(found) == ["renamed_column:seats"]
+    assert "The names differ only by case." in found[0].sentence
+
+
+def test_a_column_with_the_distribution_of_a_missing_one_may_be_renamed() -> None:
+    gone = column("temp", window=None, baseline=summary(mean=38.0, std_dev=8.0))
+    new = column("temperature_f", baseline=None, window=summary(mean=37.5, std_dev=8.4))
+    other = column("flag", baseline=None, window=summary(mean=0.2, std_dev=0.4))
+    checks = [violation("temp", "missing_column_check")]
+    checks += [violation(name, "extra_column_check") for name in ("temperature_f", "flag")]
+    found = causes(gone, new, other, violations=checks)
+    assert keys(found) == ["renamed_column:temp", "extra_column:flag"]
+    assert "was it renamed?" in found[0].sentence
+
+
+def test_categories_with_the_shares_of_a_missing_column_may_be_renamed() -> None:
+    gone = column("carrier", kind="categorical", window=None, bins=(Bin("UA", 0.6, 0.0), Bin("B6", 0.4, 0.0)))
+    new = column("airline", kind="categorical", baseline=None, bins=(Bin("UA", 0.0, 0.57), Bin("B6", 0.0, 0.43)))
+    checks = [violation("carrier", "missing_column_check"), violation("airline", "extra_column_check")]
+    assert keys(causes(gone, new, violations=checks)) == ["renamed_column:carrier"]
+
+
+def test_a_missing_and_an_extra_column_of_other_content_are_two_causes() -> None:
+    gone, new = column("b", window=None, baseline=summary(mean=1.0, std_dev=1.0)), column("d", baseline=None)
+    found = causes(gone, new, violations=[violation("b", "missing_column_check"), violation("d", "extra_column_check")])
+    assert keys(found) == ["missing_column:b", "extra_column:d"]
+    assert [cause.urgency for cause in found] == [Urgency.PAGE, Urgency.NOTE]
+
+
+def test_values_that_training_never_had_are_listed_with_their_counts() -> None:
+    dest = column("dest", kind="categorical", unseen=(("ACK", 66), ("MVY", 2)))
+    [cause] = causes(dest, violations=[violation("dest", "categorical_values_check")])
+    assert cause.title == "2 values of `dest` that training never had"
+    assert cause.sentence.startswith("68 of 1,000 rows (6.8 %): `ACK` 66, `MVY` 2.")
+    assert cause.grade is Grade.MEDIUM
+
+
+def test_values_out_of_range_are_a_finding_only_where_the_column_did_not_drift() -> None:
+    side = summary(1000, minimum=0.0, maximum=10.0)
+    out = summary(1000, above=30, minimum=0.0, maximum=20.0)
+    [cause] = causes(column("a", baseline=side, window=out))
+    assert (cause.key, cause.kind) == ("range:a", CauseKind.RANGE)
+    assert keys(causes(column("a", Grade.LARGE, baseline=side, window=out))) == ["drift:a"]
+
+
+def test_a_negative_value_where_training_had_none_is_a_cause() -> None:
+    side = column("price", window=summary(1000, negatives=20))
+    [cause] = causes(side, violations=[violation("price", "is_non_negative_check")])
+    assert cause.title == "`price` is negative in 2.0 % of the rows"
+
+
+def test_what_is_broken_stands_before_what_moved() -> None:
+    found = causes(
+        column("a", Grade.LARGE),
+        column("n", window=None),
+        violations=[violation("n", "missing_column_check")],
+        completeness=Completeness(False, 600, 1000, gaps=("instance 8a3f was last heard of at 15:58",)),
+    )
+    assert keys(found) == ["missing_column:n", "incomplete", "drift:a"]
+    assert found[1].sentence == "Instance 8a3f was last heard of at 15:58."
+
+
+def test_an_empty_window_is_a_cause_only_where_nothing_proves_it() -> None:
+    [cause] = causes(events=0, completeness=Completeness(None, 0, None))
+    assert (cause.kind, cause.urgency) == (CauseKind.NO_DATA, Urgency.PAGE)
+    assert causes(events=0, completeness=Completeness(True, 0, 0)) == ()
+
+
+def test_every_title_has_at_most_fourteen_words() -> None:
+    found = causes(
+        *(column(f"prediction_{at}", Grade.LARGE, is_prediction=True) for at in range(3)),
+        *(lacking(f"r{at}", 0, 300, request_level=True) for at in range(4)),
+        *(column(f"c{at}", Grade.MEDIUM) for at in range(9)),
+        violations=[violation(f"r{at}", "completeness_check") for at in range(4)],
+        stores=[store("a long group name", events_with_missing=900, missing_ids=900, baseline_missing=0.0)],
+    )
+    assert len(found) == 4
+    assert max(len(cause.title.split()) for cause in found) <= 14
