@@ -10,6 +10,8 @@ from __future__ import annotations
 from monitoring.baseline.constraints import DataType
 from monitoring.states.column import ColumnState, ValueKind
 
+_FLOATING = ("float", "double", "halffloat", "decimal")
+
 
 def matching(state: ColumnState, data_type: DataType) -> int:
     """Returns how many present values satisfy `data_type`."""
@@ -32,10 +34,12 @@ def matching(state: ColumnState, data_type: DataType) -> int:
 def prevailing_type(state: ColumnState) -> DataType:
     """Returns the type that most present values have; Unknown without present values.
 
-    Numbers count together: they are Integral where each is whole, else Fractional.
+    Numbers count together. They are Fractional where one is not whole or where most rows have a floating Arrow type: whole
+    doubles of training data may be whole by chance. Else they are Integral.
     """
     kinds = state.kinds
-    numbers = DataType.FRACTIONAL if kinds[ValueKind.FRACTIONAL] else DataType.INTEGRAL
+    fractional = kinds[ValueKind.FRACTIONAL] or state.type_name.startswith(_FLOATING)
+    numbers = DataType.FRACTIONAL if fractional else DataType.INTEGRAL
     counts = {
         numbers: int(kinds[ValueKind.INTEGRAL] + kinds[ValueKind.FRACTIONAL]),
         DataType.STRING: int(kinds[ValueKind.STRING]),

@@ -175,3 +175,9 @@ def test_a_column_of_mixed_types_gets_a_threshold_that_training_satisfies():
     assert feature.data_type is DataType.STRING
     assert 0.97 < feature.overrides.config["datatype_check_threshold"] < 0.99
     assert feature.domain == ("a", "b")
+
+
+def test_whole_doubles_of_training_suggest_a_fractional_column():
+    binning, state = numbers("x", [1.0, 2.0])
+    state.types = {"double": 2}
+    assert suggest([(binning, state)]).features[0].data_type is DataType.FRACTIONAL
