@@ -1,0 +1,211 @@
+"""One window judged: states, constraints and completeness in, a result out. Nothing here reads or writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from monitoring.checks.run import Window as Checked
+from monitoring.checks.run import run_checks
+from monitoring.drift.decision import Decision, decide
+from monitoring.findings import conclude
+from monitoring.judgement.columns import extra_column, known_column
+from monitoring.judgement.samples import make_samples
+from monitoring.judgement.stores import store_health
+from monitoring.result import (
+    ColumnResult,
+    Completeness,
+    DriftMethod,
+    Outcome,
+    RunResult,
+    Status,
+    Subject,
+    Violation,
+)
+from monitoring.states.binning import ColumnKind
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.baseline.constraints import Constraints
+    from monitoring.findings import RowSource
+    from monitoring.settings import MonitorSettings
+    from monitoring.states.profile import Profile, SliceState
+    from monitoring.window import Window
+
+SEED = 20_240_229
+"""Shuffles are seeded, so that a window judged twice gives the same p-values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What is judged: the window's profile, its bounds, whether it is complete, and where its rows are."""
+
+    subject: Subject
+    window: Window
+    profile: Profile
+    completeness: Completeness
+    source: str = ""
+    rows: RowSource | None = None
+
+
+def judge(
+    baseline: Baseline, constraints: Constraints, judged: Judged, settings: MonitorSettings, now: dt.datetime
+) -> RunResult:
+    """Returns the result of one window. `now` is the time that the result bears."""
+    trained, window = baseline.profile.total(), judged.profile.total()
+    ignored = _ignored(baseline, window, settings)
+    decision = _decide(baseline, constraints, judged.profile, settings, ignored)
+    columns = _columns(baseline, trained, window, judged.profile, decision, ignored)
+    stores = store_health(window, trained)
+    violations = (
+        run_checks(
+            constraints,
+            Checked(
+                columns=window.columns,
+                rows=window.rows,
+                events=window.events,
+                binning=baseline.binning,
+                baseline=trained.columns,
+                baseline_events=trained.events,
+                predictions=judged.profile.predictions,
+                hashed=judged.profile.hashed,
+                ignored=ignored,
+            ),
+            drift=columns,
+            stores=stores,
+            store_limits=settings.stale_after,
+        )
+        if window.rows
+        else ()
+    )
+    draft = RunResult(
+        subject=judged.subject,
+        start=judged.window.start,
+        end=judged.window.end,
+        created=now,
+        outcome=Outcome.NOT_JUDGED,
+        verdict="",
+        lead="",
+        completeness=judged.completeness,
+        rows=judged.profile.rows,
+        events=judged.profile.events,
+        columns=tuple(_with_violations(column, violations) for column in columns),
+        violations=violations,
+        causes=(),
+        ruled_out=(),
+        stores=stores,
+        method=_method(decision, settings),
+        baseline=baseline.source,
+        baseline_rows=baseline.profile.rows,
+        notes=tuple(dict.fromkeys((*baseline.notes, *judged.profile.notes, *_sampling_note(judged.profile)))),
+        source=judged.source,
+        baseline_events=baseline.profile.events,
+        sampling_percentage=min((key.sampling_percentage for key in judged.profile.slices), default=None),
+        checks_off=checks_off(constraints),
+    )
+    return conclude(draft, judged.rows)
+
+
+def _decide(
+    baseline: Baseline, constraints: Constraints, profile: Profile, settings: MonitorSettings, ignored: frozenset[str]
+) -> Decision:
+    quiet = {name for name in baseline.binning if not constraints.compares(name)}
+    samples = make_samples(baseline, profile, ignored | quiet | profile.hashed)
+    floors = {}
+    for sample in samples.columns:
+        given = settings.column(sample.name).floor
+        floors[sample.name] = (
+            given if given is not None else constraints.floor_for(sample.name, categorical=sample.categorical)
+        )
+    return decide(
+        samples.columns,
+        rng=np.random.default_rng(SEED),
+        units=samples.units,
+        level=settings.level,
+        floor=settings.floor,
+        floors=floors,
+        shuffles=settings.shuffles,
+    )
+
+
+def _columns(
+    baseline: Baseline,
+    trained: SliceState,
+    window: SliceState,
+    profile: Profile,
+    decision: Decision,
+    ignored: frozenset[str],
+) -> tuple[ColumnResult, ...]:
+    """Returns the columns: predictions first, then the others in the baseline's order, then those that it lacks."""
+    decided = {column.name: column for column in decision.columns}
+    found = []
+    for name, binning in baseline.binning.items():
+        if name in ignored or name not in trained.columns:
+            continue
+        state = window.columns.get(name)
+        absent = state is None or (state.rows > 0 and state.absent >= state.rows)
+        found.append(
+            known_column(
+                binning,
+                trained.columns[name],
+                None if absent else state,
+                decided.get(name),
+                window.sample,
+                reason=_reason(name, profile, binning.kind, absent=absent),
+            )
+        )
+    for name, state in window.columns.items():
+        if name not in baseline.binning and name not in ignored and state.absent < state.rows:
+            found.append(extra_column(name, state, is_prediction=name in profile.predictions))
+    return tuple(sorted(found, key=lambda column: not column.is_prediction))
+
+
+def _reason(name: str, profile: Profile, kind: ColumnKind, *, absent: bool) -> str:
+    if absent:
+        return "the window does not have this column"
+    if name in profile.hashed:
+        return "it was captured as a hash"
+    if kind is ColumnKind.UNKNOWN:
+        return "its values are not compared"
+    return "the drift check is off"
+
+
+def _ignored(baseline: Baseline, window: SliceState, settings: MonitorSettings) -> frozenset[str]:
+    names = {*baseline.binning, *window.columns}
+    return frozenset(name for name in names if settings.column(name).ignore)
+
+
+def _with_violations(column: ColumnResult, violations: tuple[Violation, ...]) -> ColumnResult:
+    own = tuple(violation for violation in violations if violation.feature_name == column.name)
+    return msgspec.structs.replace(column, violations=own) if own else column
+
+
+def _method(decision: Decision, settings: MonitorSettings) -> DriftMethod:
+    return msgspec.structs.replace(
+        decision.method, floor=settings.floor, shuffles=0 if decision.method.one_sample else settings.shuffles
+    )
+
+
+def _sampling_note(profile: Profile) -> tuple[str, ...]:
+    percentages = sorted({key.sampling_percentage for key in profile.slices})
+    if len(percentages) < 2:
+        return ()
+    texts = ", ".join(f"{percentage:g} %" for percentage in percentages)
+    return (f"Rows were captured at {texts} of the requests; counts are weighted to the largest of these.",)
+
+
+def checks_off(constraints: Constraints) -> tuple[str, ...]:
+    """Returns the names of the checks that the constraints switch off for all columns."""
+    if not constraints.config.evaluate_constraints:
+        return ("every check",)
+    return () if constraints.config.distribution_constraints.perform_comparison else ("baseline_drift_check",)
+
+
+def drifted(result: RunResult) -> tuple[ColumnResult, ...]:
+    """Returns the columns that drifted."""
+    return tuple(column for column in result.columns if column.status is Status.DRIFT)
