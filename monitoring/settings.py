@@ -8,8 +8,8 @@
     [columns.wind_gust]
     completeness = 0.3
 
-Every key of the top level is a flag too (`min_complete` is `--min-complete`), and a flag wins. The tables `publish`, `notify`
-and `retraining` are read by the parts of this room that bear these names. A wrong key or value raises UsageError with one
+Every key of the top level is a flag too (`min_complete` is `--min-complete`), and a flag wins. The tables `publish`, `alarms`,
+`notify` and `retraining` are read by the parts of this room that bear these names. A wrong key or value raises UsageError with one
 line that names the file, the key and what is allowed.
 """
 
@@ -71,6 +71,7 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stale_after: dict[str, float] = {}
     columns: dict[str, ColumnSettings] = {}
     publish: dict[str, Any] = {}
+    alarms: dict[str, Any] = {}
     notify: dict[str, Any] = {}
     retraining: dict[str, Any] = {}
 
