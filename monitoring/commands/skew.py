@@ -13,7 +13,7 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.storage import key_in_storage
 from monitoring.time_travel.captured import read_captured
 from monitoring.time_travel.groups import load_groups
-from monitoring.time_travel.rebuild import rebuild
+from monitoring.time_travel.rebuild import OfflineHistory
 from monitoring.time_travel.skew import CellClass, FeatureSkew, compare
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     groups = load_groups(args.groups)
     captured = read_captured(args.captured, args.start, args.end, args.endpoint, args.variant)
     rows = with_ids(captured, args.ids, groups) if args.ids else captured
-    found = compare(rows, rebuild(rows, EVENT_TIME, groups), rows[EVENT_ID])
+    answers = OfflineHistory(groups, with_training=True).answer(rows, EVENT_TIME)
+    found = compare(rows, answers, rows[EVENT_ID])
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:

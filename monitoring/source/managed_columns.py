@@ -95,7 +95,7 @@ class ScriptNames:
     def of(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Returns the column of each key.
 
-        A key that the baseline has means its column. If as many keys as columns are left over, they are taken by sorted
+        A key that the baseline has means its column, `prediction` and `prediction_{output}` mean a prediction. If as many keys as columns are left over, they are taken by sorted
         position, as Model Monitor does (`feature10` before `feature2`). Raises UsageError where no key is known and the
         numbers differ.
         """
@@ -104,7 +104,11 @@ class ScriptNames:
             known = self._known[tuple(keys)] = self._mapped(keys)
         return known
 
-    def _mapped(self, keys: Sequence[str]) -> Mapping[str, str]:
+    def _mapped(self, given: Sequence[str]) -> Mapping[str, str]:
+        predictions = {key: key for key in given if dataset.is_prediction(key)}
+        return {**predictions, **self._mapped_inputs([key for key in given if key not in predictions])}
+
+    def _mapped_inputs(self, keys: Sequence[str]) -> Mapping[str, str]:
         names = set(self.columns.names)
         mapping = {key: key for key in keys if key in names}
         unknown = sorted(key for key in keys if key not in names)

@@ -24,45 +24,63 @@ class Rebuilt:
     """One group's answer for every request row, in the order of the rows.
 
     `found` holds a `Found` value a row, `event_time` the record's, `features` a column for each feature under its name in the
-    store. `training` holds the same features under the documented query's rule (event time alone).
+    store. `training` holds the same features under the documented query's rule (event time alone); None where nobody asked.
     """
 
     group: Group
     found: pa.ChunkedArray
     event_time: pa.ChunkedArray
     features: pa.Table
-    training: pa.Table
+    training: pa.Table | None = None
 
 
-def rebuild(requests: pa.Table, time_column: str, groups: Sequence[Group], connection: Any = None) -> list[Rebuilt]:
-    """Returns each group's answers for `requests`.
+@dataclass(frozen=True, eq=False)
+class _History:
+    """The entries of one group under both rules."""
 
-    `connection` is an Ibis backend, DuckDB in memory by default. Raises UsageError where a request has no column that an id
-    needs, and MonitoringError where the offline store cannot be read.
+    group: Group
+    known: pa.Table
+    trained: pa.Table | None
+
+
+class OfflineHistory:
+    """The histories of some feature groups, read once and asked many times.
+
+    `connection` is an Ibis backend, DuckDB in memory by default. `with_training` also keeps the documented query's rule.
+    Raises MonitoringError where the offline store cannot be read.
     """
-    for group in groups:
-        for column in group.id_columns:
-            if column not in requests.column_names:
-                raise UsageError(
-                    f"the id of group {group.name} needs the column {column!r}; the requests have "
-                    f"{', '.join(requests.column_names)}"
-                )
-    backend = connection if connection is not None else ibis.duckdb.connect()
-    return [_rebuild(requests, time_column, group, backend) for group in groups]
 
+    def __init__(self, groups: Sequence[Group], connection: Any = None, *, with_training: bool = False) -> None:
+        self._backend = connection if connection is not None else ibis.duckdb.connect()
+        self._histories = [self._read(group, with_training) for group in groups]
 
-def _rebuild(requests: pa.Table, time_column: str, group: Group, backend: Any) -> Rebuilt:
-    names = list(group.features)
-    records = ibis.memtable(read_records(group))
-    wanted = requests.select([time_column, *dict.fromkeys(group.id_columns)])
-    rows = ibis.memtable(wanted.append_column("row", pa.array(range(requests.num_rows), pa.int64())))
-    asked = rows.select("row", record_id=id_of(rows, group), time=rows[time_column].cast("timestamp('UTC', 6)"))
-    known = _answers(backend, holding(asked, timeline(records, names), names, group.ttl_seconds))
-    trained = _answers(backend, holding(asked, by_event_time(records, names), names, group.ttl_seconds))
-    return Rebuilt(group, known["found"], known["event_time"], known.select(names), trained.select(names))
+    def answer(self, requests: pa.Table, time_column: str) -> list[Rebuilt]:
+        """Returns each group's answers for `requests`. Raises UsageError where an id needs a column that is not there."""
+        for history in self._histories:
+            for column in history.group.id_columns:
+                if column not in requests.column_names:
+                    raise UsageError(
+                        f"the id of group {history.group.name} needs the column {column!r}; the requests have "
+                        f"{', '.join(requests.column_names)}"
+                    )
+        return [self._answer(requests, time_column, history) for history in self._histories]
 
+    def _read(self, group: Group, with_training: bool) -> _History:
+        records, names = ibis.memtable(read_records(group)), list(group.features)
+        known = self._backend.to_pyarrow(timeline(records, names))
+        return _History(
+            group, known, self._backend.to_pyarrow(by_event_time(records, names)) if with_training else None
+        )
 
-def _answers(backend: Any, expression: Any) -> pa.Table:
-    """Returns the rows of `holding` in the order of the requests."""
-    table: pa.Table = backend.to_pyarrow(expression)
-    return table.sort_by("row")
+    def _answer(self, requests: pa.Table, time_column: str, history: _History) -> Rebuilt:
+        group, names = history.group, list(history.group.features)
+        wanted = requests.select([time_column, *dict.fromkeys(group.id_columns)])
+        rows = ibis.memtable(wanted.append_column("row", pa.array(range(requests.num_rows), pa.int64())))
+        asked = rows.select("row", record_id=id_of(rows, group), time=rows[time_column].cast("timestamp('UTC', 6)"))
+        known = self._held(asked, history.known, group, names)
+        trained = None if history.trained is None else self._held(asked, history.trained, group, names).select(names)
+        return Rebuilt(group, known["found"], known["event_time"], known.select(names), trained)
+
+    def _held(self, asked: Any, entries: pa.Table, group: Group, names: list[str]) -> pa.Table:
+        table: pa.Table = self._backend.to_pyarrow(holding(asked, ibis.memtable(entries), names, group.ttl_seconds))
+        return table.sort_by("row")

@@ -64,6 +64,8 @@ def compare(captured: pa.Table, rebuilt: Sequence[Rebuilt], event_ids: pa.Chunke
     """
     found: list[FeatureSkew] = []
     for answer in rebuilt:
+        if answer.training is None:
+            raise ValueError("the histories were read without the training rule: pass with_training=True")
         for feature, column in answer.group.features.items():
             if column not in captured.column_names:
                 raise UsageError(
