@@ -18,7 +18,7 @@ from monitoring.errors import MonitoringError
 from monitoring.states.column import ColumnState
 from monitoring.states.merging import merge_columns
 from monitoring.states.store_health import StoreState, merge_stores
-from monitoring.states.units import UnitKind, UnitTable, merge_units, weighted
+from monitoring.states.units import UnitKind, UnitTable, merge_units, weighted, without_empty
 
 SAMPLE = 256
 """Events kept with the coarse bins of their first rows, to name events for any bin that moved."""
@@ -59,7 +59,7 @@ class SliceState:
     `first` and `last` are event times in microseconds since 1970 UTC, None without times. `square_rows` is the sum over
     requests of (rows of the request)**2. `columns` holds every binned column and every other column that some file has;
     `requests`, `hours` and `groups` count the binned columns by unit (`hours` is empty without times, `groups` without
-    `--unit COLUMN`).
+    `--unit COLUMN`). `levels` counts by unit in blocks of 1, 8, 64 … requests, only while a baseline is built.
     """
 
     rows: int = 0
@@ -72,6 +72,7 @@ class SliceState:
     requests: UnitTable = field(default_factory=lambda: UnitTable(UnitKind.REQUEST))
     hours: UnitTable = field(default_factory=lambda: UnitTable(UnitKind.HOUR))
     groups: UnitTable = field(default_factory=lambda: UnitTable(UnitKind.COLUMN))
+    levels: dict[int, UnitTable] = field(default_factory=dict)
     stores: dict[str, StoreState] = field(default_factory=dict)
     sample: EventSample = field(default_factory=EventSample)
 
@@ -117,13 +118,14 @@ class Profile:
         return replace(self, slices={key: state for key, state in self.slices.items() if keep(key)})
 
     def total(self) -> SliceState:
-        """Returns all slices as one, weighted by their sampling percentages where these differ."""
+        """Returns all slices as one, weighted by their sampling percentages where these differ, without empty blocks."""
         largest = max((key.sampling_percentage for key in self.slices), default=100.0)
         states = [
             weigh(state, largest / key.sampling_percentage if key.sampling_percentage > 0 else 1.0)
             for key, state in sorted(self.slices.items(), key=lambda entry: entry[0])
         ]
-        return reduce(merge_slices, states) if states else SliceState()
+        state = reduce(merge_slices, states) if states else SliceState()
+        return replace(state, requests=without_empty(state.requests))
 
 
 def merge_profiles(first: Profile, second: Profile) -> Profile:
@@ -163,6 +165,12 @@ def merge_slices(first: SliceState, second: SliceState) -> SliceState:
         merge_units(first.requests, second.requests),
         merge_units(first.hours, second.hours),
         merge_units(first.groups, second.groups),
+        {
+            size: merge_units(
+                first.levels.get(size, UnitTable(UnitKind.BLOCK)), second.levels.get(size, UnitTable(UnitKind.BLOCK))
+            )
+            for size in sorted({*first.levels, *second.levels})
+        },
         {
             name: merge_stores(first.stores.get(name, StoreState()), second.stores.get(name, StoreState()))
             for name in sorted({*first.stores, *second.stores})
@@ -210,6 +218,7 @@ def weigh(state: SliceState, weight: float) -> SliceState:
         requests=weighted(state.requests, weight),
         hours=weighted(state.hours, weight),
         groups=weighted(state.groups, weight),
+        levels={size: weighted(table, weight) for size, table in state.levels.items()},
     )
 
 

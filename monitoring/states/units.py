@@ -1,8 +1,8 @@
 """Counts by unit: how the rows of each request (or block of requests), hour, day or group fall into the coarse bins.
 
 The drift decision compares units, not rows, because the rows of one request are alike. Requests are known by a hash of their
-id. A table keeps single requests while there are at most SINGLE_REQUESTS, else BLOCKS blocks: the requests whose hashes begin
-with the same BLOCK_BITS bits. Which of the two it keeps depends on the requests alone, not on the order of merging, so that
+id. A table keeps single requests while there are at most SINGLE_REQUESTS, else BLOCKS blocks, some of which may be empty: the
+requests whose hashes begin with the same BLOCK_BITS bits. Which of the two it keeps depends on the requests alone, not on the order of merging, so that
 merging is associative. `coarsened` makes larger blocks.
 """
 
@@ -21,12 +21,13 @@ HASH_BITS = 64
 
 
 class UnitKind(StrEnum):
-    """What one unit is. COLUMN is a named column's value (`--unit COLUMN`)."""
+    """What one unit is. COLUMN is a named column's value (`--unit COLUMN`), BLOCK a block of a baseline's level."""
 
     REQUEST = "request"
     HOUR = "hour"
     DAY = "day"
     COLUMN = "column"
+    BLOCK = "block"
 
 
 @dataclass(slots=True)
@@ -64,6 +65,11 @@ def merge_units(first: UnitTable, second: UnitTable) -> UnitTable:
         return second if len(second) else first
     bits = min(first.bits, second.bits)
     first, second = shortened(first, bits), shortened(second, bits)
+    if np.array_equal(first.ids, second.ids):
+        added = {name: counts + second.counts[name] for name, counts in first.counts.items()}
+        labels = {**first.labels, **second.labels}
+        requests, rows = first.requests + second.requests, first.rows + second.rows
+        return UnitTable(first.kind, first.ids, requests, rows, added, bits, labels)
     merged = _grouped(
         first.kind,
         bits,
@@ -84,11 +90,31 @@ def canonical(table: UnitTable) -> UnitTable:
 
 
 def shortened(table: UnitTable, bits: int) -> UnitTable:
-    """Returns the table of blocks of requests by the first `bits` bits of their hashes."""
+    """Returns the table of all 2**bits blocks of requests, by the first `bits` bits of their hashes."""
     if bits == table.bits:
         return table
-    ids = table.ids >> np.uint64(table.bits - bits)
-    return _grouped(table.kind, bits, ids, table.requests, table.rows, table.counts, table.labels)
+    blocks = 1 << bits
+    index = (table.ids >> np.uint64(table.bits - bits)).astype(np.int64)
+
+    def spread(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        total = np.zeros((blocks, *array.shape[1:]))
+        np.add.at(total, index, array)
+        return total
+
+    counts = {name: spread(array) for name, array in table.counts.items()}
+    ids = np.arange(blocks, dtype=np.uint64)
+    return UnitTable(table.kind, ids, spread(table.requests), spread(table.rows), counts, bits, table.labels)
+
+
+def without_empty(table: UnitTable) -> UnitTable:
+    """Returns the table of the units that have a request or a row."""
+    kept = (table.requests > 0) | (table.rows > 0)
+    if kept.all():
+        return table
+    counts = {name: array[kept] for name, array in table.counts.items()}
+    return UnitTable(
+        table.kind, table.ids[kept], table.requests[kept], table.rows[kept], counts, table.bits, table.labels
+    )
 
 
 def coarsened(table: UnitTable, factor: int) -> UnitTable:

@@ -1,0 +1,305 @@
+"""Counts one column over the batches of a file.
+
+`ColumnCounter.add` counts one batch into the column's state and returns the coarse bin of each row, by which the caller counts
+units. What does not fit the column's bins (texts in a numeric column, rescued cells) stands in the bin of missing values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitoring.states.bin_table import BinTable
+from monitoring.states.binning import ColumnBinning, ColumnKind
+from monitoring.states.cells import Cells, Numbers, Opaque, Texts
+from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Reason, ValueKind
+from monitoring.states.hashing import hash_texts
+from monitoring.states.merging import added, merge_examples, smallest_hashes, smallest_names
+from monitoring.states.text import number_text, short_texts
+
+if TYPE_CHECKING:
+    from monitoring.states.row_set import RowSet
+
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_NO_EDGES: npt.NDArray[np.float64] = np.zeros(0)
+
+
+def unbinned(name: str) -> ColumnBinning:
+    """Returns the binning of a column that the baseline does not know."""
+    return ColumnBinning(name, ColumnKind.UNKNOWN, _NO_EDGES, (), np.zeros(1, np.int64), 0.0, np.nan, np.nan)
+
+
+@dataclass(slots=True)
+class Coded:
+    """The bins of the rows of one batch: the fine counts, and the coarse bin of each row."""
+
+    coarse: Codes
+    fine_counts: Codes
+
+
+class ColumnCounter:
+    """The state of one column, growing batch by batch."""
+
+    def __init__(self, binning: ColumnBinning) -> None:
+        self.binning = binning
+        bins = binning.fine
+        self.state = ColumnState(fine=np.zeros(bins + 1, np.int64), sums=np.zeros(bins))
+        self.known = False
+        self._table = BinTable(binning.edges)
+        self._coarse_of_fine = binning.coarse_of_fine
+        self._domain = pa.array(binning.domain, pa.string())
+        self._dictionary: _Dictionary | None = None
+
+    def add(self, cells: Cells, rows: RowSet, type_name: str) -> Coded:
+        """Counts the cells of the rows. Returns their bins."""
+        state, kind = self.state, self.binning.kind
+        self.known = True
+        state.rows += len(rows)
+        state.types[type_name] = state.types.get(type_name, 0) + len(rows)
+        if isinstance(cells, Numbers):
+            lists = cells.kind is ValueKind.LIST
+            if kind is ColumnKind.CATEGORICAL and not lists:
+                return self._add_texts(_as_texts(cells), rows, cells.kind, _numbers_kinds(cells))
+            binned = kind is (ColumnKind.LIST if lists else ColumnKind.NUMERIC)
+            return self._add_numbers(cells, rows, binned)
+        if isinstance(cells, Texts):
+            return self._add_texts(cells, rows, ValueKind.STRING, None)
+        return self._add_opaque(cells, rows)
+
+    def add_rescued(self, kind: ValueKind, rows: Codes, row_set: RowSet) -> None:
+        """Counts rescued cells: the rows of the set whose null cell has a value of this kind elsewhere."""
+        count = min(len(rows), self.state.missing)
+        self.state.missing -= count
+        self.state.rescued += count
+        self.state.kinds[kind] += count
+        self._examples(Reason.TYPE, row_set, rows)
+
+    def _add_numbers(self, cells: Numbers, rows: RowSet, binned: bool) -> Coded:
+        state, centre = self.state, self.binning.centre
+        values, missing, absent = cells.values, cells.nulls, 0
+        if cells.kind is None:
+            nans = np.isnan(values)
+            if missing is not None:
+                nans &= ~missing
+            count = int(np.count_nonzero(nans))
+            if count:
+                state.nans += count
+                missing = nans if missing is None else missing | nans
+        if missing is not None:
+            absent = int(np.count_nonzero(missing))
+            values = np.where(missing, centre, values)
+            state.missing += absent
+            self._examples_where(Reason.MISSING, rows, missing)
+        present = len(values) - absent
+        self._count_values(values, missing, present, cells.kind)
+        if not binned:
+            if self.binning.kind is not ColumnKind.UNKNOWN and present:
+                self._examples_where(Reason.TYPE, rows, None if missing is None else ~missing)
+            return self._unfit(len(rows))
+        codes = self._table.codes(values)
+        bins = self.binning.fine
+        if missing is not None:
+            codes[missing] = bins
+        fine = np.bincount(codes, minlength=bins + 1)
+        state.fine += fine
+        if len(self.binning.edges):
+            low, high = self.binning.edges[0], self.binning.edges[-1]
+            state.sums += np.bincount(codes, np.clip(values, low, high), bins + 1)[:bins]
+            for reason, code in ((Reason.BELOW, 0), (Reason.ABOVE, bins - 1)):
+                if fine[code]:
+                    self._examples_where(reason, rows, codes == code)
+            state.below += int(fine[0])
+            state.above += int(fine[bins - 1])
+        return Coded(self._coarse_of_fine.take(codes), fine)
+
+    def _count_values(
+        self, values: npt.NDArray[np.float64], missing: Mask | None, present: int, kind: ValueKind | None
+    ) -> None:
+        """Counts kinds and moments. The slots of missing values hold the centre, which adds nothing to the moments."""
+        state, centre = self.state, self.binning.centre
+        filled = len(values) - present
+        if not present:
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = values - centre
+            first, second = float(np.add.reduce(moved)), float(np.einsum("i,i->", moved, moved))
+        if not np.isfinite(second):
+            infinite = np.isinf(values)
+            below = int(np.count_nonzero(values == -np.inf))
+            above = int(np.count_nonzero(infinite)) - below
+            if below or above:
+                state.infinities = (state.infinities[0] + below, state.infinities[1] + above)
+                keep = ~infinite if missing is None else ~(infinite | missing)
+                if kind is None:
+                    state.kinds[ValueKind.FRACTIONAL] += below + above
+                else:
+                    state.kinds[kind] += below + above
+                state.negatives += below
+                kept = values[keep]
+                self._count_values(kept, None, len(kept), kind)
+                return
+        state.finite += present
+        state.sum1 += first
+        state.sum2 += second
+        if filled and missing is not None:
+            there = ~missing
+            low = float(values.min(where=there, initial=np.inf))
+            high = float(values.max(where=there, initial=-np.inf))
+        else:
+            low, high = float(values.min()), float(values.max())
+        state.minimum, state.maximum = min(state.minimum, low), max(state.maximum, high)
+        if low < 0:
+            state.negatives += int(np.count_nonzero(values < 0)) - (filled if centre < 0 else 0)
+        if low <= 1 and high >= 0:
+            zero_one = np.count_nonzero(values == 0) + np.count_nonzero(values == 1)
+            state.zero_one += int(zero_one) - (filled if centre in (0.0, 1.0) else 0)
+        if kind is not None:
+            state.kinds[kind] += present
+            return
+        whole = int(np.count_nonzero(np.floor(values) == values)) - (filled if centre == np.floor(centre) else 0)
+        state.kinds[ValueKind.INTEGRAL] += whole
+        state.kinds[ValueKind.FRACTIONAL] += present - whole
+
+    def _add_texts(self, cells: Texts, rows: RowSet, kind: ValueKind | None, kinds: Codes | None) -> Coded:
+        state = self.state
+        if self._dictionary is None or not self._dictionary.same(cells.dictionary):
+            self._dictionary = _Dictionary(cells.dictionary, self._domain)
+        known = self._dictionary
+        size = len(known.codes) - 1
+        by_value = np.bincount(cells.indices + 1, minlength=size + 1)
+        absent, by_value = int(by_value[0]), by_value[1:]
+        if absent:
+            state.missing += absent
+            self._examples_where(Reason.MISSING, rows, cells.indices < 0)
+        if kinds is not None:
+            state.kinds += kinds
+        elif kind is not None:
+            state.kinds[kind] += len(rows) - absent
+        present = np.flatnonzero(by_value)
+        if kind is ValueKind.STRING:
+            self._count_distinct(known, present)
+        if self.binning.kind is ColumnKind.UNKNOWN:
+            self._count_unseen(known, present, by_value)
+            return self._unfit(len(rows))
+        if self.binning.kind is not ColumnKind.CATEGORICAL:
+            if len(present):
+                self._examples_where(Reason.TYPE, rows, cells.indices >= 0)
+            return self._unfit(len(rows))
+        bins = self.binning.fine
+        other = len(self.binning.domain)
+        fine = np.bincount(known.codes[:-1], by_value, bins + 1).astype(np.int64)
+        fine[bins] += absent
+        state.fine += fine
+        if self.binning.domain_complete and fine[other]:
+            outside = present[known.codes[present] == other]
+            self._count_unseen(known, outside, by_value)
+            self._examples_where(Reason.UNSEEN, rows, known.codes.take(cells.indices) == other)
+        coarse = self._coarse_of_fine.take(np.append(known.codes[:-1], bins))
+        return Coded(coarse.take(cells.indices), fine)
+
+    def _count_distinct(self, known: _Dictionary, present: Codes) -> None:
+        hashes = known.hashes if len(present) == len(known.hashes) else known.hashes[present]
+        kept = self.state.hashes
+        if len(kept) == HASHES:
+            hashes = hashes[hashes < kept[-1]]
+        elif len(hashes) > 4 * HASHES:
+            hashes = np.partition(hashes, 2 * HASHES)[: 2 * HASHES]
+        if len(hashes):
+            self.state.hashes = smallest_hashes(kept, np.unique(hashes)[:HASHES])
+
+    def _count_unseen(self, known: _Dictionary, present: Codes, by_value: Codes) -> None:
+        if len(present) > UNSEEN_VALUES:
+            order = np.argpartition(known.hashes[present], UNSEEN_VALUES)
+            present = present[order[:UNSEEN_VALUES]]
+        names = known.texts.take(pa.array(present)).to_pylist()
+        counts = {name: int(by_value[index]) for name, index in zip(names, present, strict=True)}
+        self.state.unseen = smallest_names(added(self.state.unseen, counts))
+
+    def _add_opaque(self, cells: Opaque, rows: RowSet) -> Coded:
+        state = self.state
+        absent = 0 if cells.nulls is None else int(np.count_nonzero(cells.nulls))
+        state.missing += absent
+        state.kinds[ValueKind.OTHER] += cells.rows - absent
+        if absent and cells.nulls is not None:
+            self._examples_where(Reason.MISSING, rows, cells.nulls)
+        return self._unfit(cells.rows)
+
+    def _unfit(self, rows: int) -> Coded:
+        bins = self.binning.fine
+        fine = np.zeros(bins + 1, np.int64)
+        fine[bins] = rows
+        self.state.fine += fine
+        return Coded(np.full(rows, self._coarse_of_fine[-1]), fine)
+
+    def _examples_where(self, reason: Reason, rows: RowSet, mask: Mask | None) -> None:
+        self._examples(reason, rows, rows.front_of(mask))
+
+    def _examples(self, reason: Reason, rows: RowSet, indices: Codes) -> None:
+        entries = rows.examples(indices)
+        if entries:
+            self.state.examples = merge_examples(self.state.examples, {reason: entries})
+
+
+class _Dictionary:
+    """What is known of a dictionary of texts: the fine bin of each (that of null is last), and their hashes."""
+
+    def __init__(self, dictionary: pa.Array, domain: pa.Array) -> None:
+        self._source = dictionary
+        self.texts = short_texts(dictionary)
+        other = len(domain)
+        codes = pc.index_in(self.texts, value_set=domain) if other else pa.nulls(len(dictionary), pa.int32())
+        self.codes: Codes = np.append(np.asarray(pc.fill_null(codes, other)).astype(np.int64), other + 1)
+        self._hashes: npt.NDArray[np.uint64] | None = None
+
+    @property
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """The hash of each text, computed at the first use."""
+        if self._hashes is None:
+            self._hashes = hash_texts(self.texts)
+        return self._hashes
+
+    def same(self, dictionary: pa.Array) -> bool:
+        """Returns True if this is the very dictionary (the reader gives the same one to the batches of a row group)."""
+        ours, theirs = self._source.buffers(), dictionary.buffers()
+        return (
+            len(self._source) == len(dictionary)
+            and self._source.offset == dictionary.offset
+            and all(
+                (a is None and b is None) or (a is not None and b is not None and a.address == b.address)
+                for a, b in zip(ours, theirs, strict=True)
+            )
+        )
+
+
+def _as_texts(cells: Numbers) -> Texts:
+    """Returns numbers as the texts by which they meet a category; booleans are `true` and `false`."""
+    missing = np.isnan(cells.values)
+    if cells.nulls is not None:
+        missing |= cells.nulls
+    values, index = np.unique(np.where(missing, 0.0, cells.values), return_inverse=True)
+    if cells.kind is ValueKind.BOOLEAN:
+        texts = ["true" if value else "false" for value in values]
+    else:
+        texts = [number_text(float(value)) if np.isfinite(value) else str(value) for value in values]
+    return Texts(np.where(missing, -1, index), pa.array(texts, pa.string()))
+
+
+def _numbers_kinds(cells: Numbers) -> Codes | None:
+    """Returns the kinds of numbers that are not all of one kind."""
+    if cells.kind is not None:
+        return None
+    missing = np.isnan(cells.values)
+    if cells.nulls is not None:
+        missing |= cells.nulls
+    present = cells.values[~missing]
+    kinds = np.zeros(len(ValueKind), np.int64)
+    kinds[ValueKind.INTEGRAL] = np.count_nonzero((np.floor(present) == present) & np.isfinite(present))
+    kinds[ValueKind.FRACTIONAL] = len(present) - kinds[ValueKind.INTEGRAL]
+    return kinds

@@ -1,0 +1,353 @@
+"""The kernel: Arrow batches of one file in, one profile out. Every engine runs this code, so engines give equal results.
+
+Counts are kept apart by slice. A batch may hold any number of rows and may split an event. The caller decides what a duplicate
+is: the kernel collects a key for each row (event and item) and leaves out the keys it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitoring.states.binning import ColumnBinning, ColumnKind
+from monitoring.states.cells import cells_of
+from monitoring.states.column import ColumnState, ValueKind
+from monitoring.states.column_counter import ColumnCounter, unbinned
+from monitoring.states.events import NO_TIME, Events, column_of, find_events, slices_of
+from monitoring.states.groupings import ColumnGrouper, Grouper, Grouping, HourGrouper, LevelGrouper, RequestGrouper
+from monitoring.states.hashing import hash_names, mix
+from monitoring.states.layout import FileFacts, Layout
+from monitoring.states.profile import EventSample, Profile, SliceKey, SliceState, merge_samples
+from monitoring.states.rescued import rescued_cells
+from monitoring.states.row_set import RowSet
+from monitoring.states.store_health import StoreState, count_ages, merge_stores
+from monitoring.states.units import UnitKind, UnitTable, merge_units
+
+Hashes = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a pass counts: the bins, which columns mean what, and the levels of a baseline that is being built.
+
+    `start` and `end` bound the event times, in microseconds since 1970 UTC.
+    """
+
+    baseline_id: str
+    binning: Mapping[str, ColumnBinning]
+    layout: Layout
+    levels: tuple[LevelGrouper, ...] = ()
+    start: int | None = None
+    end: int | None = None
+
+
+class Kernel:
+    """Counts the batches of one file.
+
+    `name` seeds the hashes of rows that have no event id. `excluded` are the sorted keys of rows that were counted before;
+    with `exact` the kernel leaves out these and every repetition within the file.
+    """
+
+    def __init__(
+        self, plan: Plan, facts: FileFacts, name: str, excluded: Hashes | None = None, exact: bool = False
+    ) -> None:
+        self._plan = plan
+        self._facts = facts
+        self._seed = hash_names([name])[0]
+        self._seen = np.zeros(0, np.uint64) if excluded is None else excluded
+        self._exact = exact
+        self._row = 0
+        self._keys: list[Hashes] = []
+        self._slices: dict[SliceKey, _SliceCounter] = {}
+        self._timeless = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Counts a batch."""
+        numbers = mix(np.arange(self._row, self._row + batch.num_rows, dtype=np.uint64) ^ self._seed)
+        self._row += batch.num_rows
+        for key, rows in slices_of(batch, self._plan.layout):
+            part = batch if rows is None else batch.take(pa.array(rows))
+            self._add_slice(key, part, numbers if rows is None else numbers[rows])
+
+    def _add_slice(self, key: SliceKey, batch: pa.RecordBatch, numbers: Hashes) -> None:
+        events = find_events(batch, self._plan.layout, numbers)
+        kept = self._inside(events)
+        if not kept.all():
+            numbers, batch = numbers[kept], batch.filter(pa.array(kept))
+            events = find_events(batch, self._plan.layout, numbers)
+        repeated = 0
+        if events.keys is not None and not self._exact:
+            self._keys.append(events.keys)
+        elif events.keys is not None:
+            fresh = self._fresh(events.keys)
+            repeated = int(np.count_nonzero(~fresh))
+            if repeated:
+                numbers, batch = numbers[fresh], batch.filter(pa.array(fresh))
+                events = find_events(batch, self._plan.layout, numbers)
+        if key not in self._slices:
+            self._slices[key] = _SliceCounter(self._plan, self._facts)
+        counter = self._slices[key]
+        counter.state.duplicates += repeated
+        if batch.num_rows:
+            counter.add(batch, events)
+
+    def keys(self) -> Hashes:
+        """Returns the sorted keys of all rows; with `exact` those of all files that were excluded as well."""
+        return self._seen if self._exact else np.sort(np.concatenate(self._keys or [self._seen[:0]]))
+
+    def profile(self) -> Profile:
+        """Returns the profile of all batches."""
+        facts = self._facts
+        notes: tuple[str, ...] = ()
+        if self._timeless:
+            notes = (f"{self._timeless:,} rows have no time in {self._plan.layout.time}: they belong to no window",)
+        return Profile(
+            self._plan.baseline_id,
+            {key: counter.finished() for key, counter in self._slices.items()},
+            facts.predictions,
+            facts.hashed,
+            facts.json,
+            dict(facts.renamed),
+            notes,
+        )
+
+    def _inside(self, events: Events) -> npt.NDArray[np.bool_]:
+        """Returns True for the rows of the window."""
+        inside = np.ones(len(events), np.bool_)
+        start, end = self._plan.start, self._plan.end
+        if events.times is None or (start is None and end is None):
+            return inside
+        timed = events.times != NO_TIME
+        self._timeless += int(np.count_nonzero(~timed))
+        inside &= timed
+        if start is not None:
+            inside &= events.times >= start
+        if end is not None:
+            inside &= events.times < end
+        return inside
+
+    def _fresh(self, keys: Hashes) -> npt.NDArray[np.bool_]:
+        """Returns True for the first row of each key that was not seen before, and notes the keys as seen."""
+        fresh = np.zeros(len(keys), np.bool_)
+        distinct, index = np.unique(keys, return_index=True)
+        place = np.searchsorted(self._seen, distinct)
+        known = np.zeros(len(distinct), np.bool_)
+        inside = place < len(self._seen)
+        known[inside] = self._seen[place[inside]] == distinct[inside]
+        fresh[index[~known]] = True
+        self._seen = np.union1d(self._seen, distinct[~known])
+        return fresh
+
+
+@dataclass
+class _SliceCounter:
+    """Counts the rows of one slice of a file."""
+
+    plan: Plan
+    facts: FileFacts
+    state: SliceState = field(default_factory=SliceState)
+    columns: dict[str, ColumnCounter] = field(default_factory=dict)
+    counted: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    runs: list[tuple[Hashes, Indices]] = field(default_factory=list)
+
+    def add(self, batch: pa.RecordBatch, events: Events) -> None:
+        """Counts rows, and each column by unit."""
+        layout = self.plan.layout
+        if layout.event_id and not layout.item_index and events.ids is not None:
+            self._find_firsts(events)
+        groupings = self._groupings(events, column_of(batch, layout.unit))
+        every, firsts = RowSet(events, None, groupings), RowSet(events, events.firsts, groupings)
+        self._count_rows(batch, events)
+        self._count_stores(batch, events.firsts)
+        counts: dict[str, dict[str, npt.NDArray[np.float64]]] = {name: {} for name in groupings}
+        chosen, sample = firsts.sampled()
+        rescued = rescued_cells(column_of(batch, layout.rescued))
+        for index, name in enumerate(batch.schema.names):
+            if not layout.is_feature(name):
+                continue
+            counter = self._counter(name)
+            rows = firsts if counter.binning.request_level else every
+            column = batch.column(index)
+            cells = cells_of(column if rows is every else column.take(pa.array(events.firsts)))
+            coded = counter.add(cells, rows, str(_plain(column.type)))
+            if name in self.facts.request:
+                counter.state.request_rows += len(rows)
+            self._add_rescued(counter, rescued.pop(name, []), rows)
+            binning = counter.binning
+            if binning.kind is ColumnKind.UNKNOWN:
+                continue
+            totals = np.bincount(binning.coarse_of_fine, coded.fine_counts, binning.coarse)
+            for table, groups in rows.groups.items():
+                counts[table][name] = groups.counts(coded.coarse, binning.coarse, totals)
+            positions = chosen if rows is firsts else events.firsts[chosen]
+            sample.bins[name] = coded.coarse.take(positions).astype(np.uint8)
+        self._add_absent(batch, every, firsts, counts, sample, rescued)
+        self._add_tables(groupings, every, firsts, counts)
+        self.state.sample = merge_samples(self.state.sample, sample)
+
+    def finished(self) -> SliceState:
+        """Returns the state."""
+        state = self.state
+        if self.runs:
+            hashes = np.concatenate([hashes for hashes, _ in self.runs])
+            _, index = np.unique(hashes, return_inverse=True)
+            rows = np.bincount(index, np.concatenate([counts for _, counts in self.runs]))
+            state.square_rows = int(np.square(rows).sum())
+            self.runs = []
+        state.columns = {name: counter.state for name, counter in self.columns.items()}
+        return state
+
+    def _counter(self, name: str) -> ColumnCounter:
+        counter = self.columns.get(name)
+        if counter is None:
+            binning = self.plan.binning.get(name) or unbinned(name)
+            counter = self.columns[name] = ColumnCounter(binning)
+            before = self.state.rows - self._batch_rows
+            if before:
+                _make_absent(counter.state, before)
+        return counter
+
+    def _find_firsts(self, events: Events) -> None:
+        """Without an item index, an event counts at its first row in this file, wherever its other rows stand."""
+        distinct, index = np.unique(events.hashes, return_index=True)
+        starts = np.searchsorted(events.group, index)
+        place = np.searchsorted(self.counted, distinct)
+        known = np.zeros(len(distinct), np.bool_)
+        inside = place < len(self.counted)
+        known[inside] = self.counted[place[inside]] == distinct[inside]
+        events.firsts = np.sort(starts[~known])
+        self.counted = np.union1d(self.counted, distinct[~known])
+
+    def _groupings(self, events: Events, unit_column: pa.Array | None) -> dict[str, Grouping]:
+        groupers: dict[str, Grouper] = {"requests": RequestGrouper(), "hours": HourGrouper()}
+        if self.plan.layout.unit:
+            groupers["groups"] = ColumnGrouper()
+        for level in self.plan.levels:
+            groupers[f"level {level.size}"] = level
+        found = {name: grouper.group(events, unit_column) for name, grouper in groupers.items()}
+        return {name: grouping for name, grouping in found.items() if grouping is not None}
+
+    def _count_rows(self, batch: pa.RecordBatch, events: Events) -> None:
+        state = self.state
+        self._batch_rows = batch.num_rows
+        state.rows += batch.num_rows
+        state.events += len(events.firsts)
+        counts = column_of(batch, self.plan.layout.item_count)
+        if counts is not None:
+            items = np.asarray(counts.cast(pa.int64()).fill_null(1)).take(events.firsts)
+            state.square_rows += int(np.square(items).sum())
+        elif events.ids is None:
+            state.square_rows += batch.num_rows
+        else:
+            self.runs.append((events.hashes, np.bincount(events.group)))
+        if events.times is not None:
+            times = events.times[events.times != NO_TIME]
+            if len(times):
+                low, high = int(times.min()), int(times.max())
+                state.first = low if state.first is None else min(state.first, low)
+                state.last = high if state.last is None else max(state.last, high)
+
+    def _count_stores(self, batch: pa.RecordBatch, firsts: Indices) -> None:
+        age, missing = self.plan.layout.age_prefix, self.plan.layout.missing_prefix
+        if not age:
+            return
+        groups = {
+            name.removeprefix(prefix)
+            for name in batch.schema.names
+            for prefix in (age, missing)
+            if name.startswith(prefix)
+        }
+        for group in sorted(groups):
+            found = StoreState()
+            rows = pa.array(firsts)
+            counts, ages = column_of(batch, missing + group), column_of(batch, age + group)
+            if counts is not None:
+                ids = np.asarray(counts.take(rows).cast(pa.int64()).drop_null())
+                found.events = len(ids)
+                found.missing_ids, found.events_with_missing = int(ids.sum()), int(np.count_nonzero(ids))
+            if ages is not None:
+                seconds = np.asarray(ages.take(rows).cast(pa.float64()).drop_null())
+                seconds = seconds[np.isfinite(seconds)]
+                found.events = max(found.events, len(seconds))
+                if len(seconds):
+                    found.ages = count_ages(seconds)
+                    found.oldest, found.newest = float(seconds.max()), float(seconds.min())
+            self.state.stores[group] = merge_stores(self.state.stores.get(group, StoreState()), found)
+
+    def _add_rescued(self, counter: ColumnCounter, found: Sequence[tuple[ValueKind, Indices]], rows: RowSet) -> None:
+        for kind, indices in found:
+            if rows.rows is not None:
+                indices = np.flatnonzero(np.isin(rows.rows, indices))
+            if len(indices):
+                counter.add_rescued(kind, indices, rows)
+
+    def _add_absent(
+        self,
+        batch: pa.RecordBatch,
+        every: RowSet,
+        firsts: RowSet,
+        counts: dict[str, dict[str, npt.NDArray[np.float64]]],
+        sample: EventSample,
+        rescued: dict[str, list[tuple[ValueKind, Indices]]],
+    ) -> None:
+        """Counts the columns of the baseline that the file lacks, and those that only an earlier batch had."""
+        here = set(batch.schema.names)
+        names = (*self.plan.binning, *(name for name in self.columns if name not in self.plan.binning))
+        for name in names:
+            if name in here or not self.plan.layout.is_feature(name):
+                continue
+            counter = self._counter(name)
+            binning = counter.binning
+            rows = firsts if binning.request_level else every
+            _make_absent(counter.state, len(rows))
+            self._add_rescued(counter, rescued.pop(name, []), rows)
+            if binning.kind is ColumnKind.UNKNOWN:
+                continue
+            for table, groups in rows.groups.items():
+                lacking = np.zeros((groups.units, binning.coarse))
+                lacking[:, -1] = groups.sizes()
+                counts[table][name] = lacking
+            sample.bins[name] = np.full(len(sample.hashes), binning.coarse_of_fine[-1], np.uint8)
+
+    def _add_tables(
+        self,
+        groupings: Mapping[str, Grouping],
+        every: RowSet,
+        firsts: RowSet,
+        counts: Mapping[str, dict[str, npt.NDArray[np.float64]]],
+    ) -> None:
+        for name, grouping in groupings.items():
+            requests, rows = firsts.groups[name].sizes(), every.groups[name].sizes()
+            table = UnitTable(
+                grouping.kind, grouping.ids, requests, rows, dict(counts[name]), grouping.bits, grouping.labels
+            )
+            state = self.state
+            if name == "requests":
+                state.requests = merge_units(state.requests, table)
+            elif name == "hours":
+                state.hours = merge_units(state.hours, table)
+            elif name == "groups":
+                state.groups = merge_units(state.groups, table)
+            else:
+                size = int(name.removeprefix("level "))
+                state.levels[size] = merge_units(state.levels.get(size, UnitTable(UnitKind.BLOCK)), table)
+
+    _batch_rows: int = 0
+
+
+def _make_absent(state: ColumnState, rows: int) -> None:
+    """Counts rows of a file without the column."""
+    state.rows += rows
+    state.missing += rows
+    state.absent += rows
+    state.fine[-1] += rows
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Returns the type of the values; a dictionary is a way to store them."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
