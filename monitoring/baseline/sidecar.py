@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from monitoring.states.codec import Arrays, pack_units, read_arrays, unpack_units, write_arrays
 from monitoring.states.units import UnitTable
 
 SINGLE_UNITS = 2000
@@ -33,12 +34,36 @@ class BaselineUnits:
     `requests` is the number of requests in the baseline. `levels` ascend by size; they are empty for a baseline without
     units (Model Monitor's files, or training data in which no column names the request). `rows_are_units`: each row was taken
     as a request of its own. `hours` has every hour of the baseline, and is empty without event times; `groups` counts by the
-    values of `unit_column`.
+    values of a named column.
     """
 
     requests: int
     levels: tuple[Level, ...]
     hours: UnitTable
     groups: UnitTable
-    unit_column: str = ""
     rows_are_units: bool = False
+
+
+def encode_units(units: BaselineUnits) -> bytes:
+    """Returns the units as the bytes of `units.arrow`."""
+    arrays: Arrays = {}
+    tables = [units.hours, units.groups, *(level.table for level in units.levels)]
+    names = list(dict.fromkeys(name for table in tables for name in table.counts))
+    content = {
+        "requests": units.requests,
+        "rows_are_units": units.rows_are_units,
+        "names": names,
+        "sizes": [level.size for level in units.levels],
+        "tables": [pack_units(table, names, arrays, str(number)) for number, table in enumerate(tables)],
+    }
+    return write_arrays("units", arrays, content)
+
+
+def decode_units(data: bytes) -> BaselineUnits:
+    """Returns the units in the bytes of `units.arrow`. Raises MonitoringError where they are damaged or something else."""
+    arrays, content = read_arrays("units", data)
+    tables = [
+        unpack_units(entry, content["names"], arrays, str(number)) for number, entry in enumerate(content["tables"])
+    ]
+    levels = tuple(Level(size, table) for size, table in zip(content["sizes"], tables[2:], strict=True))
+    return BaselineUnits(content["requests"], levels, tables[0], tables[1], content["rows_are_units"])

@@ -157,7 +157,7 @@ class ColumnCounter:
         state.minimum, state.maximum = min(state.minimum, low), max(state.maximum, high)
         if low < 0:
             state.negatives += int(np.count_nonzero(values < 0)) - (filled if centre < 0 else 0)
-        if low <= 1 and high >= 0:
+        if low <= 1 and high >= 0 and kind in (None, ValueKind.INTEGRAL):
             zero_one = np.count_nonzero(values == 0) + np.count_nonzero(values == 1)
             state.zero_one += int(zero_one) - (filled if centre in (0.0, 1.0) else 0)
         if kind is not None:

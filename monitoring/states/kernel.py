@@ -6,7 +6,7 @@ is: the kernel collects a key for each row (event and item) and leaves out the k
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,8 @@ Indices = npt.NDArray[np.int64]
 class Plan:
     """What a pass counts: the bins, which columns mean what, and the levels of a baseline that is being built.
 
-    `start` and `end` bound the event times, in microseconds since 1970 UTC.
+    `start` and `end` bound the event times, in microseconds since 1970 UTC. `sampler` gets every batch that is counted, with
+    the hash of each row's event.
     """
 
     baseline_id: str
@@ -44,6 +45,7 @@ class Plan:
     levels: tuple[LevelGrouper, ...] = ()
     start: int | None = None
     end: int | None = None
+    sampler: Callable[[pa.RecordBatch, Hashes], None] | None = None
 
 
 class Kernel:
@@ -95,6 +97,8 @@ class Kernel:
         counter.state.duplicates += repeated
         if batch.num_rows:
             counter.add(batch, events)
+            if self._plan.sampler is not None:
+                self._plan.sampler(batch, events.hashes.take(events.group))
 
     def keys(self) -> Hashes:
         """Returns the sorted keys of all rows; with `exact` those of all files that were excluded as well."""
@@ -174,7 +178,7 @@ class _SliceCounter:
             rows = firsts if counter.binning.request_level else every
             column = batch.column(index)
             cells = cells_of(column if rows is every else column.take(pa.array(events.firsts)))
-            coded = counter.add(cells, rows, str(_plain(column.type)))
+            coded = counter.add(cells, rows, _type_name(column.type))
             if name in self.facts.request:
                 counter.state.request_rows += len(rows)
             self._add_rescued(counter, rescued.pop(name, []), rows)
@@ -348,6 +352,8 @@ def _make_absent(state: ColumnState, rows: int) -> None:
     state.fine[-1] += rows
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Returns the type of the values; a dictionary is a way to store them."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _type_name(kind: pa.DataType) -> str:
+    """Returns the name of the values' type. A dictionary, a large string and a view are ways to store the same values."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return "string" if is_text else str(kind)

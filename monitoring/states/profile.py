@@ -82,7 +82,7 @@ class Profile:
     """The state of some rows, counted in the bins of one baseline.
 
     `baseline_id` names the binning. `predictions`, `hashed` and `json` are the columns that some file calls so; `renamed`
-    gives a feature's own name by column. `notes` are sentences about what was read: a corrupt object, times without a zone.
+    gives a feature's own name by column. `unreadable` names the parts that could not be read. `notes` are sentences about what was read: a corrupt object, times without a zone.
     """
 
     baseline_id: str = ""
@@ -91,6 +91,7 @@ class Profile:
     hashed: frozenset[str] = frozenset()
     json: frozenset[str] = frozenset()
     renamed: dict[str, str] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -145,6 +146,7 @@ def merge_profiles(first: Profile, second: Profile) -> Profile:
         first.hashed | second.hashed,
         first.json | second.json,
         {**first.renamed, **second.renamed},
+        tuple(dict.fromkeys((*first.unreadable, *second.unreadable))),
         tuple(dict.fromkeys((*first.notes, *second.notes))),
     )
 

@@ -1,0 +1,168 @@
+"""Parquet and CSV files that are not captured data: one file, a directory, or a prefix of a bucket.
+
+Each file keeps its own types. In CSV only the unquoted empty field is missing, and dates stay texts.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+import pyarrow.parquet as pq
+
+from monitoring.errors import MonitoringError, UsageError
+from monitoring.result import Completeness
+from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
+from monitoring.source.time_column import TimeColumn
+from monitoring.states.layout import FileFacts, Layout
+from monitoring.storage import key_in_storage, open_storage
+
+if TYPE_CHECKING:
+    from monitoring.source.part import OpenPart
+    from monitoring.window import Window
+
+SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+WHOLE_CSV = 256 << 20
+"""A CSV file up to this size is read whole, so that types follow from all rows; of a larger one the first block decides."""
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file"):
+    """One file below a storage. `time` names the time column."""
+
+    uri: str
+    key: str
+    format: str
+    time: str
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file's key."""
+        return self.key
+
+    def fetch(self) -> OpenPart:
+        """Returns the file's rows. A local Parquet file is mapped, anything else is read."""
+        where = f"{self.uri}/{self.key}"
+        try:
+            local = self.uri.startswith("file://") and self.format == "parquet"
+            if local:
+                source: str | io.BytesIO = f"{self.uri.removeprefix('file://')}/{self.key}"
+            else:
+                source = io.BytesIO(open_storage(self.uri).get(self.key).body)
+            opened = _OpenParquet(source, self.time) if self.format == "parquet" else _OpenCsv(source, self)
+        except (pa.ArrowException, OSError, MonitoringError) as error:
+            raise UnreadablePart(f"cannot read {where}: {error}") from error
+        return opened
+
+
+class _OpenParquet:
+    def __init__(self, source: str | io.BytesIO, time: str) -> None:
+        schema = pq.read_schema(source)
+        texts = [
+            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        ]
+        self._source = source
+        self._file = pq.ParquetFile(source, read_dictionary=texts, memory_map=isinstance(source, str), pre_buffer=False)
+        self._time = TimeColumn(time)
+        self.facts = FileFacts()
+        self.notes = self._time.notes
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the rows in batches."""
+        try:
+            for batch in self._file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+                yield self._time.convert(batch.replace_schema_metadata())
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadablePart(f"cannot read {self._source}: {error}") from error
+
+
+class _OpenCsv:
+    def __init__(self, source: str | io.BytesIO, part: FilePart) -> None:
+        body = source if isinstance(source, io.BytesIO) else io.BytesIO()
+        data: bytes = body.getvalue()
+        if part.key.endswith(".gz"):
+            data = pa.CompressedInputStream(pa.py_buffer(data), "gzip").read()
+        self._name, self._data = part.key, data
+        self._time = TimeColumn(part.time)
+        self.facts = FileFacts()
+        self.notes = self._time.notes
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the rows in batches."""
+        try:
+            for batch in self._read():
+                yield self._time.convert(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadablePart(f"cannot read {self._name}: {error}") from error
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        if not self._data.strip():
+            return
+        options = pc_csv.ConvertOptions(
+            null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False, check_utf8=True
+        )
+        options.column_types = self._dates_as_texts(options)
+        if len(self._data) <= WHOLE_CSV:
+            table = pc_csv.read_csv(pa.py_buffer(self._data), convert_options=options)
+            yield from table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+            return
+        reading = pc_csv.ReadOptions(block_size=16 << 20)
+        yield from pc_csv.open_csv(pa.py_buffer(self._data), convert_options=options, read_options=reading)
+
+    def _dates_as_texts(self, options: pc_csv.ConvertOptions) -> dict[str, pa.DataType]:
+        """Returns the columns that the reader would take for dates or times, as texts; not the time column."""
+        with pc_csv.open_csv(pa.py_buffer(self._data), convert_options=options) as reader:
+            return {
+                field.name: pa.string()
+                for field in reader.schema
+                if pa.types.is_temporal(field.type) and field.name != self._time.name
+            }
+
+
+class FileSource:
+    """The files of a URI: a file, a directory or a prefix."""
+
+    def __init__(self, uri: str, layout: Layout) -> None:
+        self.uri = uri
+        self.layout = layout
+
+    def groups(self, window: Window | None) -> Iterator[PartGroup]:
+        """Yields a group for each file, in the order of keys. Raises UsageError where there is no file to read."""
+        start, end = (window.start, window.end) if window else (None, None)
+        if window and not self.layout.time:
+            raise UsageError(f"a window of {self.uri} needs a time column: name it with --time-column")
+        found = False
+        for part in self._parts():
+            found = True
+            yield PartGroup((part,), start=start, end=end, sizes={part.key: part.size})
+        if not found:
+            raise UsageError(f"there is no .parquet or .csv file under {self.uri}")
+
+    def completeness(self, window: Window) -> Completeness:
+        """Returns that the completeness is unknown: only captured data has ledgers."""
+        return Completeness(None, 0, None)
+
+    def _parts(self) -> Iterator[FilePart]:
+        if _format(self.uri):
+            storage, name = key_in_storage(self.uri)
+            yield FilePart(storage.uri, name, _format(self.uri), self.layout.time)
+            return
+        storage = open_storage(self.uri)
+        for entry in storage.list():
+            parts = entry.key.split("/")
+            if _format(entry.key) and not any(part.startswith((".", "_")) for part in parts):
+                yield FilePart(storage.uri, entry.key, _format(entry.key), self.layout.time, entry.size)
+
+
+def is_file(uri: str) -> bool:
+    """Returns True if the URI names one file by its suffix."""
+    return bool(_format(uri))
+
+
+def _format(name: str) -> str:
+    """Returns the format that a name ends with; empty where it is none that can be read."""
+    return next((form for suffix, form in SUFFIXES.items() if name.lower().endswith(suffix)), "")

@@ -1,0 +1,359 @@
+"""States as bytes and back: an Arrow IPC file of named arrays, compressed, with the plain values as JSON in its metadata.
+
+Layout: one row for each array with its name, its type, its shape, and its bytes (little endian). The schema's metadata has
+`monitoring.format` (what the file holds), `monitoring.version` and `monitoring.content`. Nothing is executed when a file is
+read: no pickle. A file of a newer version is refused.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitoring.errors import MonitoringError
+from monitoring.states.binning import ColumnBinning, ColumnKind
+from monitoring.states.column import ColumnState, Reason
+from monitoring.states.profile import EventSample, Profile, SliceKey, SliceState
+from monitoring.states.store_health import StoreState
+from monitoring.states.units import UnitKind, UnitTable
+
+VERSION = 1
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_SCHEMA = pa.schema(
+    [("name", pa.string()), ("type", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.large_binary())]
+)
+_INTEGERS = (np.uint8, np.uint16, np.uint32)
+
+
+def write_arrays(form: str, arrays: Arrays, content: Any) -> bytes:
+    """Returns named arrays and plain content as bytes. `form` names what they are."""
+    metadata = {
+        "monitoring.format": form,
+        "monitoring.version": str(VERSION),
+        "monitoring.content": msgspec.json.encode(content),
+    }
+    narrow = {name: _narrow(array) for name, array in arrays.items()}
+    table = pa.table(
+        [
+            pa.array(list(narrow), pa.string()),
+            pa.array([array.dtype.str for array in narrow.values()], pa.string()),
+            pa.array([list(array.shape) for array in narrow.values()], pa.list_(pa.int64())),
+            pa.array([array.tobytes() for array in narrow.values()], pa.large_binary()),
+        ],
+        schema=_SCHEMA.with_metadata(metadata),
+    )
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def read_arrays(form: str, data: bytes) -> tuple[Arrays, Any]:
+    """Returns the named arrays and the content of `data`.
+
+    Raises MonitoringError where `data` is damaged, holds something else, or was written by a newer version.
+    """
+    try:
+        table = pa.ipc.open_file(pa.py_buffer(data)).read_all()
+        metadata = table.schema.metadata or {}
+        found = metadata.get(b"monitoring.format", b"").decode()
+        version = int(metadata.get(b"monitoring.version", b"0"))
+        content = msgspec.json.decode(metadata.get(b"monitoring.content", b"null"))
+    except (pa.ArrowException, OSError, ValueError, msgspec.DecodeError) as error:
+        raise MonitoringError(f"the {form} cannot be read: {error}") from error
+    if found != form:
+        raise MonitoringError(f"this is not a {form} file: it holds {found or 'something unknown'}")
+    if version > VERSION:
+        raise MonitoringError(f"the {form} is of version {version} and this program reads up to {VERSION}: upgrade it")
+    arrays = {}
+    for row in range(table.num_rows):
+        shape = table["shape"][row].as_py()
+        array = np.frombuffer(table["data"][row].as_buffer(), np.dtype(table["type"][row].as_py()))
+        arrays[table["name"][row].as_py()] = array.reshape(shape)
+    return arrays, content
+
+
+def _narrow(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns whole numbers of at most 32 bits in the narrowest type that holds them; other arrays as they are."""
+    array = np.ascontiguousarray(array)
+    if not array.size or array.dtype.kind not in "fiu" or array.dtype == np.uint8:
+        return array
+    low, high = array.min(), array.max()
+    if not 0 <= low <= high < 2**32 or (array.dtype.kind == "f" and (array != np.floor(array)).any()):
+        return array
+    kind = next(kind for kind in _INTEGERS if high <= np.iinfo(kind).max)
+    return array.astype(kind)
+
+
+# --- binning ---------------------------------------------------------------------------------------------------------
+
+
+def encode_binning(binning: Mapping[str, ColumnBinning]) -> bytes:
+    """Returns the bins of all columns as bytes."""
+    arrays: Arrays = {}
+    return write_arrays("binning", arrays, pack_binning(binning, arrays))
+
+
+def decode_binning(data: bytes) -> dict[str, ColumnBinning]:
+    """Returns the bins of all columns. Raises MonitoringError where `data` holds none."""
+    arrays, content = read_arrays("binning", data)
+    return unpack_binning(content, arrays)
+
+
+def pack_binning(binning: Mapping[str, ColumnBinning], arrays: Arrays) -> Any:
+    """Puts the arrays of all columns into `arrays`. Returns the rest as plain values."""
+    content = []
+    for number, (name, column) in enumerate(binning.items()):
+        arrays[f"binning/{number}/edges"] = column.edges
+        arrays[f"binning/{number}/coarse"] = column.coarse_of_fine
+        arrays[f"binning/{number}/range"] = np.array([column.centre, column.minimum, column.maximum])
+        content.append(
+            {
+                "name": name,
+                "kind": column.kind.value,
+                "domain": column.domain,
+                "type_name": column.type_name,
+                "request_level": column.request_level,
+                "is_prediction": column.is_prediction,
+                "domain_complete": column.domain_complete,
+            }
+        )
+    return content
+
+
+def unpack_binning(content: Any, arrays: Arrays) -> dict[str, ColumnBinning]:
+    """Returns the bins that `pack_binning` packed."""
+    binning = {}
+    for number, entry in enumerate(content):
+        centre, minimum, maximum = (float(value) for value in arrays[f"binning/{number}/range"])
+        binning[entry["name"]] = ColumnBinning(
+            entry["name"],
+            ColumnKind(entry["kind"]),
+            arrays[f"binning/{number}/edges"].astype(np.float64),
+            tuple(entry["domain"]),
+            arrays[f"binning/{number}/coarse"].astype(np.int64),
+            centre,
+            minimum,
+            maximum,
+            entry["type_name"],
+            entry["request_level"],
+            entry["is_prediction"],
+            entry["domain_complete"],
+        )
+    return binning
+
+
+# --- profile ---------------------------------------------------------------------------------------------------------
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """Returns a profile as bytes."""
+    arrays: Arrays = {}
+    return write_arrays("profile", arrays, pack_profile(profile, arrays))
+
+
+def decode_profile(data: bytes) -> Profile:
+    """Returns the profile in `data`. Raises MonitoringError where it holds none."""
+    arrays, content = read_arrays("profile", data)
+    return unpack_profile(content, arrays)
+
+
+def pack_profile(profile: Profile, arrays: Arrays) -> Any:
+    """Puts the arrays of a profile into `arrays`. Returns the rest as plain values."""
+    slices = []
+    for number, (key, state) in enumerate(sorted(profile.slices.items(), key=lambda entry: entry[0])):
+        slices.append({"key": asdict(key), **_pack_slice(state, arrays, f"slice/{number}")})
+    return {
+        "baseline_id": profile.baseline_id,
+        "predictions": sorted(profile.predictions),
+        "hashed": sorted(profile.hashed),
+        "json": sorted(profile.json),
+        "renamed": profile.renamed,
+        "unreadable": profile.unreadable,
+        "notes": profile.notes,
+        "slices": slices,
+    }
+
+
+def unpack_profile(content: Any, arrays: Arrays) -> Profile:
+    """Returns the profile that `pack_profile` packed."""
+    slices = {}
+    for number, entry in enumerate(content["slices"]):
+        slices[SliceKey(**entry["key"])] = _unpack_slice(entry, arrays, f"slice/{number}")
+    return Profile(
+        content["baseline_id"],
+        slices,
+        frozenset(content["predictions"]),
+        frozenset(content["hashed"]),
+        frozenset(content["json"]),
+        content["renamed"],
+        tuple(content["unreadable"]),
+        tuple(content["notes"]),
+    )
+
+
+def _pack_slice(state: SliceState, arrays: Arrays, path: str) -> dict[str, Any]:
+    arrays[f"{path}/sample"] = state.sample.hashes
+    columns = []
+    for number, (name, column) in enumerate(state.columns.items()):
+        columns.append({"name": name, **_pack_column(column, arrays, f"{path}/column/{number}")})
+        if name in state.sample.bins:
+            arrays[f"{path}/column/{number}/sample"] = state.sample.bins[name]
+    names = list(state.columns)
+    tables = {"requests": state.requests, "hours": state.hours, "groups": state.groups}
+    return {
+        "rows": state.rows,
+        "events": state.events,
+        "duplicates": state.duplicates,
+        "square_rows": state.square_rows,
+        "first": state.first,
+        "last": state.last,
+        "sample": state.sample.ids,
+        "columns": columns,
+        "tables": {name: pack_units(table, names, arrays, f"{path}/{name}") for name, table in tables.items()},
+        "levels": [
+            [size, pack_units(table, names, arrays, f"{path}/level/{size}")] for size, table in state.levels.items()
+        ],
+        "stores": {
+            group: _pack_store(store, arrays, f"{path}/store/{number}")
+            for number, (group, store) in enumerate(state.stores.items())
+        },
+    }
+
+
+def _unpack_slice(entry: Any, arrays: Arrays, path: str) -> SliceState:
+    columns, bins = {}, {}
+    for number, column in enumerate(entry["columns"]):
+        columns[column["name"]] = _unpack_column(column, arrays, f"{path}/column/{number}")
+        if f"{path}/column/{number}/sample" in arrays:
+            bins[column["name"]] = arrays[f"{path}/column/{number}/sample"].astype(np.uint8)
+    names = list(columns)
+    tables = {name: unpack_units(content, names, arrays, f"{path}/{name}") for name, content in entry["tables"].items()}
+    return SliceState(
+        entry["rows"],
+        entry["events"],
+        entry["duplicates"],
+        entry["square_rows"],
+        entry["first"],
+        entry["last"],
+        columns,
+        tables["requests"],
+        tables["hours"],
+        tables["groups"],
+        {size: unpack_units(content, names, arrays, f"{path}/level/{size}") for size, content in entry["levels"]},
+        {
+            group: _unpack_store(content, arrays, f"{path}/store/{number}")
+            for number, (group, content) in enumerate(entry["stores"].items())
+        },
+        EventSample(arrays[f"{path}/sample"].astype(np.uint64), tuple(entry["sample"]), bins),
+    )
+
+
+_COUNTS = (
+    "rows", "missing", "nans", "absent", "request_rows", "rescued", "zero_one", "negatives", "below", "above", "finite",
+)  # fmt: skip
+
+
+def _pack_column(column: ColumnState, arrays: Arrays, path: str) -> dict[str, Any]:
+    arrays[f"{path}/counts"] = np.array(
+        [*(getattr(column, name) for name in _COUNTS), *column.infinities, *column.kinds], np.int64
+    )
+    arrays[f"{path}/moments"] = np.array([column.sum1, column.sum2, column.minimum, column.maximum])
+    arrays[f"{path}/fine"] = column.fine
+    arrays[f"{path}/sums"] = column.sums
+    arrays[f"{path}/hashes"] = column.hashes
+    return {
+        "unseen": [[name, count] for name, count in column.unseen.items()],
+        "types": column.types,
+        "examples": {
+            reason.value: [[str(key), name] for key, name in entries] for reason, entries in column.examples.items()
+        },
+    }
+
+
+def _unpack_column(entry: Any, arrays: Arrays, path: str) -> ColumnState:
+    counts = arrays[f"{path}/counts"].astype(np.int64)
+    sum1, sum2, minimum, maximum = (float(value) for value in arrays[f"{path}/moments"])
+    size = len(_COUNTS)
+    values = {name: int(count) for name, count in zip(_COUNTS, counts[:size], strict=True)}
+    return ColumnState(
+        **values,
+        infinities=(int(counts[size]), int(counts[size + 1])),
+        kinds=counts[size + 2 :].copy(),
+        sum1=sum1,
+        sum2=sum2,
+        minimum=minimum,
+        maximum=maximum,
+        fine=arrays[f"{path}/fine"].astype(np.int64),
+        sums=arrays[f"{path}/sums"].astype(np.float64),
+        hashes=arrays[f"{path}/hashes"].astype(np.uint64),
+        unseen=dict(entry["unseen"]),
+        types=entry["types"],
+        examples={
+            Reason(reason): tuple((int(key), name) for key, name in entries)
+            for reason, entries in entry["examples"].items()
+        },
+    )
+
+
+def pack_units(table: UnitTable, names: list[str], arrays: Arrays, path: str) -> dict[str, Any]:
+    """Puts the arrays of a table into `arrays`, its columns by their place in `names`. Returns the rest."""
+    arrays[f"{path}/ids"] = table.ids
+    arrays[f"{path}/requests"] = table.requests
+    arrays[f"{path}/rows"] = table.rows
+    for number, name in enumerate(names):
+        if name in table.counts:
+            arrays[f"{path}/counts/{number}"] = table.counts[name]
+    return {
+        "kind": table.kind.value,
+        "bits": table.bits,
+        "labels": [[str(key), label] for key, label in table.labels.items()],
+    }
+
+
+def unpack_units(content: Any, names: list[str], arrays: Arrays, path: str) -> UnitTable:
+    """Returns the table that `pack_units` packed."""
+    return UnitTable(
+        UnitKind(content["kind"]),
+        arrays[f"{path}/ids"].astype(np.uint64),
+        arrays[f"{path}/requests"].astype(np.float64),
+        arrays[f"{path}/rows"].astype(np.float64),
+        {
+            name: arrays[f"{path}/counts/{number}"].astype(np.float64)
+            for number, name in enumerate(names)
+            if f"{path}/counts/{number}" in arrays
+        },
+        content["bits"],
+        {int(key): label for key, label in content["labels"]},
+    )
+
+
+def _pack_store(store: StoreState, arrays: Arrays, path: str) -> dict[str, int]:
+    arrays[f"{path}/ages"] = store.ages
+    arrays[f"{path}/range"] = np.array([store.oldest, store.newest])
+    return {
+        "events": store.events,
+        "missing_ids": store.missing_ids,
+        "events_with_missing": store.events_with_missing,
+    }
+
+
+def _unpack_store(content: Any, arrays: Arrays, path: str) -> StoreState:
+    oldest, newest = (float(value) for value in arrays[f"{path}/range"])
+    return StoreState(
+        content["events"],
+        arrays[f"{path}/ages"].astype(np.int64),
+        oldest,
+        newest,
+        content["missing_ids"],
+        content["events_with_missing"],
+    )
