@@ -127,11 +127,22 @@ def _fitting(causes: Sequence[Cause], ending: str) -> str:
     first = causes[0].title
     serious = [cause for cause in causes[1:] if GRADES.index(cause.grade) >= GRADES.index(Grade.MEDIUM)]
     for second in serious[:2]:
-        both = f"{first}, and {wording.lowered(second.title)}.{ending}"
+        both = f"{_both(first, second.title)}.{ending}"
         if second.grade is causes[0].grade and words(both) <= WORDS:
             return wording.capitalised(both)
     alone = f"{wording.capitalised(first)}.{ending}"
     return alone if words(alone) <= WORDS else f"{wording.capitalised(first)}."
+
+
+def _both(first: str, second: str) -> str:
+    """Returns two titles as one clause; a predicate that they share stands once."""
+    for ending in ("unlike training", "moved away from training"):
+        ends = tuple(f" {verb}{ending}" for verb in ("is ", "are ", ""))
+        if first.endswith(ends) and second.endswith(ends):
+            subjects = [title.removesuffix(next(e for e in ends if title.endswith(e))) for title in (first, second)]
+            verb = "are " if ending == "unlike training" else ""
+            return f"{subjects[0]} and {wording.lowered(subjects[1])} {verb}{ending}"
+    return f"{first}, and {wording.lowered(second)}"
 
 
 def _ordinary(result: RunResult) -> str:

@@ -22,7 +22,7 @@ def test_a_window_like_training_says_so_and_what_could_have_been_seen() -> None:
 
 def test_the_gravest_two_causes_are_joined() -> None:
     run = conclude(draft((column("temp", Grade.LARGE), column("prediction", Grade.LARGE, is_prediction=True))))
-    assert run.verdict == "`prediction` is unlike training, and `temp` is unlike training."
+    assert run.verdict == "`prediction` and `temp` are unlike training."
     assert run.lead.startswith("Nothing is broken and nothing is lost. 2 of 2 columns drifted.")
     assert run.action == "It can wait until morning."
     assert run.outcome is Outcome.VIOLATIONS
