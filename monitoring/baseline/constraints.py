@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from monitoring.drift.rules import CategoricalMethod, ComparisonMethod
+
 FLOOR = 0.02
 """The smallest L-infinity distance that counts as drift, where the constraints name none."""
 
@@ -32,20 +34,6 @@ class DataType(StrEnum):
     OTHER = "Other"
 
 
-class ComparisonMethod(StrEnum):
-    """Deequ's forms of the L-infinity distance. Robust subtracts what sampling alone explains."""
-
-    SIMPLE = "Simple"
-    ROBUST = "Robust"
-
-
-class CategoricalMethod(StrEnum):
-    """The distances that Model Monitor offers for categories."""
-
-    L_INFINITY = "LInfinity"
-    CHI_SQUARED = "ChiSquared"
-
-
 class Comparison(msgspec.Struct, frozen=True):
     """The key `distribution_constraints`: when two distributions count as different. Thresholds are distances, 0 to 1."""
 
@@ -53,7 +41,7 @@ class Comparison(msgspec.Struct, frozen=True):
     comparison_threshold: float = 0.1
     comparison_method: ComparisonMethod = ComparisonMethod.ROBUST
     categorical_comparison_threshold: float = 0.1
-    categorical_drift_method: CategoricalMethod = CategoricalMethod.L_INFINITY
+    categorical_drift_method: CategoricalMethod = CategoricalMethod.LINF
     floor: float | None = None
 
 

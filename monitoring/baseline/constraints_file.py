@@ -15,15 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from monitoring.baseline.constraints import (
-    CategoricalMethod,
     Comparison,
-    ComparisonMethod,
     Constraints,
     DataType,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
 )
+from monitoring.drift.rules import CategoricalMethod, ComparisonMethod
 from monitoring.errors import MonitoringError
 
 _Named = TypeVar("_Named", bound=StrEnum)

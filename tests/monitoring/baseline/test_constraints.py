@@ -6,9 +6,7 @@ import pytest
 
 from monitoring.baseline import constraints_file
 from monitoring.baseline.constraints import (
-    CategoricalMethod,
     Comparison,
-    ComparisonMethod,
     Constraints,
     DataType,
     FeatureConstraint,
@@ -16,6 +14,7 @@ from monitoring.baseline.constraints import (
     Overrides,
 )
 from monitoring.baseline.suggestion import suggest
+from monitoring.drift.rules import CategoricalMethod, ComparisonMethod
 from monitoring.errors import MonitoringError
 from tests.monitoring.baseline.columns import categories, numbers, state_of, unknown_binning
 
