@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from monitoring.errors import MonitoringError, UsageError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
 JSON = "application/json"
@@ -52,11 +53,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object in a listing: its key, its size in bytes, and its tag (empty where a listing gives none)."""
+    """An object in a listing: its key, its size in bytes, its tag (empty where a listing gives none), and when it was written."""
 
     key: str
     size: int
     tag: str
+    modified: dt.datetime | None = None
 
 
 class Storage(Protocol):

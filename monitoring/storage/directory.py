@@ -7,6 +7,7 @@ so two processes of one machine, or of a file system with POSIX locks, cannot bo
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import hashlib
 import os
@@ -96,7 +97,9 @@ class DirectoryStorage:
             keys = sorted((path.relative_to(self._root).as_posix(), path) for path in paths)
             for key, path in keys:
                 if key.startswith(prefix):
-                    yield Listed(key, path.stat().st_size, "")
+                    status = path.stat()
+                    modified = dt.datetime.fromtimestamp(status.st_mtime, dt.UTC)
+                    yield Listed(key, status.st_size, "", modified)
         except OSError as error:
             raise _error(f"cannot list {folder}", error) from error
 

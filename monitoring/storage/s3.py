@@ -7,6 +7,7 @@ repeats it; so `create` and `replace` read the object before they raise Conflict
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from monitoring.storage import JSON, Conflict, Listed, MissingKey, StorageError, Stored
@@ -64,7 +65,8 @@ class S3Storage:
         while True:
             page = self._call("list_objects_v2", "list", "", Prefix=self._prefix + prefix, **token)
             for entry in page.get("Contents", ()):
-                yield Listed(entry["Key"][len(self._prefix) :], int(entry["Size"]), str(entry.get("ETag", "")))
+                key, modified = entry["Key"][len(self._prefix) :], entry["LastModified"].astimezone(dt.UTC)
+                yield Listed(key, int(entry["Size"]), str(entry.get("ETag", "")), modified)
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}

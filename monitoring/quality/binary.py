@@ -1,0 +1,213 @@
+"""Metrics of binary classification under Model Monitor's names, and log loss, Brier score and calibration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitoring.quality.metric import Better, MetricSums, Scale, divide, ratio, undefined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from monitoring.quality.state import QualityState
+    from monitoring.quality.units import Grouping
+
+    Numbers = npt.NDArray[np.float64]
+    Formula = Callable[[Numbers], Numbers]
+
+CURVE_POINTS = 101
+_BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
+
+
+def binary_metrics(state: QualityState, units: Grouping, has_probability: bool) -> list[MetricSums]:
+    """Returns the metrics of a state with at least one row. Labels and predictions are 0 and 1."""
+    positive, predicted, weight = state.label == 1, state.predicted == 1, state.weight
+    cells = [
+        units.sums(weight * mask)
+        for mask in (positive & predicted, ~positive & predicted, positive & ~predicted, ~positive & ~predicted)
+    ]
+    sums = np.column_stack(cells)
+    tp, fp, fn, tn = (float(cell.sum()) for cell in cells)
+    no_positive, no_negative = "no positive label", "no negative label"
+    found = [
+        _of_cells("accuracy", sums, _accuracy, ""),
+        _of_cells("precision", sums, _precision, "" if tp + fp else "nothing was predicted positive"),
+        _of_cells("recall", sums, _recall, "" if tp + fn else no_positive),
+        *(_of_cells(name, sums, _f_score(beta), "" if tp + fp + fn else no_positive) for name, beta in _BETAS.items()),
+        _of_cells("true_positive_rate", sums, _recall, "" if tp + fn else no_positive),
+        _of_cells("true_negative_rate", sums, _true_negative_rate, "" if tn + fp else no_negative),
+        _of_cells("false_positive_rate", sums, _false_positive_rate, "" if tn + fp else no_negative, Better.LOWER),
+        _of_cells("false_negative_rate", sums, _false_negative_rate, "" if tp + fn else no_positive, Better.LOWER),
+        *_constant_metrics(sums),
+    ]
+    if has_probability:
+        one_class = no_positive if not positive.any() else no_negative if positive.all() else ""
+        found += [_auc(state, units, one_class), _average_precision(state, no_positive if not positive.any() else "")]
+        found += _losses(state, units)
+    return found
+
+
+def confusion_matrix(state: QualityState) -> dict[str, dict[str, float]]:
+    """Returns weighted counts as Model Monitor writes them: label → prediction → count."""
+    cells = {}
+    for label in (0, 1):
+        rows = {str(p): state.weight[(state.label == label) & (state.predicted == p)].sum() for p in (0, 1)}
+        cells[str(label)] = {name: float(count) for name, count in rows.items()}
+    return cells
+
+
+def curves(state: QualityState) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Returns the ROC curve and the precision-recall curve at no more than CURVE_POINTS thresholds, as Model Monitor names them."""
+    tp, fp = _cumulative(state)
+    if not len(tp) or tp[-1] == 0 or fp[-1] == 0:
+        return {"false_positive_rates": [], "true_positive_rates": []}, {"precisions": [], "recalls": []}
+    chosen = np.unique(np.linspace(0, len(tp) - 1, min(len(tp), CURVE_POINTS)).astype(np.intp))
+    recalls, alarms = tp[chosen] / tp[-1], fp[chosen] / fp[-1]
+    precisions = tp[chosen] / (tp[chosen] + fp[chosen])
+    return (
+        {"false_positive_rates": [0.0, *alarms.tolist()], "true_positive_rates": [0.0, *recalls.tolist()]},
+        {"precisions": [1.0, *precisions.tolist()], "recalls": [0.0, *recalls.tolist()]},
+    )
+
+
+def auc_value(label: Numbers, score: Numbers, weight: Numbers) -> float:
+    """Returns the weighted area under the ROC curve, ties counted half (Hanley and McNeil 1982); NaN with one class."""
+    below, above = _ranks(label, score, weight)
+    positive = label == 1
+    total = float(weight[positive].sum()) * float(weight[~positive].sum())
+    if not total:
+        return float("nan")
+    return float((weight[positive] * (below[positive] + above[positive])).sum() / (2 * total))
+
+
+def _of_cells(name: str, sums: Numbers, formula: Formula, reason: str, better: Better = Better.HIGHER) -> MetricSums:
+    value = None if reason else float(formula(sums.sum(axis=0)))
+    return MetricSums(name, value, sums, formula, Scale.SHARE, better, reason)
+
+
+def _accuracy(t: Numbers) -> Numbers:
+    return divide(t[..., 0] + t[..., 3], t.sum(axis=-1))
+
+
+def _precision(t: Numbers) -> Numbers:
+    return divide(t[..., 0], t[..., 0] + t[..., 1])
+
+
+def _recall(t: Numbers) -> Numbers:
+    return divide(t[..., 0], t[..., 0] + t[..., 2])
+
+
+def _true_negative_rate(t: Numbers) -> Numbers:
+    return divide(t[..., 3], t[..., 3] + t[..., 1])
+
+
+def _false_positive_rate(t: Numbers) -> Numbers:
+    return divide(t[..., 1], t[..., 3] + t[..., 1])
+
+
+def _false_negative_rate(t: Numbers) -> Numbers:
+    return divide(t[..., 2], t[..., 0] + t[..., 2])
+
+
+def _f_score(beta: float) -> Formula:
+    b = beta * beta
+    return lambda t: divide((1 + b) * t[..., 0], (1 + b) * t[..., 0] + b * t[..., 2] + t[..., 1])
+
+
+def _constant_metrics(sums: Numbers) -> list[MetricSums]:
+    """Returns the metrics of the best constant prediction: the more frequent class for accuracy, else always positive."""
+    positives, all_rows = sums[:, 0] + sums[:, 2], sums.sum(axis=1)
+    share = float(positives.sum() / all_rows.sum())
+    majority = positives if share >= 0.5 else all_rows - positives
+    constant = np.column_stack([positives, all_rows - positives, np.zeros_like(positives), np.zeros_like(positives)])
+    reason = "" if share else "no positive label"
+    found = [
+        MetricSums(
+            "accuracy_best_constant_classifier", max(share, 1 - share), np.column_stack([majority, all_rows]), ratio,
+            Scale.SHARE, Better.NEITHER,
+        ),
+        _of_cells("precision_best_constant_classifier", constant, _precision, reason, Better.NEITHER),
+        _of_cells("recall_best_constant_classifier", constant, _recall, reason, Better.NEITHER),
+    ]  # fmt: skip
+    for name, beta in _BETAS.items():
+        found.append(_of_cells(f"{name}_best_constant_classifier", constant, _f_score(beta), reason, Better.NEITHER))
+    return found
+
+
+def _auc(state: QualityState, units: Grouping, reason: str) -> MetricSums:
+    """Returns the AUC with its placement values by unit (Obuchowski 1997): to first order a sum of two ratios."""
+    if reason:
+        return undefined("auc", f"undefined: {reason}")
+    weight, positive = state.weight, state.label == 1
+    below, above = _ranks(state.label, state.score, weight)
+    placement = (below + above) / 2
+    positives, negatives = float(weight[positive].sum()), float(weight[~positive].sum())
+    value = float((weight[positive] * placement[positive]).sum()) / (positives * negatives)
+    sums = np.column_stack(
+        [
+            units.sums(np.where(positive, weight * placement / negatives, 0.0)),
+            units.sums(np.where(positive, weight, 0.0)),
+            units.sums(np.where(positive, 0.0, weight * placement / positives)),
+            units.sums(np.where(positive, 0.0, weight)),
+        ]
+    )
+    return MetricSums("auc", value, sums, _auc_formula(value), Scale.SHARE, Better.HIGHER)
+
+
+def _auc_formula(value: float) -> Formula:
+    return lambda t: divide(t[..., 0], t[..., 1]) + divide(t[..., 2], t[..., 3]) - value
+
+
+def _ranks(label: Numbers, score: Numbers, weight: Numbers) -> tuple[Numbers, Numbers]:
+    """Returns for each row the weight of the other class strictly below, and below or tied (for negatives: above)."""
+    order = np.argsort(score, kind="stable")
+    ordered, w, positive = score[order], weight[order], label[order] == 1
+    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    group = np.repeat(np.arange(len(last)), np.diff(last, prepend=-1))
+    lows, highs = np.empty(len(order)), np.empty(len(order))
+    for mine, sign in ((positive, 1), (~positive, -1)):
+        other = np.where(mine, 0.0, w)
+        cumulative = np.cumsum(other)
+        upper = cumulative[last]
+        lower = np.append(0.0, upper[:-1])
+        below, tied = lower[group], upper[group]
+        if sign < 0:
+            below, tied = cumulative[-1] - tied, cumulative[-1] - below
+        lows[mine], highs[mine] = below[mine], tied[mine]
+    result = np.empty_like(lows), np.empty_like(highs)
+    result[0][order], result[1][order] = lows, highs
+    return result
+
+
+def _cumulative(state: QualityState) -> tuple[Numbers, Numbers]:
+    """Returns the weights of true and false positives at each distinct threshold, from the highest score down."""
+    order = np.argsort(-state.score, kind="stable")
+    score, w, positive = state.score[order], state.weight[order], state.label[order] == 1
+    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1) if len(score) else np.zeros(0, np.intp)
+    return np.cumsum(np.where(positive, w, 0.0))[last], np.cumsum(np.where(positive, 0.0, w))[last]
+
+
+def _average_precision(state: QualityState, reason: str) -> MetricSums:
+    """Returns Σ (recall_i - recall_{i-1}) precision_i over thresholds, as scikit-learn's average_precision_score."""
+    if reason:
+        return undefined("au_prc", f"undefined: {reason}")
+    tp, fp = _cumulative(state)
+    value = float((np.diff(tp, prepend=0.0) * tp / (tp + fp)).sum() / tp[-1])
+    return MetricSums("au_prc", value, np.zeros((0, 1)), ratio, Scale.SHARE, Better.HIGHER, no_interval="not resampled")
+
+
+def _losses(state: QualityState, units: Grouping) -> list[MetricSums]:
+    weight, n = state.weight, units.sums(state.weight)
+    tiny = np.finfo(np.float64).eps
+    p = np.clip(state.score, tiny, 1 - tiny)
+    logs = -np.where(state.label == 1, np.log(p), np.log1p(-p))
+    found = []
+    for name, loss in (("log_loss", logs), ("brier_score", (state.score - state.label) ** 2)):
+        sums = np.column_stack([units.sums(weight * loss), n])
+        value = float(sums[:, 0].sum() / n.sum())
+        found.append(MetricSums(name, value, sums, ratio, Scale.POSITIVE, Better.LOWER))
+    return found

@@ -1,0 +1,84 @@
+"""`python -m monitoring quality` as a person uses it: exit codes, files, one line for an expected error."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitoring.__main__ import main
+from monitoring.quality.result import decode
+from tests.monitoring.quality.captured import LATER, binary_events, label_line, write_captured, write_labels
+
+WINDOW = ["--start", "2026-03-02T12:00Z", "--end", "2026-03-02T14:00Z"]
+NOW = ["--now", "2026-03-05T13:00:00Z"]
+
+
+def given(folder: Path, name: str, *, seed: int, bias: float = 0.0, requests: int = 300) -> list[str]:
+    """Writes a window and its labels and returns the flags that name them."""
+    events, labels = binary_events(requests, np.random.default_rng(seed), bias=bias)
+    write_captured(f"{folder}/{name}/captured", events, "prediction_risk")
+    lines = [label_line(entry.id, found) for entry, found in zip(events, labels, strict=True)]
+    write_labels(f"{folder}/{name}/labels", lines, LATER)
+    return [
+        "quality", "--captured", f"{folder}/{name}/captured", "--ground-truth", f"{folder}/{name}/labels",
+        "--problem", "binary", "--probability", "prediction_risk",
+    ]  # fmt: skip
+
+
+def test_a_good_window_makes_a_baseline_and_a_window_like_it_is_ok(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = ["--save-baseline", f"{tmp_path}/baseline", "--inputs", "x", "--inputs", "region"]
+    assert main([*given(tmp_path, "march", seed=1), *WINDOW, *NOW, *save]) == 4
+    assert "no baseline to compare with" in capsys.readouterr().out
+    like_it = [*given(tmp_path, "april", seed=2), *WINDOW, *NOW, "--baseline", f"{tmp_path}/baseline"]
+    assert main([*like_it, "--output", f"{tmp_path}/out"]) == 0
+    assert "Quality is as in training." in capsys.readouterr().out
+    statistics = json.loads((tmp_path / "out/statistics.json").read_text())
+    assert statistics["dataset"]["item_count"] == 1800
+    assert json.loads((tmp_path / "out/constraint_violations.json").read_text()) == {"violations": []}
+    assert decode((tmp_path / "out/quality.json").read_bytes()).outcome == "ok"
+    assert len(list((tmp_path / "out/quality_states").rglob("*.arrow"))) == 2
+
+
+def test_a_fallen_window_gives_violations_and_a_large_final_fall_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*given(tmp_path, "march", seed=1), *WINDOW, *NOW, "--save-baseline", f"{tmp_path}/b", "--inputs", "x"])
+    capsys.readouterr()
+    flags = [*given(tmp_path, "april", seed=3, bias=0.8), *WINDOW, "--baseline", f"{tmp_path}/b", "--json"]
+    assert main([*flags, *NOW]) == 3
+    result = decode(capsys.readouterr().out.encode())
+    assert result.causes[0].urgency == "page"
+    assert result.causes[0].key == "quality:calibration_gap"
+    assert "too low" in result.causes[0].title
+    # An hour after the window the labels are not there yet: no verdict, no cause, nothing to page.
+    assert main([*flags, "--now", "2026-03-02T15:00Z"]) == 4
+    early = decode(capsys.readouterr().out.encode())
+    assert (early.maturity.stage, early.causes, early.violations) == ("open", (), ())
+
+
+def test_offsets_name_the_window_as_the_service_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = given(tmp_path, "march", seed=1)
+    main([*flags, "--now", "2026-03-05T12:17: 00Z", "--start-offset", "-PT3D", "--end-offset=-P2DT22H", "--json"])
+    result = decode(capsys.readouterr().out.encode())
+    assert (result.rows, result.maturity.stage) == (1800, "final")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--start", "2026-03-02"], "name the window"),
+        ([*WINDOW, "--start-offset=-P1D"], "not both"),
+        (["--start-offset=-P1M"], "not a time offset"),
+        ([*WINDOW, "--min-coverage", "7"], "not between 0 and 1"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_exit_code_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    assert main([*given(tmp_path, "march", seed=1, requests=2), *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
