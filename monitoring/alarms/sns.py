@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from monitoring.alarms.message import Change, MessageLink, RunMessage, encode
+from monitoring.alarms.state import key_part
 from monitoring.errors import MonitoringError
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def body_of(message: RunMessage, storage: Storage) -> str:
     data = encode(message)
     if len(data) <= MAX_BYTES:
         return data.decode()
-    key = f"messages/{quote(message.id, safe='/')}.json"
+    subject = message.subject
+    key = f"messages/{key_part(subject.endpoint)}/{key_part(subject.variant)}/{message.revision}.json"
     storage.put(key, data)
     link = MessageLink(
         message.id, message.revision, f"{storage.uri}/{key}", hashlib.sha256(data).hexdigest(), len(data)

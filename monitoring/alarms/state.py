@@ -16,6 +16,7 @@ from monitoring.result import Cause, Grade, Urgency
 STATE_VERSION = 1
 MAX_INCIDENT_KEY = 255
 """What PagerDuty takes as a `dedup_key`."""
+MAX_KEY_PART = 120
 KEPT_WINDOWS = 1_000
 """Windows that are remembered for each monitor and model version, so that a repeated one is recognized: 41 days of hours."""
 
@@ -103,7 +104,15 @@ def incident_key(endpoint: str, variant: str, version: str | None, *parts: str) 
 
 def state_key(endpoint: str, variant: str) -> str:
     """Returns the key of a variant's state in a storage."""
-    return f"alarms/{quote(endpoint, safe='')}/{quote(variant, safe='')}.json"
+    return f"alarms/{key_part(endpoint)}/{key_part(variant)}.json"
+
+
+def key_part(name: str) -> str:
+    """Returns `name` as one part of a key, in ASCII and short enough for a file system."""
+    quoted = quote(name, safe="") or "-"
+    if len(quoted) <= MAX_KEY_PART:
+        return quoted
+    return f"{quoted[:MAX_KEY_PART]}~{hashlib.blake2b(name.encode('utf-8', 'replace'), digest_size=10).hexdigest()}"
 
 
 def encode(state: SubjectState) -> bytes:

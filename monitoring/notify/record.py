@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
+from monitoring.alarms.state import key_part
 from monitoring.errors import MonitoringError
 from monitoring.result import Grade
 
@@ -139,7 +139,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def record_key(endpoint: str, variant: str) -> str:
     """Returns the key of a variant's record in a storage."""
-    return f"notify/{quote(endpoint, safe='')}/{quote(variant, safe='')}.json"
+    return f"notify/{key_part(endpoint)}/{key_part(variant)}.json"
 
 
 def encode(record: Record) -> bytes:
