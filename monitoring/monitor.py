@@ -1,0 +1,221 @@
+"""A monitor: a baseline and settings, run over windows of data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from monitoring.baseline.baseline import Baseline
+from monitoring.errors import MonitoringError, UsageError
+from monitoring.findings import captured_rows
+from monitoring.findings import RowSource as QueryRows
+from monitoring.judgement.constraints import with_settings
+from monitoring.judgement.judge import Judged, judge
+from monitoring.result import Completeness, Subject
+from monitoring.run_report import Report
+from monitoring.settings import MonitorSettings, load_settings
+from monitoring.source.captured import CapturedSource
+from monitoring.source.open import open_rows
+from monitoring.states.kernel import Plan
+from monitoring.states.profile import Profile, merge_profiles
+from monitoring.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitoring.engines.counting import Engine
+    from monitoring.source.part import PartGroup, RowSource
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Monitor:
+    """Judges windows of data against one baseline.
+
+    `baseline` is a `Baseline`, the URI of one, or training data (a path, a table). `settings` describe the monitor; keyword
+    arguments are single settings above them, as flags are.
+
+    >>> import pyarrow as pa
+    >>> training = pa.table({"wind": [float(number % 50) for number in range(2000)]})
+    >>> report = Monitor(training, name="wind").run(pa.table({"wind": [float(number % 50) for number in range(500)]}))
+    >>> str(report.outcome), report.drifted
+    ('ok', ())
+    """
+
+    def __init__(
+        self,
+        baseline: Baseline | Any,
+        settings: MonitorSettings | None = None,
+        *,
+        engine: Engine | None = None,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        **given: Any,
+    ) -> None:
+        base = {} if settings is None else msgspec.structs.asdict(settings)
+        self.settings = load_settings(None, base | given)
+        self.baseline = baseline if isinstance(baseline, Baseline) else open_baseline(baseline)
+        self.constraints = with_settings(self.baseline.constraints, self.settings)
+        self._engine = engine or _engine(self.settings)
+        self._now = now
+
+    @classmethod
+    def from_file(cls, path: str | Path, **given: Any) -> Monitor:
+        """Returns the monitor that a `monitor.toml` describes. Raises UsageError where it is wrong or names no baseline."""
+        settings = load_settings(path, given)
+        if not settings.baseline:
+            raise UsageError(f"{path} names no baseline: add baseline = \"URI\"")
+        return cls(settings.baseline, settings)
+
+    def run(
+        self,
+        data: Any = None,
+        *,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        endpoint: str | None = None,
+        variant: str | None = None,
+        model_version: str | None = None,
+        progress: Callable[[PartGroup], None] = lambda group: None,
+    ) -> Report:
+        """Judges one window and returns its report.
+
+        `data` is a captured data set's URI, any Parquet or CSV, or a table in memory; the settings' `captured` where None. The
+        window is [start, end); an open side takes all that the data has. `model_version` narrows captured data to rows of one
+        version. Raises UsageError for wrong arguments, MonitoringError where the data cannot be read.
+        """
+        source = self.open(data, endpoint, variant)
+        window = self._window(source, start, end)
+        profile = self.profile(source, window, progress)
+        return self.judge(source, window or spanned(profile), profile, model_version=model_version)
+
+    def open(self, data: Any = None, endpoint: str | None = None, variant: str | None = None) -> RowSource:
+        """Returns the source of `data`, or of what the settings call `captured`."""
+        given = self.settings.captured if data is None else data
+        if isinstance(given, str) and not given:
+            raise UsageError("there is no data: give --captured URI, or `captured` in monitor.toml")
+        return open_rows(
+            given,
+            endpoint=endpoint or self.settings.endpoint,
+            variant=variant or self.settings.variant,
+            id_column=self.settings.id_column,
+            time_column=self.settings.time_column,
+            unit_column="" if self.settings.unit in ("request", "hour", "day") else self.settings.unit,
+        )
+
+    def profile(
+        self, source: RowSource, window: Window | None, progress: Callable[[PartGroup], None] = lambda group: None
+    ) -> Profile:
+        """Returns the state of the window's rows, counted in the baseline's bins."""
+        plan = Plan(self.baseline.id, self.baseline.binning, source.layout)
+        counted = self._engine.count(source.groups(window), plan, progress)
+        return reduce(merge_profiles, (profile for _, profile in counted), Profile(self.baseline.id))
+
+    def judge(
+        self, source: RowSource, window: Window, profile: Profile, *, model_version: str | None = None
+    ) -> Report:
+        """Returns the report of a profile. Reads the ledgers of captured data, and no rows."""
+        if model_version is not None:
+            profile = profile.only(lambda key: key.model_version == model_version)
+        completeness = self._completeness(source, window, profile)
+        endpoint, variant = self._names(source)
+        judged = Judged(
+            subject=subject_of(profile, endpoint, variant, self.settings.name),
+            window=window,
+            profile=profile,
+            completeness=completeness,
+            source=source.uri,
+            rows=query_rows(source, endpoint, variant, window),
+        )
+        return Report(judge(self.baseline, self.constraints, judged, self.settings, self._now()))
+
+    def _window(self, source: RowSource, start: dt.datetime | None, end: dt.datetime | None) -> Window | None:
+        for name, time in (("start", start), ("end", end)):
+            if time is not None and time.tzinfo is None:
+                raise UsageError(f"{name} has no zone: {time}; write {time.isoformat()}+00:00 for UTC")
+        if start is not None and end is not None:
+            return Window(start, end)
+        span = source.span() if isinstance(source, CapturedSource) else None
+        if span is not None:
+            first, last = start or span.start, end or span.end
+            return Window(first, last) if first < last else Window(first, first + dt.timedelta(hours=1))
+        if start is None and end is None:
+            return None
+        return Window(start or _EPOCH, end or dt.datetime.max.replace(tzinfo=dt.UTC))
+
+    def _completeness(self, source: RowSource, window: Window, profile: Profile) -> Completeness:
+        found = source.completeness(window)
+        if found.proved is None:
+            found = msgspec.structs.replace(found, found=profile.events)
+        return msgspec.structs.replace(found, duplicates=profile.duplicates)
+
+    def _names(self, source: RowSource) -> tuple[str, str]:
+        """Returns endpoint and variant: those of the settings, else the only ones that captured data has."""
+        endpoint, variant = self.settings.endpoint, self.settings.variant
+        if isinstance(source, CapturedSource) and (endpoint is None or variant is None):
+            found = source.variants()
+            if len(found) > 1:
+                listed = ", ".join("/".join(entry) for entry in found)
+                raise UsageError(f"{source.uri} holds {listed}: name one with --endpoint and --variant")
+            if found:
+                endpoint, variant = found[0]
+        return endpoint or "data", variant or "all"
+
+
+def open_baseline(given: Any) -> Baseline:
+    """Returns the baseline at a URI, or the baseline of training data that is given or stands there."""
+    from monitoring.source.files import is_file
+
+    if isinstance(given, str) or hasattr(given, "__fspath__"):
+        text = str(given)
+        if text.startswith("model-package:"):
+            from monitoring.baseline.registry import load_registered
+
+            return load_registered(text)
+        if not is_file(text) and not text.endswith((".parquet", ".csv")):
+            return Baseline.load(text)
+    return Baseline.from_training(given)
+
+
+def subject_of(profile: Profile, endpoint: str, variant: str, monitor: str) -> Subject:
+    """Returns whom a profile is about: the model and version that most of its events name."""
+    events: dict[tuple[str, str], int] = {}
+    for key, state in profile.slices.items():
+        name = (key.model_name, key.model_version)
+        events[name] = events.get(name, 0) + state.events
+    model, version = max(sorted(events), key=events.__getitem__, default=("", ""))
+    return Subject(endpoint, variant, model, version or None, monitor)
+
+
+def spanned(profile: Profile) -> Window:
+    """Returns the window of a profile's event times; the day of 1970 where rows have no times."""
+    firsts = [state.first for state in profile.slices.values() if state.first is not None]
+    lasts = [state.last for state in profile.slices.values() if state.last is not None]
+    if not firsts or not lasts:
+        return Window(_EPOCH, _EPOCH + dt.timedelta(days=1))
+    microsecond = dt.timedelta(microseconds=1)
+    return Window(_EPOCH + min(firsts) * microsecond, _EPOCH + (max(lasts) + 1) * microsecond)
+
+
+def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -> QueryRows | None:
+    """Returns where the report's queries find the rows."""
+    if isinstance(source, CapturedSource):
+        return captured_rows(source.uri, endpoint, variant, window)
+    keys = tuple(name for name in (source.layout.event_id,) if name and not name.startswith("capture_"))
+    return QueryRows((source.uri,), keys) if "://" in source.uri else None
+
+
+def _engine(settings: MonitorSettings) -> Engine:
+    if settings.engine == "spark":
+        from monitoring.engines.spark import SparkEngine
+
+        return SparkEngine(settings.spark_master)
+    from monitoring.engines.local import LocalEngine
+
+    return LocalEngine(settings.threads)
+
+
+__all__ = ["Monitor", "MonitoringError", "open_baseline"]
