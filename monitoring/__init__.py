@@ -16,6 +16,34 @@
     retraining/  one start for one episode
     commands/    the command line
 
-`result` is what a run found and what everything after it reads; `window` is a window of time. This room reads what `capture`
+    judgement/   states, constraints and completeness to a result
+
+`monitor` runs all of it over windows; `result` is what a run found and what everything after it reads; `window` is a window of time. This room reads what `capture`
 wrote through `capture.reading` and `capture.dataset`, and knows nothing of the endpoint.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.monitor import Monitor
+    from monitoring.run_report import Report
+
+__all__ = ["Baseline", "Monitor", "Report"]
+
+_PLACES = {
+    "Baseline": "monitoring.baseline.baseline",
+    "Monitor": "monitoring.monitor",
+    "Report": "monitoring.run_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for, so that a command imports only what it needs."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PLACES[name]), name)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitoring.baseline.baseline import Baseline
+from monitoring.baseline.registry import CONSTRAINTS, STATISTICS, find_baseline, is_registered
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.findings import captured_rows
 from monitoring.findings import RowSource as QueryRows
+from monitoring.findings import captured_rows
 from monitoring.judgement.constraints import with_settings
 from monitoring.judgement.judge import Judged, judge
 from monitoring.result import Completeness, Subject
@@ -67,7 +68,7 @@ class Monitor:
         """Returns the monitor that a `monitor.toml` describes. Raises UsageError where it is wrong or names no baseline."""
         settings = load_settings(path, given)
         if not settings.baseline:
-            raise UsageError(f"{path} names no baseline: add baseline = \"URI\"")
+            raise UsageError(f'{path} names no baseline: add baseline = "URI"')
         return cls(settings.baseline, settings)
 
     def run(
@@ -114,9 +115,7 @@ class Monitor:
         counted = self._engine.count(source.groups(window), plan, progress)
         return reduce(merge_profiles, (profile for _, profile in counted), Profile(self.baseline.id))
 
-    def judge(
-        self, source: RowSource, window: Window, profile: Profile, *, model_version: str | None = None
-    ) -> Report:
+    def judge(self, source: RowSource, window: Window, profile: Profile, *, model_version: str | None = None) -> Report:
         """Returns the report of a profile. Reads the ledgers of captured data, and no rows."""
         if model_version is not None:
             profile = profile.only(lambda key: key.model_version == model_version)
@@ -171,13 +170,21 @@ def open_baseline(given: Any) -> Baseline:
 
     if isinstance(given, str) or hasattr(given, "__fspath__"):
         text = str(given)
-        if text.startswith("model-package:"):
-            from monitoring.baseline.registry import load_registered
-
-            return load_registered(text)
+        if is_registered(text):
+            return _registered(text)
         if not is_file(text) and not text.endswith((".parquet", ".csv")):
             return Baseline.load(text)
     return Baseline.from_training(given)
+
+
+def _registered(uri: str) -> Baseline:
+    """Returns the baseline that a model version of the registry names, after its digests were compared."""
+    found = find_baseline(uri)
+    found.verify()
+    if found.directory:
+        return Baseline.load(found.directory)
+    files = found.files
+    return Baseline.from_model_monitor(files[STATISTICS].read(), files[CONSTRAINTS].read(), found.model_package)
 
 
 def subject_of(profile: Profile, endpoint: str, variant: str, monitor: str) -> Subject:

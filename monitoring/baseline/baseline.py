@@ -86,6 +86,7 @@ class Baseline:
         time_column: str | None = None,
         unit_column: str = "",
         predictions: Iterable[str] = (),
+        label: str | None = None,
         engine: Engine | None = None,
     ) -> Baseline:
         """Returns the baseline of training data.
@@ -93,13 +94,20 @@ class Baseline:
         `data` is the path or URI of Parquet or CSV (a file, a directory, a prefix), a pandas or Polars DataFrame, or an Arrow
         table. `id_column` names the request of a row: without it each row is taken as a request. `time_column` gives the
         baseline hours and days as units; times without a zone are UTC. `unit_column` names a column whose values are units.
-        `predictions` are columns that hold predictions. Raises MonitoringError where there is nothing to read, UsageError
+        `predictions` are columns that hold predictions, `label` the one that the model learned to predict: it is not
+        monitored, because the endpoint does not see it. Raises MonitoringError where there is nothing to read, UsageError
         where `data` or a column's name is wrong.
         """
         from monitoring.baseline.build import build_baseline
         from monitoring.source.open import open_rows
 
-        source = open_rows(data, id_column=id_column, time_column=time_column, unit_column=unit_column)
+        source = open_rows(
+            data,
+            id_column=id_column,
+            time_column=time_column,
+            unit_column=unit_column,
+            leave_out=() if label is None else (label,),
+        )
         return build_baseline(source, engine or _default_engine(), predictions=predictions)
 
     @classmethod

@@ -60,6 +60,8 @@ class _Blocks:
 def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_Blocks, _Blocks | None, Units]:
     table, levels = window.requests, baseline.units.levels
     rows = window.square_rows / window.rows if window.rows else 1.0
+    if baseline.units.rows_are_units and window.rows > window.events:
+        levels = ()  # Rows of one request resemble each other, so single rows are no match for requests.
     share = weight_share(profile)
     found = match(len(table), table.size, [(len(level.table), level.table.size) for level in levels])
     if found is None:
@@ -98,7 +100,7 @@ def _sample(
     return ColumnSample(
         name=name,
         categorical=categorical,
-        request_level=binning.request_level,
+        request_level=binning.request_level or after.request_rows >= after.rows > 0,
         baseline_fine=before.fine.astype(np.float64),
         window_fine=after.fine.astype(np.float64),
         coarse_of_fine=binning.coarse_of_fine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,15 @@ def open_rows(
     id_column: str | None = None,
     time_column: str | None = None,
     unit_column: str = "",
+    leave_out: Iterable[str] = (),
 ) -> RowSource:
     """Returns the source of `data`: a path, a URI, a pandas or Polars DataFrame, or an Arrow table.
 
     A directory or prefix with captured objects or ledgers is captured data unless a column is named; anything else is read as
     Parquet and CSV. `id_column` names the request of a row, `time_column` its time; the names of captured data are the
-    defaults. Raises UsageError where `data` is none of these.
+    defaults. `leave_out` names columns that are not monitored: a label. Raises UsageError where `data` is none of these.
     """
-    layout = layout_of(id_column, time_column, unit_column)
+    layout = layout_of(id_column, time_column, unit_column, leave_out)
     if is_table(data):
         return TableSource(data, layout)
     if not isinstance(data, str) and not hasattr(data, "__fspath__"):
@@ -43,10 +45,12 @@ def open_rows(
     return FileSource(uri, layout)
 
 
-def layout_of(id_column: str | None, time_column: str | None, unit_column: str = "") -> Layout:
+def layout_of(
+    id_column: str | None, time_column: str | None, unit_column: str = "", leave_out: Iterable[str] = ()
+) -> Layout:
     """Returns the layout of captured data with these columns in place of its own."""
     layout = captured_layout(unit_column)
-    ignored = layout.ignored
+    ignored = (*layout.ignored, *leave_out)
     if id_column is not None:
         ignored = (*ignored, layout.event_id)
     if time_column is not None:
