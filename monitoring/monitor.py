@@ -89,7 +89,7 @@ class Monitor:
         version. Raises UsageError for wrong arguments, MonitoringError where the data cannot be read.
         """
         source = self.open(data, endpoint, variant)
-        window = self._window(source, start, end)
+        window = self.window(source, start, end)
         profile = self.profile(source, window, progress)
         return self.judge(source, window or spanned(profile), profile, model_version=model_version)
 
@@ -131,7 +131,8 @@ class Monitor:
         )
         return Report(judge(self.baseline, self.constraints, judged, self.settings, self._now()))
 
-    def _window(self, source: RowSource, start: dt.datetime | None, end: dt.datetime | None) -> Window | None:
+    def window(self, source: RowSource, start: dt.datetime | None, end: dt.datetime | None) -> Window | None:
+        """Returns the window of the given sides; open sides are those of the data, None stands for all of it."""
         for name, time in (("start", start), ("end", end)):
             if time is not None and time.tzinfo is None:
                 raise UsageError(f"{name} has no zone: {time}; write {time.isoformat()}+00:00 for UTC")
@@ -217,9 +218,7 @@ def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -
 
 def _engine(settings: MonitorSettings) -> Engine:
     if settings.engine == "spark":
-        from monitoring.engines.spark import SparkEngine
-
-        return SparkEngine(settings.spark_master)
+        raise UsageError("engine = \"spark\" needs the extra: pip install 'endpoint-capture[spark]'")
     from monitoring.engines.local import LocalEngine
 
     return LocalEngine(settings.threads)

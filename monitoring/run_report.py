@@ -87,11 +87,6 @@ class Report:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def _repr_html_(self) -> str:
-        from monitoring.report.notebook import render
-
-        return render(self.result)
-
     def __str__(self) -> str:
         from monitoring.report.terminal import render
 

@@ -60,7 +60,7 @@ class _Blocks:
 def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_Blocks, _Blocks | None, Units]:
     table, levels = window.requests, baseline.units.levels
     rows = window.square_rows / window.rows if window.rows else 1.0
-    if baseline.units.rows_are_units and window.rows > window.events:
+    if not len(table) or (baseline.units.rows_are_units and window.rows > window.events):
         levels = ()  # Rows of one request resemble each other, so single rows are no match for requests.
     share = weight_share(profile)
     found = match(len(table), table.size, [(len(level.table), level.table.size) for level in levels])
