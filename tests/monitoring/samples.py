@@ -36,7 +36,7 @@ def training(requests: int = 1500, seed: int = 1, *, days: int = 0, start: dt.da
     if days:
         first = start - dt.timedelta(days=days)
         step = dt.timedelta(days=days) / requests
-        times = [first + number * step for number in ids]
+        times = [first + int(number) * step for number in ids]
         table = table.append_column("at", pa.array(times, pa.timestamp("us", tz="UTC")))
     return table
 
