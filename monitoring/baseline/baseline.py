@@ -126,9 +126,9 @@ class Baseline:
         Raises MonitoringError where there is no captured row in the window.
         """
         from monitoring.baseline.build import build_baseline
-        from monitoring.source.captured import CapturedSource
+        from monitoring.source.managed_source import ManagedSource
 
-        source = CapturedSource(uri, endpoint, variant, unit_column)
+        source = ManagedSource(uri, endpoint, variant, unit_column)
         return build_baseline(source, engine or _default_engine(), window=window)
 
     @classmethod

@@ -248,7 +248,7 @@ class ManagedReader:
         attributes = [",".join(found.event.custom_attributes) or None for found in read]
         text, whole = pa.string(), pa.int32()
         return [
-            (dataset.EVENT_ID, repeated([found.event.event_id for found in read], text)),
+            (dataset.EVENT_ID, repeated([found.event.event_id or None for found in read], text)),
             (dataset.INFERENCE_ID, repeated([found.event.inference_id for found in read], text)),
             (dataset.EVENT_TIME, repeated(times, pa.timestamp("us", tz="UTC"))),
             (dataset.ITEM_INDEX, pa.array([number for count in counts for number in range(count)], whole)),

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from monitoring.errors import UsageError
-from monitoring.source.captured import CapturedSource, is_captured
+from monitoring.source.captured import is_captured
 from monitoring.source.files import FileSource, is_file
+from monitoring.source.managed_source import ManagedSource
 from monitoring.source.tables import TableSource, is_table
 from monitoring.states.layout import Layout, captured_layout
 
 if TYPE_CHECKING:
+    from monitoring.source.managed_columns import BaselineColumns
     from monitoring.source.part import RowSource
 
 
@@ -25,12 +27,15 @@ def open_rows(
     time_column: str | None = None,
     unit_column: str = "",
     leave_out: Iterable[str] = (),
+    columns: BaselineColumns | None = None,
+    preprocess: str | None = None,
 ) -> RowSource:
     """Returns the source of `data`: a path, a URI, a pandas or Polars DataFrame, or an Arrow table.
 
     A directory or prefix with captured objects or ledgers is captured data unless a column is named; anything else is read as
     Parquet and CSV. `id_column` names the request of a row, `time_column` its time; the names of captured data are the
-    defaults. `leave_out` names columns that are not monitored: a label. Raises UsageError where `data` is none of these.
+    defaults. `leave_out` names columns that are not monitored: a label. `columns` are those of the baseline and `preprocess` a
+    script: what the managed service captured needs them. Raises UsageError where `data` is none of these.
     """
     layout = layout_of(id_column, time_column, unit_column, leave_out)
     if is_table(data):
@@ -41,7 +46,7 @@ def open_rows(
         )
     uri = str(data)
     if id_column is None and time_column is None and not is_file(uri) and is_captured(uri):
-        return CapturedSource(uri, endpoint, variant, unit_column)
+        return ManagedSource(uri, endpoint, variant, unit_column, columns, preprocess)
     return FileSource(uri, layout)
 
 

@@ -1,0 +1,131 @@
+"""A team's history in the managed service's JSON Lines is counted like captured data, and what was lost is said."""
+
+import datetime as dt
+from functools import reduce
+
+import pyarrow as pa
+import pytest
+
+from monitoring.baseline.baseline import Baseline
+from monitoring.engines.local import LocalEngine
+from monitoring.errors import MonitoringError, UsageError
+from monitoring.source.managed_source import baseline_columns, summed
+from monitoring.source.open import open_rows
+from monitoring.states.kernel import Plan
+from monitoring.states.profile import Profile, merge_profiles
+from monitoring.window import Window
+from tests.monitoring.source.managed_lines_of import body, json_side, line
+
+HOUR = "endpoint/AllTraffic/2026/01/01/03"
+
+
+def put(folder, name, *lines):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body(*lines))
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return Baseline.from_training(
+        pa.table({"a": [float(number % 7) for number in range(200)], "kind": ["x", "y"] * 100})
+    )
+
+
+def counted(folder, baseline, window=None, preprocess=None):
+    columns = baseline_columns(baseline.binning)
+    source = open_rows(str(folder), columns=columns, preprocess=None if preprocess is None else str(preprocess))
+    plan = Plan(baseline.id, baseline.binning, source.layout)
+    groups = LocalEngine().count(source.groups(window), plan)
+    return reduce(merge_profiles, (profile for _, profile in groups), Profile(baseline.id))
+
+
+def test_managed_objects_are_counted_under_the_baselines_names(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("1,x\n2,z", "0.1\n0.2"), line("3,y", "0.3", event_id="e2"))
+    put(tmp_path, f"{HOUR}/06-00-000-two.jsonl", line(json_side({"kind": "x", "a": 4}), event_id="e3"))
+    profile = counted(tmp_path, baseline)
+    total = profile.total()
+    assert (profile.rows, profile.events) == (4, 3)
+    assert total.columns["a"].sum1 + 4 * baseline.binning["a"].centre == pytest.approx(10)
+    assert total.columns["kind"].unseen == {"z": 1}
+    assert profile.predictions == {"prediction"}
+    assert summed(profile) == ()
+
+
+def test_numbers_among_categories_stay_text(tmp_path):
+    baseline = Baseline.from_training(pa.table({"zip": ["01234", "56789"] * 50}))
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("01234"))
+    state = counted(tmp_path, baseline).total().columns["zip"]
+    assert state.fine.tolist()[:2] == [1, 0]
+
+
+def test_a_window_cuts_by_event_time_and_an_event_without_one_counts_by_its_hour(tmp_path, baseline):
+    put(
+        tmp_path,
+        f"{HOUR}/05-12-345-one.jsonl",
+        line("1,x", time="2026-01-01T03:10:00Z"),
+        line("2,x", time="2026-01-01T03:40:00Z", event_id="e2"),
+        line("3,x", time="{%s}", event_id="e3"),
+    )
+    window = Window(dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC), dt.datetime(2026, 1, 1, 3, 30, tzinfo=dt.UTC))
+    profile = counted(tmp_path, baseline, window)
+    assert profile.events == 2
+    assert summed(profile) == ("1 of 2 events have no time: the hour of their object serves",)
+
+
+def test_an_object_that_was_synced_twice_counts_once(tmp_path, baseline):
+    for name in ("one", "copy"):
+        put(tmp_path, f"{HOUR}/05-12-345-{name}.jsonl", line("1,x"), line("2,y", event_id="e2"))
+    profile = counted(tmp_path, baseline)
+    assert (profile.rows, profile.duplicates) == (2, 2)
+
+
+def test_failures_of_a_script_are_added_up_over_the_window(tmp_path, baseline):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "def preprocess_handler(record):\n"
+        "    a, kind = record.endpoint_input.data.split(',')\n"
+        "    return {'a': 1 / int(a), 'kind': kind}\n"
+    )
+    put(tmp_path / "data", f"{HOUR}/05-12-345-one.jsonl", line("1,x"), line("0,x", event_id="e2"))
+    put(tmp_path / "data", f"{HOUR}/06-12-345-two.jsonl", line("0,x", event_id="e3"), line("2,x", event_id="e4"))
+    profile = counted(tmp_path / "data", baseline, preprocess=script)
+    assert profile.events == 2
+    assert summed(profile) == ("2 of 4 events: ZeroDivisionError in preprocess_handler, event e2",)
+
+
+def test_a_window_of_which_no_event_can_be_read_is_an_error(tmp_path, baseline):
+    put(
+        tmp_path,
+        f"{HOUR}/05-12-345-one.jsonl",
+        line({"data": "/w==", "encoding": "BASE64", "observedContentType": "x"}),
+    )
+    with pytest.raises(MonitoringError, match="none of 1 captured events could be read: 1 of 1 events: base64 of x"):
+        summed(counted(tmp_path, baseline))
+
+
+def test_columns_that_cannot_be_mapped_stop_the_run_with_a_question(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("1,x,5"))
+    with pytest.raises(UsageError, match=r"3 input values .* 2 columns"):
+        counted(tmp_path, baseline)
+
+
+def test_a_wrong_script_is_an_error_before_any_object_is_read(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("1,x"))
+    with pytest.raises(UsageError, match="there is no preprocess script"):
+        counted(tmp_path, baseline, preprocess=tmp_path / "none.py")
+
+
+def test_a_broken_object_is_named_and_the_others_are_counted(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("1,x"))
+    (tmp_path / HOUR / "06-00-000-two.jsonl").write_bytes(b"\xff\xfe\x00")
+    profile = counted(tmp_path, baseline)
+    assert profile.events == 1
+    assert "06-00-000-two.jsonl" in " ".join(profile.notes)
+
+
+def test_a_baseline_can_be_made_from_what_the_managed_service_captured(tmp_path):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", *(line(f"{n % 5},x", "0.5", event_id=f"e{n}") for n in range(60)))
+    found = Baseline.from_captured(str(tmp_path))
+    assert list(found.binning) == ["feature_0", "feature_1", "prediction"]
+    assert found.predictions == ("prediction",)
