@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitoring.baseline.baseline import Baseline
+from monitoring.baseline.monitor_overrides import with_settings
 from monitoring.baseline.registry import CONSTRAINTS, STATISTICS, find_baseline, is_registered
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.findings import RowSource as QueryRows
 from monitoring.findings import captured_rows
-from monitoring.judgement.constraints import with_settings
 from monitoring.judgement.judge import Judged, judge
 from monitoring.result import Completeness, Subject
 from monitoring.run_report import Report
 from monitoring.settings import MonitorSettings, load_settings
 from monitoring.source.captured import CapturedSource
+from monitoring.source.managed_source import baseline_columns, summed
 from monitoring.source.open import open_rows
 from monitoring.states.kernel import Plan
 from monitoring.states.profile import Profile, merge_profiles
@@ -105,6 +107,8 @@ class Monitor:
             id_column=self.settings.id_column,
             time_column=self.settings.time_column,
             unit_column="" if self.settings.unit in ("request", "hour", "day") else self.settings.unit,
+            columns=baseline_columns(self.baseline.binning),
+            preprocess=self.settings.preprocess,
         )
 
     def profile(
@@ -119,6 +123,7 @@ class Monitor:
         """Returns the report of a profile. Reads the ledgers of captured data, and no rows."""
         if model_version is not None:
             profile = profile.only(lambda key: key.model_version == model_version)
+        profile = dataclasses.replace(profile, notes=summed(profile))
         completeness = self._completeness(source, window, profile)
         endpoint, variant = self._names(source)
         judged = Judged(

@@ -9,6 +9,7 @@ import pytest
 from monitoring.baseline.baseline import Baseline
 from monitoring.engines.local import LocalEngine
 from monitoring.errors import MonitoringError, UsageError
+from monitoring.monitor import Monitor
 from monitoring.source.managed_source import baseline_columns, summed
 from monitoring.source.open import open_rows
 from monitoring.states.kernel import Plan
@@ -129,3 +130,21 @@ def test_a_baseline_can_be_made_from_what_the_managed_service_captured(tmp_path)
     found = Baseline.from_captured(str(tmp_path))
     assert list(found.binning) == ["feature_0", "feature_1", "prediction"]
     assert found.predictions == ("prediction",)
+
+
+def test_a_monitor_judges_what_the_managed_service_captured(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", *(line(f"{n % 7},z", "0.5", f"e{n}", None) for n in range(50)))
+    report = Monitor(baseline).run(str(tmp_path))
+    assert [violation.constraint_check_type for violation in report.violations] == [
+        "categorical_values_check",
+        "baseline_drift_check",
+    ]
+    assert "50 of 50 events have no time: the hour of their object serves" in report.result.notes
+
+
+def test_a_monitors_script_names_the_values(tmp_path, baseline):
+    script = tmp_path / "script.py"
+    script.write_text("def preprocess_handler(record):\n    return [{'kind': 'x', 'a': 3}, {'kind': 'y', 'a': 4}]\n")
+    put(tmp_path / "data", f"{HOUR}/05-12-345-one.jsonl", *(line("anything", event_id=f"e{n}") for n in range(20)))
+    result = Monitor(baseline, preprocess=str(script)).run(str(tmp_path / "data")).result
+    assert (result.rows, result.events) == (40, 20)
