@@ -18,7 +18,7 @@
 
     judgement/   states, constraints and completeness to a result
 
-`monitor` runs all of it over windows; `result` is what a run found and what everything after it reads; `window` is a window of time. This room reads what `capture`
+`monitor` runs all of it over windows; `result` is what a run found and what everything after it reads; `trend_data` is columns by windows; `window` is a window of time. This room reads what `capture`
 wrote through `capture.reading` and `capture.dataset`, and knows nothing of the endpoint.
 """
 

@@ -14,6 +14,9 @@
     verdict     verdict, lead and action
     answers     the four questions at the top of the report
     conclude    all of the above over one run
+    charts      bars and curves from the counts of fine bins
+    unusual     how unusual an hour is among ordinary hours
+    lasting     verdict and lead of the trend page
 
 Every rule is a pure function of `monitoring.result` types. Sentences mark column names and values with backticks; renderers
 turn these into code.

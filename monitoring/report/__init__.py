@@ -2,7 +2,6 @@
 
 page        the HTML report of a run, one file that makes no request
 trend       columns by windows, one HTML file
-trend_data  what the trend page shows, as typed data
 terminal    a table for a terminal of any width
 notebook    a fragment for a notebook
 charts      bars and curves as SVG paths
