@@ -15,11 +15,11 @@
     notify/      the subscriber: queue to PagerDuty and Slack
     retraining/  one start for one episode
     commands/    the command line
-
     judgement/   states, constraints and completeness to a result
 
-`monitor` runs all of it over windows; `result` is what a run found and what everything after it reads; `trend_data` is columns by windows; `window` is a window of time. This room reads what `capture`
-wrote through `capture.reading` and `capture.dataset`, and knows nothing of the endpoint.
+`monitor` runs all of it over windows; `result` is what a run found and what everything after it reads; `trend_data` is
+columns by windows; `window` is a window of time. This room reads what `capture` wrote through `capture.reading` and
+`capture.dataset`, and knows nothing of the endpoint.
 """
 
 from __future__ import annotations
