@@ -56,7 +56,9 @@ def test_every_cell_links_to_the_report_of_its_hour_and_column() -> None:
     assert "report.html#c" in found.links
 
 
-@pytest.mark.parametrize(("hours", "ranges"), [(12, []), (24, []), (100, ["24 h", "72 h", "100 h"]), (168, ["24 h", "72 h", "168 h"])])
+@pytest.mark.parametrize(
+    ("hours", "ranges"), [(12, []), (24, []), (100, ["24 h", "72 h", "100 h"]), (168, ["24 h", "72 h", "168 h"])]
+)
 def test_the_switch_offers_the_ranges_that_the_hours_fill(hours: int, ranges: list[str]) -> None:
     html = render(trend({"a": "." * hours}))
     assert [label for label in ("24 h", "72 h", "100 h", "168 h") if f">{label}</label>" in html] == ranges
@@ -72,7 +74,9 @@ def test_hostile_names_add_no_tag_and_no_attribute() -> None:
     grades = dict.fromkeys(HOSTILE, Grade.LARGE)
     html = render(trend(dict.fromkeys(HOSTILE, "..33"), grades=grades, notes=tuple(HOSTILE), merged=HOSTILE[0]))
     names = [f"name{at}" for at in range(len(HOSTILE))]
-    harmless = outline(render(trend(dict.fromkeys(names, "..33"), grades=dict.fromkeys(names, Grade.LARGE), notes=tuple(names))))
+    harmless = outline(
+        render(trend(dict.fromkeys(names, "..33"), grades=dict.fromkeys(names, Grade.LARGE), notes=tuple(names)))
+    )
     found = outline(html)
     assert (found.tags, found.attributes) == (harmless.tags, harmless.attributes)
     assert len(found.ids) == len(set(found.ids)) == len(harmless.ids)

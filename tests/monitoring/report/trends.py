@@ -16,7 +16,9 @@ def trend(rows: dict[str, str], *, grades: dict[str, Grade] | None = None, **mor
     """Returns a trend: `rows` gives each column's hours as marks, `grades` the merged grade."""
     number = max((len(marks) for marks in rows.values()), default=0)
     windows = tuple(
-        TrendWindow(START + dt.timedelta(hours=at), START + dt.timedelta(hours=at + 1), 800 + at, 50, True, f"{at}/report.html")
+        TrendWindow(
+            START + dt.timedelta(hours=at), START + dt.timedelta(hours=at + 1), 800 + at, 50, True, f"{at}/report.html"
+        )
         for at in range(number)
     )
     columns = []
