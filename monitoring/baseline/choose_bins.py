@@ -112,7 +112,8 @@ def numeric_edges(values: Floats, minimum: float, maximum: float) -> Floats:
         wanted = np.arange(1, _INNER_EDGES + 1) * (cumulated[-1] / (_INNER_EDGES + 1))
         inner = np.unique(distinct[np.searchsorted(cumulated, wanted)])
     inner = inner[(inner >= minimum) & (inner < maximum)]
-    below = np.nextafter(minimum, -np.inf)
+    with np.errstate(over="ignore"):
+        below = np.nextafter(minimum, -np.inf)
     edges = np.concatenate(([below] if np.isfinite(below) else [], inner, [maximum]))
     return np.unique(edges + 0.0)
 

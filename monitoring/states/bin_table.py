@@ -27,7 +27,7 @@ class BinTable:
         self._padded = np.append(edges, np.inf)
         self._grid: _LinearGrid | _BitGrid | None = None
         self._base = np.zeros(0, np.int64)
-        self._steps = 0
+        self.steps = 0
         if len(edges) < 2:
             return
         best = _FEW_STEPS + 1
@@ -36,7 +36,7 @@ class BinTable:
             counts = np.bincount(cells, minlength=_CELLS + 1)
             if counts.max() < best:
                 best = int(counts.max())
-                self._grid, self._steps = grid, best
+                self._grid, self.steps = grid, best
                 self._base = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
 
     def codes(self, values: Floats) -> Codes:
@@ -46,7 +46,7 @@ class BinTable:
                 return np.zeros(len(values), np.int64)
             return np.searchsorted(self._edges, values, "left").astype(np.int64)
         codes: Codes = self._base.take(self._grid.cells(values))
-        for _ in range(self._steps):
+        for _ in range(self.steps):
             codes += values > self._padded.take(codes)
         return codes
 

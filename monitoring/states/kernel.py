@@ -117,7 +117,7 @@ class Kernel:
             facts.hashed,
             facts.json,
             dict(facts.renamed),
-            notes,
+            notes=notes,
         )
 
     def _inside(self, events: Events) -> npt.NDArray[np.bool_]:
@@ -162,7 +162,7 @@ class _SliceCounter:
     def add(self, batch: pa.RecordBatch, events: Events) -> None:
         """Counts rows, and each column by unit."""
         layout = self.plan.layout
-        if layout.event_id and not layout.item_index and events.ids is not None:
+        if events.ids is not None and events.keys is None:
             self._find_firsts(events)
         groupings = self._groupings(events, column_of(batch, layout.unit))
         every, firsts = RowSet(events, None, groupings), RowSet(events, events.firsts, groupings)
