@@ -36,7 +36,7 @@ def test_a_column_that_drifts_only_when_hours_are_merged_is_named() -> None:
 
 
 def test_columns_that_were_unusual_together_point_at_an_outage() -> None:
-    found = trend({name: ".3.." for name in "abcde"})
+    found = trend(dict.fromkeys("abcde", ".3.."))
     assert found.lead.startswith("Five columns were unusual together at Nov 23 19:00 and are not now")
 
 

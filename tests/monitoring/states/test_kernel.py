@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from functools import reduce
@@ -35,7 +36,7 @@ def profile_of(*batches: pa.RecordBatch, plan: Plan = PLAN, facts: FileFacts | N
 
 def cut(found: list[Row], places: list[int]) -> list[list[Row]]:
     bounds = sorted({0, len(found), *(place % (len(found) + 1) for place in places)})
-    return [found[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [found[low:high] for low, high in itertools.pairwise(bounds)]
 
 
 @given(rows(), st.lists(st.integers(0, 200), max_size=4))
