@@ -30,15 +30,28 @@ PAGE = "report.html"
 def write_outputs(
     storage: Storage, result: RunResult, baseline: Baseline, profile: Profile, prefix: str = ""
 ) -> dict[str, str]:
-    """Writes the files of a run and returns their URIs by name. `result.json` comes last: it says that the run is whole."""
+    """Writes all files of a run and returns their URIs by name."""
+    pages = write_pages(storage, result, baseline, profile, prefix)
+    return pages | {RESULT: write_result(storage, result, prefix)}
+
+
+def write_pages(
+    storage: Storage, result: RunResult, baseline: Baseline, profile: Profile, prefix: str = ""
+) -> dict[str, str]:
+    """Writes the files of a run but `result.json`, which says that a run is whole. Returns their URIs by name."""
     total = profile.total()
     columns = [(binning, total.columns[name]) for name, binning in baseline.binning.items() if name in total.columns]
     files = {
         STATISTICS: (statistics.write(columns, total.rows), "application/json"),
         VIOLATIONS: (violations_file.write(result.violations), "application/json"),
         PAGE: (render(result).encode(), "text/html; charset=utf-8"),
-        RESULT: (encode(result), "application/json"),
     }
     for name, (body, content_type) in files.items():
         storage.put(f"{prefix}{name}", body, content_type)
     return {name: f"{storage.uri}/{prefix}{name}" for name in files}
+
+
+def write_result(storage: Storage, result: RunResult, prefix: str = "") -> str:
+    """Writes `result.json` and returns its URI."""
+    storage.put(f"{prefix}{RESULT}", encode(result))
+    return f"{storage.uri}/{prefix}{RESULT}"

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from capture import CaptureBuffer, CaptureConfig, Features
+from tests.faults.processes import until
 
 START = dt.datetime(2026, 7, 1, 8, tzinfo=dt.UTC)
 
@@ -53,20 +54,22 @@ def captured(
 ) -> str:
     """A captured data set of like requests, `shift` added to `wind`; returns its URI."""
     rng = np.random.default_rng(seed)
+    spool = folder / f"spool-{uuid.uuid4().hex}"
     config = CaptureConfig(
         destination=f"file://{folder}/captured",
-        spool_dir=folder / f"spool-{uuid.uuid4().hex}",
+        spool_dir=spool,
         max_age_seconds=0.2,
         endpoint_name="flights",
         **settings,
     )  # fmt: skip
     buffer = CaptureBuffer(config)
     for number in range(requests):
-        time = start + dt.timedelta(minutes=minutes * number / requests)
+        at = start + dt.timedelta(minutes=minutes * number / requests)
         items = [
             {"wind": float(rng.gamma(3, 2) + shift), "carrier": str(rng.choice(["AA", "B6", "DL"]))} for _ in range(3)
         ]
         features = Features({"temp": float(rng.normal(15, 5))}, items)
-        assert buffer.append(features, [float(rng.random()) for _ in items], event_id=event_id(time, number))
+        assert buffer.append(features, [float(rng.random()) for _ in items], event_id=event_id(at, number))
     assert buffer.close(120)
+    until(lambda: not spool.exists(), "the shipper has written its last ledger and ended")
     return f"file://{folder}/captured"

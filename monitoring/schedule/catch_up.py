@@ -1,0 +1,138 @@
+"""Judges every window that its ledgers prove complete and that nobody has judged yet.
+
+A window is ready when it is proved complete. One that is not proved is judged after `patience`: its report says what is missing
+and gives no verdict on data that is not there. Data without ledgers is ready when `patience` is over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from monitoring.outputs import PAGE, RESULT, write_pages, write_result
+from monitoring.schedule.claims import Claims
+from monitoring.schedule.windows import Schedule, prefix, windows
+from monitoring.source.captured import CapturedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from monitoring.monitor import Monitor
+    from monitoring.result import RunResult
+    from monitoring.run_report import Report
+    from monitoring.source.part import RowSource
+    from monitoring.storage import Storage
+    from monitoring.window import Window
+
+PATIENCE = dt.timedelta(hours=6)
+HORIZON = dt.timedelta(days=14)
+
+
+class Consequences(Protocol):
+    """What follows a judged window: metrics, alarms, retraining. Called again for a window that a crash interrupted."""
+
+    def after(self, result: RunResult, page: str) -> None:
+        """Acts on one result. `page` is the URI of its report."""
+
+
+class _Nothing:
+    def after(self, result: RunResult, page: str) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A window that was judged, and the URI of its page."""
+
+    report: Report
+    page: str
+
+
+class CatchUp:
+    """Judges what is ready, once each time `run` is called.
+
+    `patience` is how long a window may stay unproved, `horizon` how far back the search goes. `stopped` is asked before each
+    window.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        storage: Storage,
+        consequences: Consequences | None = None,
+        *,
+        schedule: Schedule = "hourly",
+        patience: dt.timedelta = PATIENCE,
+        horizon: dt.timedelta = HORIZON,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._monitor = monitor
+        self._storage = storage
+        self._consequences = consequences or _Nothing()
+        self._schedule: Schedule = schedule
+        self._patience = patience
+        self._horizon = horizon
+        self._now = now
+        self._stopped = stopped
+        self._claims = Claims(storage, now)
+
+    def run(self, start: dt.datetime | None = None) -> Iterator[Judgement]:
+        """Yields a judgement for each window that was ready, in the order of time. `start` is the first window's time."""
+        for endpoint, variant in self._subjects():
+            source = self._monitor.open(endpoint=endpoint, variant=variant)
+            for window in self._open_windows(source, endpoint, variant, start):
+                if self._stopped():
+                    return
+                judged = self._judge(source, endpoint, variant, window)
+                if judged is not None:
+                    yield judged
+
+    def _subjects(self) -> list[tuple[str, str]]:
+        source = self._monitor.open()
+        if isinstance(source, CapturedSource):
+            return source.variants()
+        return [(self._monitor.settings.endpoint or "data", self._monitor.settings.variant or "all")]
+
+    def _open_windows(
+        self, source: RowSource, endpoint: str, variant: str, start: dt.datetime | None
+    ) -> Iterator[Window]:
+        now = self._now()
+        first = start
+        if first is None:
+            span = source.span() if isinstance(source, CapturedSource) else None
+            if span is None:
+                return
+            first = max(span.start, now - self._horizon)
+        done = {
+            entry.key.removesuffix(RESULT)
+            for entry in self._storage.list(f"runs/{endpoint}/{variant}/")
+            if entry.key.endswith(f"/{RESULT}")
+        }
+        for window in windows(first, now, self._schedule):
+            if prefix(endpoint, variant, window) not in done:
+                yield window
+
+    def _judge(self, source: RowSource, endpoint: str, variant: str, window: Window) -> Judgement | None:
+        """Judges a window if it is ready and no other monitor holds it."""
+        if not self._is_ready(source, window):
+            return None
+        place = prefix(endpoint, variant, window)
+        if not self._claims.take(place):
+            return None
+        try:
+            profile = self._monitor.profile(source, window)
+            report = self._monitor.judge(source, window, profile)
+            page = write_pages(self._storage, report.result, self._monitor.baseline, profile, place)[PAGE]
+            self._consequences.after(report.result, page)
+            write_result(self._storage, report.result, place)
+        except BaseException:
+            self._claims.release(place)
+            raise
+        return Judgement(report, page)
+
+    def _is_ready(self, source: RowSource, window: Window) -> bool:
+        if window.end + self._patience <= self._now():
+            return True
+        return bool(source.completeness(window).proved)
