@@ -59,7 +59,7 @@ def test_the_kernel_counts_what_a_loop_over_the_rows_counts(found: list[Row], pl
 def check_column(column: ColumnState, found: list[Row], name: str) -> None:
     binning = BINNING[name]
     values = [row.cells.get(name) for row in oracle.counted(found, binning)]
-    present = [value for value in values if not oracle.is_missing(value)]
+    present: list[Any] = [value for value in values if not oracle.is_missing(value)]
     assert column.rows == len(values)
     assert column.missing == len(values) - len(present)
     assert column.nans == sum(isinstance(value, float) and math.isnan(value) for value in values)
