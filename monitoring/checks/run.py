@@ -110,7 +110,7 @@ def _column_sets(constraints: Constraints, window: Window, expected: list[Featur
     there = [
         name
         for name, state in window.columns.items()
-        if not missing_column_check.is_absent(state) and not _is_ours(name) and name not in window.ignored
+        if not missing_column_check.is_absent(state) and not is_ours(name) and name not in window.ignored
     ]
     # A baseline from training data has no predictions: those of the window are then no surprise.
     predicted = window.predictions if names.isdisjoint(window.predictions) else ()
@@ -123,7 +123,8 @@ def _column_sets(constraints: Constraints, window: Window, expected: list[Featur
     return [*missing, *surplus, *renamed]
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Returns True if `name` is a column of the captured dataset that holds no feature and no prediction."""
     return name in FIXED_COLUMNS or name == RESCUED_DATA or name.startswith((AGE_PREFIX, MISSING_PREFIX))
 
 
