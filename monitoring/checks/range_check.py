@@ -34,8 +34,8 @@ def check(column: CheckedColumn) -> Violation | None:
         for count, side, bound in ((state.below, "below", binning.minimum), (state.above, "above", binning.maximum))
         if count
     ]
-    extreme = state.maximum if state.above else state.minimum
-    reach = f", up to {wording.number(extreme)}" if math.isfinite(extreme) else ""
+    extreme, direction = (state.maximum, "up") if state.above >= state.below else (state.minimum, "down")
+    reach = f", {direction} to {wording.number(extreme)}" if math.isfinite(extreme) else ""
     return Violation(
         feature_name=column.name,
         constraint_check_type="range_check",

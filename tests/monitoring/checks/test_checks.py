@@ -223,7 +223,7 @@ def test_a_few_values_just_outside_are_none_and_a_far_sentinel_is_one():
     base = {"t": [value - 49.5 for value in range(100)]}
     assert judged(base, {"t": [0.0] * 990 + [50.5] * 10}) == ()
     [found] = judged(base, {"t": [0.0] * 990 + [-999.0] * 10})
-    assert "10 below -49.5, up to -999" in found.sentence
+    assert "10 below -49.5, down to -999" in found.sentence
 
 
 def test_infinities_are_outside_the_range_and_no_number_in_a_text_is_infinite():
