@@ -10,6 +10,7 @@ then is the shipper's business (`shipper.py`), in another process.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from hashlib import blake2b
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from capture.config import CaptureConfig
     from capture.writing.writer import Lane
 
+_forgetting = threading.Lock()
+_MAX_WAIT = 1.0
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 
 
@@ -102,6 +105,8 @@ class CaptureBuffer:
         for one that sampling left out.
         """
         begun = perf_counter_ns()
+        if not self._lanes.here[0]:
+            self._forget_parent()
         try:
             lane = self._lanes.idle.pop()
         except IndexError:
@@ -187,8 +192,15 @@ class CaptureBuffer:
         """
         return self._lanes.close(timeout)
 
-    def _after_fork(self) -> None:
-        self._lanes.forget()
+    def _forget_parent(self) -> None:
+        """Becomes a writer of its own in a child whose fork Python did not see; the first thread that comes does it."""
+        held = _forgetting.acquire(timeout=_MAX_WAIT)  # at the fork another thread may have held it: it stays held then
+        try:
+            if not self._lanes.here[0]:
+                self._lanes.forget()
+        finally:
+            if held:
+                _forgetting.release()
 
     def _chosen(self, inference_id: str | None, event: str | bytes) -> bool:
         """Whether sampling keeps an event: by the first 8 bytes of BLAKE2b of its inference id, else its event id."""
@@ -229,7 +241,7 @@ def _freshness(lookups: Mapping[str, Lookup], now: int) -> tuple[dict[str, float
 
 def _all_after_fork() -> None:
     for buffer in list(_buffers):
-        buffer._after_fork()
+        buffer._lanes.forget()
 
 
 os.register_at_fork(after_in_child=_all_after_fork)

@@ -1,42 +1,40 @@
 """The settings of capture: environment variables, below them the file `capture.toml`, below that the defaults.
 
 `CAPTURE_MAX_BYTES` of the environment is `max_bytes` of the file; the file's `[types]` table gives columns their Arrow
-types and its `feature_names` names the columns of CSV and NPY. A value that is not allowed raises `ConfigError` with
-one line that names the variable, the value and what is allowed.
+types and its `feature_names` names the columns of CSV and NPY. `config_checks` checks a value the same way wherever it
+comes from. A value that is not allowed raises `ConfigError` with one line that names it and what is allowed.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from capture.dataset import column_type
+from capture.config_checks import CHECKS, MIN_SPOOL_BYTES, SEGMENT_BYTES
 from capture.errors import ConfigError
 from capture.journal.location import SpoolPlace, choose_spool
-from capture.record import Header
-from capture.writing.column_names import matches
+from capture.record import Header, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+__all__ = ["MIN_SPOOL_BYTES", "SEGMENT_BYTES", "WRITER_VERSION", "CaptureConfig", "unknown_variables"]
 
 WRITER_VERSION = "endpoint-capture 0.1.0"
-SEGMENT_BYTES = 4 * 1024 * 1024
-SMALLEST_SPOOL = 8 * SEGMENT_BYTES
+DEFAULT_ENDPOINT = "local"
 
 _ONLY_IN_THE_FILE = ("types", "feature_names")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureConfig:
-    """What DESIGN section 4 calls the settings, each a field; `from_env` reads them.
+    """The settings of capture, each a field. `from_env` reads them from the environment and `capture.toml`.
 
     Sizes are in bytes, ages in seconds. `destination` None means that nothing is captured. `spool_dir` and
-    `spool_max_bytes` are None where they are to be chosen: `spool()` chooses.
+    `spool_max_bytes` are None where `spool()` chooses them. Raises `ConfigError` for a value that is not allowed.
     """
 
     destination: str | None = None
@@ -48,7 +46,7 @@ class CaptureConfig:
     spool_dir: Path | None = None
     spool_max_bytes: int | None = None
     max_columns: int = 1000
-    endpoint_name: str = "local"
+    endpoint_name: str = DEFAULT_ENDPOINT
     variant_name: str = "AllTraffic"
     model_name: str = "model"
     model_version: str | None = None
@@ -58,6 +56,14 @@ class CaptureConfig:
     hash_key: str | None = field(default=None, repr=False)
     types: Mapping[str, str] = field(default_factory=dict)
     feature_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks each field and what they say together."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is not None or entry.default is not None:
+                object.__setattr__(self, entry.name, CHECKS[entry.name](value, f"CaptureConfig: {entry.name}"))
+        self._check_together()
 
     @property
     def enabled(self) -> bool:
@@ -100,10 +106,8 @@ class CaptureConfig:
         values: dict[str, Any] = {}
         for source, raw in {**_from_file(toml), **_from_variables(env)}.items():
             name, value, origin = source, raw[0], raw[1]
-            values[name] = _PARSERS[name](value, origin)
-        config = cls(**values)
-        config._check_together(env)
-        return config
+            values[name] = CHECKS[name](value, origin)
+        return cls(**values)
 
     def to_env(self) -> dict[str, str]:
         """The settings as environment variables, for a process of ours that starts beside this one.
@@ -118,13 +122,12 @@ class CaptureConfig:
             out[f"CAPTURE_{entry.name.upper()}"] = repr(value) if isinstance(value, float) else str(value)
         return out
 
-    def _check_together(self, env: Mapping[str, str]) -> None:
+    def _check_together(self) -> None:
         destination = self.destination or ""
-        named = env.get("CAPTURE_ENDPOINT_NAME", "").strip()
-        if destination.startswith("s3://") and self.endpoint_name == "local" and not named:
+        if destination.startswith("s3://") and self.endpoint_name == DEFAULT_ENDPOINT:
             raise ConfigError(
                 f"CAPTURE_ENDPOINT_NAME is not set, and CAPTURE_DESTINATION={destination!r} is shared: "
-                "set it to the endpoint's name"
+                f"set it to the endpoint's name (not {DEFAULT_ENDPOINT!r})"
             )
         if self.hash and not self.hash_key:
             raise ConfigError(
@@ -137,7 +140,7 @@ def unknown_variables(env: Mapping[str, str] | None = None) -> list[str]:
     """A line about each variable of `env` (the process's environment where None) that is called like ours and is none."""
     from difflib import get_close_matches  # 2 ms that no worker needs
 
-    ours = [name.upper() for name in _PARSERS if name not in _ONLY_IN_THE_FILE]
+    ours = [name.upper() for name in CHECKS if name not in _ONLY_IN_THE_FILE]
     found = []
     for variable in sorted(os.environ if env is None else env):
         name = variable.removeprefix("CAPTURE_")
@@ -150,7 +153,7 @@ def unknown_variables(env: Mapping[str, str] | None = None) -> list[str]:
 
 def _from_variables(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     found: dict[str, tuple[Any, str]] = {}
-    for name in _PARSERS:
+    for name in CHECKS:
         variable = f"CAPTURE_{name.upper()}"
         if name not in _ONLY_IN_THE_FILE and env.get(variable, "").strip():
             found[name] = (env[variable].strip(), variable)
@@ -165,108 +168,6 @@ def _from_file(path: Path | None) -> dict[str, tuple[Any, str]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
     for name in table:
-        if name not in _PARSERS:
-            raise ConfigError(f"{path.name} has {name!r}; allowed are {', '.join(sorted(_PARSERS))}")
+        if name not in CHECKS:
+            raise ConfigError(f"{path.name} has {name!r}; allowed are {', '.join(sorted(CHECKS))}")
     return {name: (value, f"{path.name}: {name}") for name, value in table.items()}
-
-
-def _refuse(origin: str, value: object, allowed: str) -> ConfigError:
-    return ConfigError(f"{origin}={value!r} is not allowed: {allowed}")
-
-
-def _number(kind: type[int] | type[float], low: float, high: float, allowed: str) -> Callable[[Any, str], Any]:
-    def parse(value: Any, origin: str) -> Any:
-        try:
-            number = kind(str(value))
-        except ValueError:
-            raise _refuse(origin, value, allowed) from None
-        if isinstance(value, bool) or not low <= number <= high:
-            raise _refuse(origin, value, allowed)
-        return number
-
-    return parse
-
-
-def _text(pattern: re.Pattern[str], allowed: str) -> Callable[[Any, str], str]:
-    def parse(value: Any, origin: str) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise _refuse(origin, value, allowed)
-        return value
-
-    return parse
-
-
-def _destination(value: Any, origin: str) -> str:
-    allowed = "give s3://bucket/prefix or file:///directory"
-    if not isinstance(value, str):
-        raise _refuse(origin, value, allowed)
-    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[^\0\n\r]*)?", value):
-        return value
-    if re.fullmatch(r"file:///[^\0\n\r]*", value):
-        return value
-    raise _refuse(origin, value, allowed)
-
-
-def _spool_dir(value: Any, origin: str) -> Path:
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise _refuse(origin, value, "give the absolute path of a directory on this machine")
-    return Path(value)
-
-
-def _patterns(value: Any, origin: str) -> tuple[str, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise _refuse(origin, value, "give feature names or globs, separated by commas")
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def _feature_names(value: Any, origin: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
-        raise _refuse(origin, value, "give a list of names")
-    if len(set(value)) != len(value):
-        raise _refuse(origin, value, "each name may stand once")
-    return tuple(value)
-
-
-def _types(value: Any, origin: str) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise _refuse(origin, value, 'give a table of feature names and Arrow types, as seats = "int64"')
-    for name, text in value.items():
-        if not isinstance(text, str) or column_type(text) is None:
-            raise _refuse(
-                f"{origin}.{name}", text, "give an Arrow type, as int64, double, string, bool or list<double>"
-            )
-    return dict(value)
-
-
-def _secret(value: Any, origin: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(f"{origin} must be text: a key, or the ARN of a Secrets Manager secret")
-    return value
-
-
-_LABEL = _text(_NAME, "letters, digits, '.', '_' and '-', at most 128, the first a letter or digit")
-
-_PARSERS: dict[str, Callable[[Any, str], Any]] = {
-    "destination": _destination,
-    "sampling_percentage": _number(float, 0, 100, "a number from 0 to 100"),
-    "max_bytes": _number(int, 1, 1 << 40, "a whole number of bytes, 1 or more"),
-    "max_records": _number(int, 1, 1 << 40, "a whole number of records, 1 or more"),
-    "max_age_seconds": _number(float, 0.1, 86_400, "a number of seconds from 0.1 to 86400"),
-    "format": _text(re.compile("parquet|jsonl"), "parquet or jsonl"),
-    "spool_dir": _spool_dir,
-    "spool_max_bytes": _number(
-        int, SMALLEST_SPOOL, 1 << 50, f"a whole number of bytes, {SMALLEST_SPOOL} (8 segments of 4 MiB) or more"
-    ),
-    "max_columns": _number(int, 1, 100_000, "a whole number from 1 to 100000"),
-    "endpoint_name": _LABEL,
-    "variant_name": _LABEL,
-    "model_name": _LABEL,
-    "model_version": _text(re.compile(r"[^\0\n\r]{1,256}"), "one line of at most 256 characters"),
-    "kms_key_id": _text(re.compile(r"[A-Za-z0-9:/_-]{1,2048}"), "a key's id, ARN or alias"),
-    "exclude": _patterns,
-    "hash": _patterns,
-    "hash_key": _secret,
-    "types": _types,
-    "feature_names": _feature_names,
-}

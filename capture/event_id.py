@@ -2,7 +2,7 @@
 
 The random bits come from a generator of this module's own: a user's `random.seed(42)` must not repeat ids, and
 `os.urandom` releases the GIL, which can cost a request 5 ms. The generator is seeded from the operating system at
-import and again in every forked child.
+import and again in every forked child, also in one whose fork Python did not see.
 """
 
 from __future__ import annotations
@@ -13,16 +13,28 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from capture.fork_guard import fork_guard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _random = random.Random()
 _bits = _random.getrandbits
-os.register_at_fork(after_in_child=_random.seed)
 
 _pack = struct.Struct(">QQ").pack
 _VERSION, _VARIANT = 7 << 12, 2 << 62
 _YEAR_10000 = 253_402_300_800_000
+_here = fork_guard()
+
+
+def reseed() -> None:
+    """Seeds the generator again in a forked child, so that its ids are not those of its parent."""
+    global _here
+    _here = fork_guard()
+    _random.seed()
+
+
+os.register_at_fork(after_in_child=reseed)
 
 
 def event_id_bytes(microseconds: int) -> bytes:
@@ -42,6 +54,8 @@ def new_event_id(clock: Callable[[], int] = time.time_ns) -> str:
     >>> event_time_of(new_event_id(lambda: 1_700_000_000_123_456_000))
     1700000000123456
     """
+    if not _here[0]:
+        reseed()
     return event_id_text(event_id_bytes(clock() // 1000))
 
 

@@ -11,13 +11,17 @@ the writer received them, so that neither side pays for turning a matrix into a 
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from capture.config_checks import DESTINATION, FORMATS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -65,6 +69,33 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     types: dict[str, str]
     hashed: tuple[str, ...]
     writer_version: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what this version cannot ship: an unknown format, a destination or name it cannot use.
+
+        Decoding raises `msgspec.ValidationError` for it, so that such a segment is set aside and the others are shipped.
+        """
+        if self.format not in FORMATS:
+            raise ValueError(f"format {self.format!r} is unknown")
+        if not DESTINATION.fullmatch(self.destination):
+            raise ValueError(f"destination {self.destination!r} is unknown")
+        if any(not name or "/" in name for name in (self.endpoint_name, self.variant_name)):
+            raise ValueError(f"{self.endpoint_name!r} and {self.variant_name!r} cannot be parts of a key")
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Returns whether a feature's name is one of the names and globs of `CAPTURE_EXCLUDE` or `CAPTURE_HASH`.
+
+    Case, spaces at the ends and the Unicode form of a character make no difference.
+    """
+    if not patterns:
+        return False
+    folded = _folded(name)
+    return any(fnmatchcase(folded, _folded(pattern)) for pattern in patterns)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
 @dataclass(slots=True)

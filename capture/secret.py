@@ -7,21 +7,20 @@ text stays in that process's memory: handed on through the environment, it would
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING
 
+from capture.config_checks import SECRET_ARN
 from capture.errors import ConfigError
 
 if TYPE_CHECKING:
     from capture.config import CaptureConfig
 
-_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):\d{12}:secret:.+")
 _TIMEOUT = 5
 
 
 def with_secrets(config: CaptureConfig) -> CaptureConfig:
     """The same settings with the text of a secret in place of its ARN; raises ConfigError where it cannot be had."""
-    if config.hash_key is None or (found := _ARN.fullmatch(config.hash_key)) is None:
+    if config.hash_key is None or (found := SECRET_ARN.fullmatch(config.hash_key)) is None:
         return config
     return dataclasses.replace(config, hash_key=_fetch(config.hash_key, found.group(1)))
 

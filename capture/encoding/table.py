@@ -11,7 +11,6 @@ column's only by case, or comes after `max_columns` others; features and outputs
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from capture.encoding.block_buffer import Placed
 from capture.encoding.cells import Kind, Piece
 from capture.encoding.column_types import ColumnType, decided_type, fit, named_type
 from capture.encoding.rescued_data import Rescue
+from capture.record import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -111,7 +111,7 @@ class TableMaking:
             column = kept_as = dataset.feature_column(name)
             while column != name and kept_as in names:
                 kept_as = f"feature_{kept_as}"
-            hashed = any(fnmatchcase(name, pattern) for pattern in self._header.hashed)
+            hashed = matches(name, self._header.hashed)
             spread_out = request.pop(name, [])
             placed, spread = [*spread_out, *items.pop(name, [])], len(spread_out)
             wanted = _HASHED if hashed else self._types.get(column, self._types.get(name))

@@ -3,7 +3,9 @@
     lock            whoever moves files between the directories holds it (flock), for milliseconds, never on a request's
                     thread
     shipper.lock    held by the one shipper for as long as it lives
-    state           what the shipper has done (`state.py`)
+    state           what the shipper has done (`checkpoint.py`)
+    settings.json   the settings of the buffer that started the shipper, without secrets (`handover.py`)
+    shipper.log     the log of a shipper that a buffer started
     segments/       segments that belong to a writer: prepared, open or sealed
     free/           files of old segments, to be used again
     writers/        an account for each writing process (`account.py`)
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from capture.config import SEGMENT_BYTES
+from capture.config_checks import SEGMENT_BYTES
 from capture.errors import SpoolError
 from capture.event_id import event_id_bytes
 from capture.journal import segment
@@ -131,14 +133,32 @@ class Spool:
             os.close(descriptor)
 
     def has_shipper(self) -> bool:
-        """Whether a shipper holds the spool."""
-        if not self.path("shipper.lock").exists():
+        """Returns whether a shipper holds the spool. Two that ask at once do not see each other."""
+        try:
+            descriptor = os.open(self.path("shipper.lock"), _OPEN_FLAGS)
+        except OSError:
             return False
-        descriptor = self.shipper_lock()
-        if descriptor is None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
             return True
         _unlock(descriptor)
         return False
+
+    def leave(self, shipper_lock: int) -> bool:
+        """Gives up the shipper's lock, unless there is work: a process can write, or something waits.
+
+        A writer makes its account under the spool's lock and looks for a shipper afterwards. So it either is seen here,
+        or sees that there is no shipper. What is set aside stays, and with it the directory.
+        """
+        with self.locked():
+            if self.segments() or self.accounts() or self._files("batches"):
+                return False
+            if not self._files("set-aside"):
+                self._remove()
+            _unlock(shipper_lock)
+        return True
 
     def segments(self) -> list[Path]:
         """The files of `segments/`, the oldest first."""
@@ -283,21 +303,26 @@ class Spool:
             path.unlink(missing_ok=True)
 
     def remove_if_done(self) -> bool:
-        """Removes everything in a spool in which nothing waits and nobody writes; the caller is its shipper."""
+        """Removes everything in a spool in which nothing waits and no process can write; the caller is its shipper."""
         with self.locked():
             if self.segments() or self.accounts() or self._files("batches") or self._files("set-aside"):
                 return False
-            for name in ("free", "lost"):
-                for path in self._files(name):
-                    path.unlink()
-            for name in _DIRECTORIES:
-                with contextlib.suppress(FileNotFoundError):
-                    self.path(name).rmdir()
-            for name in ("state", ".state.tmp", "shipper.lock", "lock"):
-                self.path(name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                self.directory.rmdir()
+            self._remove()
         return True
+
+    def _remove(self) -> None:
+        for name in ("free", "lost"):
+            for path in self._files(name):
+                path.unlink()
+        for name in _DIRECTORIES:
+            with contextlib.suppress(FileNotFoundError):
+                self.path(name).rmdir()
+        for path in self.directory.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+        for name in ("state", "settings.json", "shipper.log", "shipper.lock", "lock"):
+            self.path(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
 
 
 @contextlib.contextmanager

@@ -69,7 +69,7 @@ def table_of_lines(body: bytes, key: dataset.ObjectKey) -> ObjectTable:
     lines = list(_parsed(body, key))
     facts = lines[0].capture if lines else _Facts("", 0, 0, "", None, 100.0)
     header = Header(
-        destination="",
+        destination="file:///read",  # a header needs one; nothing is written there
         format="jsonl",
         endpoint_name=key.endpoint,
         variant_name=key.variant,

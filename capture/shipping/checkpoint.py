@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from capture.dataset import HOUR
+from capture.durable_file import write_whole
 from capture.ledger import Ledger, Lost, ObjectEntry, WriterEntry
 from capture.shipping import ranges
 
@@ -208,23 +208,6 @@ def load_or_none(path: Path) -> State | None:
 def save(path: Path, state: State) -> None:
     """Replaces the state's file; raises OSError, with the old one untouched."""
     write_whole(path, msgspec.msgpack.encode(state))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that a crash leaves the old one or the new one; raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
 
 
 def ledger_of(state: State, book: Book, day: int, as_of: int, complete_until: int, closed: bool) -> Ledger:

@@ -18,8 +18,8 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from capture.durable_file import write_whole
 from capture.shipping import batch as batches
-from capture.shipping.checkpoint import write_whole
 from capture.shipping.job_thread import JobThread
 from capture.shipping.uploader import Parcel
 

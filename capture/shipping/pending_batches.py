@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from capture.durable_file import write_whole
 from capture.shipping import batch as batches
-from capture.shipping.checkpoint import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

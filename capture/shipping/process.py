@@ -2,7 +2,8 @@
 
 SIGTERM and SIGINT mean: ship everything that is committed, within the deadline, then exit 0 and say what is left. The
 process ends with its last line, whatever a server has not answered by then.
-With `--until-idle` it also ends when nothing waits and no process can write into the spool, and the ledgers say so.
+With `--until-idle` it also ends when nothing waits and no process can write into the spool, and the ledgers say so. A
+writer that enters at that moment is either seen, and the shipper stays, or finds no shipper and starts one.
 """
 
 from __future__ import annotations
@@ -42,24 +43,22 @@ _OPEN_FILES = 65_536
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
-    parser.add_argument("--until-idle", action="store_true", help="end when nothing waits and nobody can write")
+    parser.add_argument(
+        "--settings", metavar="FILE", help="settings that another process resolved (default: the environment)"
+    )
+    parser.add_argument("--until-idle", action="store_true", help="end when nothing waits and no process can write")
     parser.add_argument("--deadline", type=float, default=20.0, help="seconds that SIGTERM leaves (default 20)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Ships until told to stop; returns the exit code."""
     stop = _stop_on_signal()  # before the imports that take time: from here on SIGTERM ends it in order
-    import pyarrow as pa
-
-    from capture.config import CaptureConfig
     from capture.journal.spool import Spool
-    from capture.shipping import emf
-    from capture.shipping.shipper import Shipper
 
-    pa.set_memory_pool(pa.system_memory_pool())  # as fast here, and what a batch needed does not stay taken
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    dated = "%(asctime)s %(levelname)s %(message)s" if args.settings else "%(message)s"
+    logging.basicConfig(level=logging.INFO, format=dated, stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    config = CaptureConfig.from_env()
+    config = _settings(args)
     place = config.spool()
     spool = Spool(Path(args.spool) if args.spool else place.directory, place.max_bytes)
     spool.prepare()
@@ -67,6 +66,35 @@ def run(args: argparse.Namespace) -> int:
     if lock is None:
         log.info("capture: another shipper holds %s", spool.directory)
         return 0
+    try:
+        line = _ship(spool, config, args, stop, lock)
+    except Exception as error:
+        if not args.settings or isinstance(error, SpoolError):
+            raise
+        log.exception("capture: the shipper fails")  # its log is all that a daemon has
+        return 1
+    log.info("capture: shipper ends: %s", line)
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> CaptureConfig:
+    if args.settings:
+        from capture.handover import for_shipper
+
+        return for_shipper(Path(args.settings))
+    from capture.config import CaptureConfig
+
+    return CaptureConfig.from_env()
+
+
+def _ship(spool: Spool, config: CaptureConfig, args: argparse.Namespace, stop: threading.Event, lock: int) -> str:
+    """Ships until the end and gives up the lock; returns the line that says what was shipped."""
+    import pyarrow as pa
+
+    from capture.shipping import emf
+    from capture.shipping.shipper import Shipper
+
+    pa.set_memory_pool(pa.system_memory_pool())  # as fast here, and what a batch needed does not stay taken
     _allow_open_files()
     gc.disable()
     try:
@@ -74,20 +102,26 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise SpoolError(f"the spool directory {spool.directory} cannot be used: {error}") from error
     gc.freeze()
-    _loop(shipper, spool, config, args, stop)
+    while not _loop(shipper, spool, config, args, stop):
+        with contextlib.suppress(OSError):
+            emf.write(sys.stdout, spool.directory, config)
+        if spool.leave(lock):
+            shipper.close()
+            removed = "" if spool.directory.exists() else "; the spool was empty and is removed"
+            return f"{shipper.result()}{removed}"
     line = shipper.stop(_LAST_LEDGERS)
     with contextlib.suppress(OSError):
         emf.write(sys.stdout, spool.directory, config)
     if shipper.ended() and spool.remove_if_done():
         line += "; the spool was empty and is removed"
-    log.info("capture: shipper ends: %s", line)
     os.close(lock)
-    return 0
+    return line
 
 
 def _loop(
     shipper: Shipper, spool: Spool, config: CaptureConfig, args: argparse.Namespace, stop: threading.Event
-) -> None:
+) -> bool:
+    """Ships until the process is told to stop (True), or until there is nothing to do (False)."""
     from capture.shipping import emf
 
     end = idle_since = None
@@ -100,12 +134,12 @@ def _loop(
             shipper.drain()
             continue
         if end is not None and (now >= end or not shipper.waiting()):
-            return
+            return True
         if args.until_idle and shipper.idle():
             idle_since = now if idle_since is None else idle_since
             shipper.ending = now - idle_since >= _IDLE_FOR
             if shipper.ending and (shipper.ended() or now - idle_since >= _LEDGERS_FOR):
-                return
+                return False
         else:
             idle_since, shipper.ending = None, False
         if now >= next_metrics:

@@ -171,6 +171,10 @@ class Shipper:
         except (OSError, SpoolError) as error:
             self._books.say(f"the spool's disk fails: {error}")
         self.close()
+        return self.result()
+
+    def result(self) -> str:
+        """Returns a line that says what was shipped."""
         told = f"shipped {self._state.totals.records} records in {self._state.totals.objects} objects"
         return f"{told}, {self.waiting()} not shipped, {self._books.lost()} lost"
 

@@ -20,6 +20,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from capture.child_python import NoPython, child_command, child_environment
+
 log = logging.getLogger("capture.shipper")
 _CANNOT_ENCODE = 3
 _NO_EVIDENCE = {0, 1, 2, -signal.SIGTERM, -signal.SIGINT}
@@ -30,18 +32,20 @@ _PR_SET_PDEATHSIG = 1
 
 def survives(spool: Path, batch: str) -> bool:
     """Whether a child process survives encoding this batch; also true where no child could be started."""
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-    command = [sys.executable, "-m", "capture.shipping.trial_encoding", str(spool), batch, str(os.getpid())]
     try:
+        command = child_command("capture.shipping.trial_encoding", (str(spool), batch, str(os.getpid())))
         ended = subprocess.run(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=_LONGEST, check=False
+            command,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=_LONGEST,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False
-    except OSError as error:
-        log.warning("capture: a batch cannot be probed: %s", error)
+    except (OSError, NoPython) as error:
+        log.warning("capture: a batch cannot be encoded on trial: %s", error)
         return True
     return ended.returncode in _NO_EVIDENCE
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hmac
 import math
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from capture.journal import values
+from capture.record import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -128,11 +128,6 @@ def _canonical(value: Any) -> Any:
             return value.astype(f"{kind}8[us]").tolist()
         return value.astype(str).tolist() if kind == "c" else _canonical(value.astype(_JSON[kind]).tolist())
     return value
-
-
-def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a feature's name is one of the names and globs of `CAPTURE_EXCLUDE` or `CAPTURE_HASH`."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _getter(names: tuple[Hashable, ...]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:

@@ -4,8 +4,8 @@ It claims segments from the spool, maps them and faults their pages in, ahead of
 appends use more than one a second or empty the stock, falls again when they have not for a while, and is less where the
 spool is small. It looks by itself; a request wakes it only when half of the stock is gone, because that costs the request
 more than an append. Where nothing is ready and nothing can be had, it rests before it asks again, however many requests
-want a segment. Where the buffer is to see to a shipper, it also starts one whenever none holds the spool (`launch.py`),
-with a pause that grows while they end at once.
+want a segment. Where the buffer is to start a shipper, it also starts one whenever none holds the spool
+(`shipper_launcher.py`), with a pause that grows while they end at once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ log = logging.getLogger("capture")
 _LOOK, _LOOK_BUSY, _REST, _PAUSE = 0.25, 0.1, 0.02, 1.0
 _FEWEST, _MOST = 2, 8
 _CALM = 60.0
+_FIRST_SHIPPER_CHECK = 2.0
 
 
 class Attendant:
@@ -64,14 +65,12 @@ class Attendant:
         self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread, and prepares the first segment in the caller's. Raises RuntimeError where there can be no
-        thread, OSError or SpoolError where there can be no segment."""
+        """Prepares the first segment. Raises OSError or SpoolError where there can be none."""
+        self._prepare(reserve=False)
+
+    def begin(self) -> None:
+        """Starts the thread; raises RuntimeError where there can be no thread."""
         self._thread.start()
-        try:
-            self._prepare(reserve=False)
-        except BaseException:
-            self.stop()
-            raise
         self._wake.set()
 
     def take(self) -> SegmentWriter | None:
@@ -180,7 +179,7 @@ class Attendant:
         return True
 
     def _run(self) -> None:
-        pause = monotonic()
+        pause = monotonic() + _FIRST_SHIPPER_CHECK  # the process that enters a spool has just started one itself
         while not self._end.is_set():
             self._wake.wait(_LOOK if self._wanted == _FEWEST else _LOOK_BUSY)
             self._wake.clear()

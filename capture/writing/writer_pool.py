@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from capture.errors import SpoolError
+from capture import event_id
+from capture.fork_guard import fork_guard
 from capture.journal import counters as accounts
 from capture.journal.segment import header_bytes
 from capture.journal.spool import Spool
+from capture.throttled_log import Complaints
 from capture.writing.segment_pool import Attendant
 from capture.writing.shipper_launcher import Launcher
 from capture.writing.writer import Lane
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from capture.config import CaptureConfig
-    from capture.throttled_log import Complaints
     from capture.writing.block_encoder import Draft
 
+log = logging.getLogger("capture")
 _TRIES_FOR_A_LANE = 200
 _SPARE_LANES = 2
 _RETRY_SPOOL = 5.0
@@ -57,13 +60,15 @@ class Lanes:
     """The lanes of this process in the spool that the settings name.
 
     `made` are all of them, those in use too; `closed` says that none is given out any more, or ever was: the settings
-    capture nothing.
+    capture nothing. `here[0]` is 0 in a process that was forked from the one that entered the spool: then `forget` comes
+    before anything else.
     """
 
     def __init__(
         self, config: CaptureConfig, start_shipper: bool, clock: Callable[[], int], complaints: Complaints
     ) -> None:
         """Enters the spool, if that can be done now. Raises ConfigError for a wrong setting."""
+        self.here = fork_guard()
         self.idle: list[Lane] = []
         self.made: list[Lane] = []
         self.closed = not config.enabled
@@ -73,6 +78,7 @@ class Lanes:
         self._start_shipper = start_shipper
         self._clock = clock
         self._complaints = complaints
+        self._serving = False
         self._numbers = itertools.count()
         self._next_try = 0.0
         self._unaccounted: dict[int, int] = {}
@@ -88,7 +94,7 @@ class Lanes:
         counted as refused, where there is none."""
         if self.closed:
             return None
-        if self.account is None and not self._enter():
+        if not (self.account is not None or self._enter()) or not self._serve():
             self._refuse(accounts.SPOOL_UNAVAILABLE)
             return None
         with contextlib.suppress(IndexError):  # those of a spool that was entered just now
@@ -129,6 +135,8 @@ class Lanes:
 
     def close(self, timeout: float) -> bool:
         """Seals every lane, waits until their records are shipped (or lost and counted), and says whether they are."""
+        if not self.here[0]:
+            self.forget()
         end = time.monotonic() + timeout
         with self._tally:
             self.closed = True
@@ -151,22 +159,39 @@ class Lanes:
         launcher, ask = attendant.launcher, 0.0
         while not settled and time.monotonic() < end:
             if launcher is not None and time.monotonic() >= ask:
-                with contextlib.suppress(OSError, SpoolError):
-                    ask = time.monotonic() + launcher.ensure()
+                ask = time.monotonic() + launcher.ensure()
             time.sleep(_POLL)
             settled = _settled(made)
+        if not settled and timeout > 0:
+            self._say_what_waits(made, launcher, timeout)
         account.let_go()
         return settled
 
     def forget(self) -> None:
-        """In a forked child: the parent's lanes are not ours; the first append enters the spool anew."""
+        """Gives up the parent's lanes in a forked child. The first append enters the spool as a writer of its own.
+
+        Nothing of the parent's threads and locks is touched: a lock that was held at the fork stays held here.
+        """
+        event_id.reseed()
         if self.account is not None:
             self.account.let_go()
         self.account = self.attendant = None
         self._opening, self._tally = threading.Lock(), threading.Lock()
         self.idle, self.made = [], []
+        self._serving = False
+        self._complaints = Complaints()
         self._unaccounted = {}
         self._next_try = 0.0
+        self.here = fork_guard()
+
+    def _say_what_waits(self, made: list[Lane], launcher: Launcher | None, timeout: float) -> None:
+        waiting = sum(lane.counters.records - lane.counters.settled for lane in made)
+        why = "" if launcher is None else f"; the shipper's log {launcher.log_path} ends with: {launcher.last_words()}"
+        with contextlib.suppress(Exception):  # a handler of the user's own that fails is not to fail `close`
+            log.warning(
+                "capture: %d records are not shipped after %g s; they wait in %s%s",
+                waiting, timeout, self.spool.directory, why,
+            )  # fmt: skip
 
     def _refuse(self, reason: int) -> None:
         """Counts a record that found no lane, in the account as soon as there is one."""
@@ -197,6 +222,8 @@ class Lanes:
             launcher = Launcher(self.spool, self._config) if self._start_shipper else None
             attendant = Attendant(self.spool, account, self._header, self._clock, launcher)
             attendant.start()
+            if launcher is not None:
+                launcher.ensure()  # before the first record is accepted: this process may end right after it
         except Exception as error:  # an append came here first: whatever it is, it is not to fail a request
             if account is not None:
                 account.let_go()
@@ -206,7 +233,6 @@ class Lanes:
             return False
         if self._begin(account, attendant):
             return True
-        attendant.stop()
         attendant.clear()
         account.close_for_writing()
         account.let_go()
@@ -222,8 +248,31 @@ class Lanes:
                 account.lane(accounts.NOBODYS_LANE).refused(reason, count)
             self._unaccounted = {}
             self.made, self._numbers = [], itertools.count()
+            self._serving = False
+            return True
+
+    def _serve(self) -> bool:
+        """Starts the thread and gives out the first lanes, when the first append comes; False where it cannot be done.
+
+        Not earlier: a process that makes a buffer and is forked before it appends anything has no thread of ours then.
+        A thread that waits for the interpreter's lock at a fork that Python does not see can block the child for ever.
+        """
+        with self._tally:
+            account, attendant = self.account, self.attendant
+            if self._serving or account is None or attendant is None:
+                return self._serving
+            try:
+                attendant.begin()
+            except RuntimeError as error:
+                self._complaints.say("spool_unavailable", str(error))
+                attendant.clear()
+                account.let_go()
+                account.path.unlink(missing_ok=True)
+                self.account = self.attendant = None
+                return False
             lanes = [self._make() for _ in range(_SPARE_LANES)]
             self.idle.extend(lane for lane in lanes if lane is not None)
+            self._serving = True
             return True
 
     def _make(self) -> Lane | None:

@@ -42,6 +42,7 @@ def header(**changes: Any) -> Header:
 def buffer(home: Path, **changes: Any) -> Iterator[CaptureBuffer]:
     """A buffer that no shipper serves; what it wrote stays to be read."""
     opened = CaptureBuffer(settings(home, **changes), start_shipper=False)
+    opened._lanes._serve()  # as the first append does
     try:
         yield opened
     finally:

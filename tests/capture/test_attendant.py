@@ -162,6 +162,8 @@ def test_close_ends_the_thread_and_holds_no_lock(tmp_path: Path, spool: Path) ->
     made = CaptureBuffer(settings(tmp_path), start_shipper=False)
     attendant = made._lanes.attendant
     assert attendant is not None
+    assert not attendant._thread.is_alive(), "before the first append a fork finds no thread of ours"
+    assert made.append({"a": 1}, 0.5)
     assert attendant._thread.is_alive()
     made.close(0.1)
     assert not attendant._thread.is_alive()

@@ -22,8 +22,8 @@ CARD = "4711-0815-SECRET"
 USER = "ada@SECRET.example"
 NUMBER = 1234567.890625
 SECRETS = (CARD.encode(), USER.encode(), np.float64(NUMBER).tobytes(), np.float64(NUMBER).tobytes()[::-1])
-RESTRICTED: dict[str, Any] = {"exclude": ("card", "sal*"), "hash": ("user",), "hash_key": "pepper"}
-DIGEST = hmac.new(b"pepper", f'"{USER}"'.encode(), hashlib.sha256).hexdigest()
+RESTRICTED: dict[str, Any] = {"exclude": ("card", "sal*"), "hash": ("user",), "hash_key": "pepper of 16 bytes"}
+DIGEST = hmac.new(b"pepper of 16 bytes", f'"{USER}"'.encode(), hashlib.sha256).hexdigest()
 ROW = {"card": CARD, "seats": 180, "user": USER, "salary": NUMBER}
 FRAME = pd.DataFrame([ROW, ROW])
 
@@ -122,7 +122,7 @@ def told(features: Any) -> str:
 
 def test_a_matrix_of_numbers_loses_its_excluded_columns_and_hashes_the_others(tmp_path: Path) -> None:
     array = np.array([[NUMBER, 1.0, 2.0], [NUMBER, 3.0, 4.0]])
-    with buffer(tmp_path, exclude=("salary",), hash=("user",), hash_key="pepper") as opened:
+    with buffer(tmp_path, exclude=("salary",), hash=("user",), hash_key="pepper of 16 bytes") as opened:
         scribe = Scribe(opened, tmp_path / "spool")
         for given_as in (
             array,
@@ -137,14 +137,14 @@ def test_a_matrix_of_numbers_loses_its_excluded_columns_and_hashes_the_others(tm
             assert items.names == ("user", "seats")  # type: ignore[union-attr]
             assert column(items, "seats") == [2.0, 4.0]
             assert column(items, "user") == [
-                hmac.new(b"pepper", text, "sha256").hexdigest() for text in (b"1.0", b"3.0")
+                hmac.new(b"pepper of 16 bytes", text, "sha256").hexdigest() for text in (b"1.0", b"3.0")
             ]
     assert np.float64(NUMBER).tobytes() not in raw(tmp_path / "spool")
 
 
 @pytest.fixture
 def hashing(tmp_path: Path) -> Iterator[Scribe]:
-    with buffer(tmp_path, hash=("h",), exclude=("x",), hash_key="pepper") as opened:
+    with buffer(tmp_path, hash=("h",), exclude=("x",), hash_key="pepper of 16 bytes") as opened:
         yield Scribe(opened, tmp_path / "spool")
 
 

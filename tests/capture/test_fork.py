@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import random
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from capture import CaptureBuffer
+from capture import CaptureBuffer, fork_guard, new_event_id
 from capture.journal.counters import Account
 from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, counts, events, row, settings
@@ -197,7 +198,7 @@ def test_several_threads_of_a_child_begin_at_once_as_one_writer(tmp_path: Path) 
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from capture import CaptureBuffer
+from capture import CaptureBuffer, fork_guard, new_event_id
 from tests.capture.spools import settings
 buffer = CaptureBuffer(settings(Path(sys.argv[1])), start_shipper=False)
 assert buffer.append(dict(mark="parent"), 0.5)
@@ -236,7 +237,7 @@ def test_a_child_that_lives_does_not_make_its_killed_parent_alive(tmp_path: Path
 WORKER = """
 import sys
 from pathlib import Path
-from capture import CaptureBuffer
+from capture import CaptureBuffer, fork_guard, new_event_id
 from tests.capture.spools import settings
 buffer = CaptureBuffer(settings(Path(sys.argv[1])), start_shipper=False)
 for number in range(150):
@@ -311,3 +312,102 @@ def test_a_buffer_that_is_never_closed_leaves_its_records_to_the_shipper(tmp_pat
             assert account is not None
             stack.callback(account.let_go)
             assert not account.alive()
+
+
+def unseen_fork() -> int:
+    """Forks as a C extension does: none of Python's hooks runs."""
+    return int(ctypes.PyDLL(None).fork())
+
+
+def without_threads(opened: CaptureBuffer) -> None:
+    """Ends the buffer's thread: Python itself may hang in such a child of a process in which another thread runs."""
+    assert opened._lanes.attendant is not None
+    opened._lanes.attendant.stop()
+
+
+def test_after_a_fork_that_python_does_not_see_each_side_is_a_writer_of_its_own(tmp_path: Path) -> None:
+    with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
+        assert opened.append({"mark": "before"}, 0.5)
+        without_threads(opened)
+        children = []
+        for worker in range(3):
+            process = unseen_fork()
+            if not process:
+                code = 1
+                try:
+                    code = int(not all(opened.append({"mark": f"{worker}.{n}"}, 0.5) for n in range(100)))
+                finally:
+                    os._exit(code)
+            children.append(process)
+        assert all(opened.append({"mark": f"parent.{number}"}, 0.5) for number in range(100))
+        assert [ended(process) for process in children] == [0, 0, 0]
+    found = events(tmp_path / "spool")
+    names = ("parent", "0", "1", "2")
+    assert sorted(row(event.items)["mark"] for event in found) == sorted(
+        ["before", *(f"{name}.{number}" for name in names for number in range(100))]
+    )
+    assert len({event.event_id for event in found}) == len(found)
+    assert len({event.writer[:24] for event in found}) == 4
+    assert read_stats(tmp_path / "spool").balanced
+
+
+def test_after_an_unseen_fork_sampling_and_closing_are_the_childs_own(tmp_path: Path) -> None:
+    with buffer(tmp_path, sampling_percentage=0) as opened:
+        assert opened.append({"mark": "parent"}, 0.5)
+        without_threads(opened)
+        process = unseen_fork()
+        if not process:
+            code = 1
+            try:
+                assert opened.append({"mark": "child"}, 0.5)
+                assert opened.close(5.0)
+                assert not opened.append({"mark": "late"}, 0.5)
+                code = 0
+            finally:
+                os._exit(code)
+        assert ended(process) == 0
+        assert opened.append({"mark": "parent"}, 0.5)
+        assert read_stats(tmp_path / "spool").sampled_out == 3
+
+
+def test_ids_made_after_an_unseen_fork_differ_from_the_parents(tmp_path: Path) -> None:
+    new_event_id()
+    ours, theirs = os.pipe()
+    process = unseen_fork()
+    if not process:
+        try:
+            os.write(theirs, new_event_id(lambda: 0).encode())
+        finally:
+            os._exit(0)
+    assert ended(process) == 0
+    assert os.read(ours, 36).decode() != new_event_id(lambda: 0)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_buffer_made_right_before_an_unseen_fork_hangs_no_worker(tmp_path: Path) -> None:
+    """At the fork the buffer's thread may hold any of its locks; the child uses none of them."""
+    for round_ in range(20):
+        opened = CaptureBuffer(settings(tmp_path / str(round_), spool_max_bytes=SPOOL), start_shipper=False)
+        process = unseen_fork()
+        if not process:
+            code = 1
+            try:
+                code = int(not all(opened.append({"mark": number}, 0.5) for number in range(20)))
+                opened.close(0.0)
+            finally:
+                os._exit(code)
+        assert ended(process) == 0
+        opened.close(0.0)
+
+
+def test_a_kernel_that_cannot_clear_memory_at_a_fork_is_served_by_the_process_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_guard, "_MADV_WIPEONFORK", 12345)
+    guard = fork_guard.fork_guard()
+    assert guard[0] == 1
+    process = unseen_fork()
+    if not process:
+        os._exit(guard[0])
+    assert ended(process) == 0

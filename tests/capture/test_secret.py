@@ -20,9 +20,11 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_arn_becomes_the_text_of_its_secret() -> None:
     with mock_aws():
-        made = boto3.client("secretsmanager", "eu-central-1").create_secret(Name="hash", SecretString="pepper")
+        made = boto3.client("secretsmanager", "eu-central-1").create_secret(
+            Name="hash", SecretString="pepper of 16 bytes"
+        )
         config = with_secrets(CaptureConfig(hash=("user",), hash_key=made["ARN"]))
-    assert config.hash_key == "pepper"
+    assert config.hash_key == "pepper of 16 bytes"
 
 
 def test_a_secret_that_is_not_there_names_the_setting_and_the_arn() -> None:
@@ -31,5 +33,5 @@ def test_a_secret_that_is_not_there_names_the_setting_and_the_arn() -> None:
 
 
 def test_a_plain_key_is_left_as_it_is_and_asks_nobody() -> None:
-    config = CaptureConfig(hash=("user",), hash_key="pepper")
+    config = CaptureConfig(hash=("user",), hash_key="pepper of 16 bytes")
     assert with_secrets(config) is config

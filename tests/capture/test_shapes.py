@@ -72,8 +72,9 @@ def test_excluded_names_are_no_names_of_the_shape() -> None:
     assert restricted({"seats": 4}, exclude=("*",)) == {}
 
 
-def test_globs_know_case_and_match_the_whole_name() -> None:
-    assert restricted({"Card": 1, "discard": 2, "card": 3}, exclude=("card",)) == {"Card": 1, "discard": 2}
+def test_globs_match_the_whole_name_whatever_its_case() -> None:
+    names = ("Card", "discard", "card", " CARD ", "ｃａｒｄ")
+    assert restricted(dict.fromkeys(names, 1), exclude=("card",)) == {"discard": 1}
 
 
 @given(
@@ -84,7 +85,7 @@ def test_globs_know_case_and_match_the_whole_name() -> None:
 def test_what_is_excluded_is_gone_and_what_is_hashed_is_a_digest(
     mapping: dict[str, int], exclude: list[str], hashed: list[str]
 ) -> None:
-    found = restricted(mapping, exclude=exclude, hashed=hashed, hash_key="pepper")
+    found = restricted(mapping, exclude=exclude, hashed=hashed, hash_key="pepper of 16 bytes")
     for name, value in mapping.items():
         if matches(name, exclude):
             assert name not in found
@@ -96,7 +97,7 @@ def matches(name: str, globs: list[str]) -> bool:
     return any(re.fullmatch(glob.replace("*", ".*").replace("?", "."), name) for glob in globs)
 
 
-def digest(text: str, key: str = "pepper") -> str:
+def digest(text: str, key: str = "pepper of 16 bytes") -> str:
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -132,28 +133,28 @@ def digest(text: str, key: str = "pepper") -> str:
     ids=repr,
 )
 def test_a_digest_is_the_hmac_of_the_canonical_json(value: Any, canonical: str) -> None:
-    assert Shapes(hashed=("*",), hash_key="pepper").digest(value) == digest(canonical)
+    assert Shapes(hashed=("*",), hash_key="pepper of 16 bytes").digest(value) == digest(canonical)
 
 
 @pytest.mark.parametrize(
     "value", [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "s")]
 )
 def test_what_is_missing_is_not_hashed(value: Any) -> None:
-    assert Shapes(hashed=("*",), hash_key="pepper").digest(value) is None
+    assert Shapes(hashed=("*",), hash_key="pepper of 16 bytes").digest(value) is None
 
 
 def test_another_key_gives_another_digest() -> None:
-    digests = {Shapes(hashed=("*",), hash_key=key).digest("4711") for key in ("pepper", "salt", "")}
+    digests = {Shapes(hashed=("*",), hash_key=key).digest("4711") for key in ("pepper of 16 bytes", "salt", "")}
     assert len(digests) == 3
 
 
 @pytest.mark.parametrize("value", [object(), {"a": object()}, range(3)])
 def test_what_cannot_be_captured_cannot_be_hashed(value: Any) -> None:
     with pytest.raises(TypeError):
-        Shapes(hashed=("*",), hash_key="pepper").digest(value)
+        Shapes(hashed=("*",), hash_key="pepper of 16 bytes").digest(value)
 
 
 def test_predictions_have_names_of_their_own_that_no_setting_restricts() -> None:
-    shapes = Shapes(exclude=("score",), hashed=("rank",), hash_key="pepper")
+    shapes = Shapes(exclude=("score",), hashed=("rank",), hash_key="pepper of 16 bytes")
     assert not shapes.plain.of(("score", "rank")).restricted
     assert shapes.of(("score", "rank")).names == ("rank",)

@@ -168,7 +168,7 @@ def test_threads_that_enter_the_spool_at_once_are_one_writer(tmp_path: Path) -> 
     accepted: list[tuple[int, int]] = []
     refused: list[int] = []
     with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
-        opened._after_fork()
+        opened._lanes.forget()
         before = set((tmp_path / "spool" / "writers").iterdir())
         together(8, appending(opened, 20, accepted, refused))
         assert len(set((tmp_path / "spool" / "writers").iterdir()) - before) == 1
