@@ -66,6 +66,7 @@ class CauseKind(StrEnum):
     QUALITY = "quality"
     CONCEPT = "concept"
     HEARTBEAT = "heartbeat"
+    RETRAINING = "retraining"
 
 
 class Subject(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from monitoring.alarms.observation import Observation
 from monitoring.alarms.policy import Policy
 from monitoring.alarms.state import CauseState, SubjectState
 from monitoring.alarms.transition import Changed
+from monitoring.quality.result import QualityResult
 from monitoring.result import Completeness, RunResult, Status, Subject, Urgency
 
 MAX_NOT_JUDGED = 50
@@ -55,6 +56,16 @@ def context_of(result: RunResult, report: str = "", trend: str = "", retraining:
         result.subject, result.start, result.end, result.created, result.verdict, result.lead,
         completeness_text(result.completeness), result.rows, result.events, not_judged, result.ruled_out,
         result.method.promise if result.method is not None else "", report, trend, retraining,
+    )  # fmt: skip
+
+
+def context_of_quality(result: QualityResult, report: str = "", trend: str = "") -> Context:
+    """Returns the context of a run of model quality."""
+    maturity = result.maturity
+    labelled = f"labels {maturity.stage}, {result.labelled:,} of {result.rows:,} rows labelled"
+    return Context(
+        result.subject, result.start, result.end, result.created, result.verdict, result.lead, labelled, result.rows,
+        result.units, report=report, trend=trend,
     )  # fmt: skip
 
 

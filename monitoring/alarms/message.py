@@ -175,5 +175,8 @@ def decode(body: bytes | str) -> Document:
 
 
 def schema() -> dict[str, Any]:
-    """Returns the JSON schema of a message."""
-    return msgspec.json.schema(Document)
+    """Returns the JSON schema of a message, without the descriptions of its types."""
+    found: dict[str, Any] = msgspec.json.schema(Document)
+    for definition in found["$defs"].values():
+        definition.pop("description", None)
+    return found

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
+from monitoring.quality.maturity import Stage
+from monitoring.quality.result import Case, QualityResult
 from monitoring.result import Cause, CauseKind, Outcome, RunResult, Status
 
-DATA_KINDS = frozenset(CauseKind) - {CauseKind.QUALITY, CauseKind.CONCEPT, CauseKind.HEARTBEAT}
+_NOT_DATA = {CauseKind.QUALITY, CauseKind.CONCEPT, CauseKind.HEARTBEAT, CauseKind.RETRAINING}
+DATA_KINDS = frozenset(CauseKind) - _NOT_DATA
 """The kinds that a run over captured data judges."""
 _ARRIVAL = frozenset({CauseKind.NO_DATA, CauseKind.INCOMPLETE})
 
@@ -72,6 +75,47 @@ def of_run(result: RunResult) -> Observation:
         kinds=kinds,
         unknown=frozenset(column.name for column in result.columns if column.status is Status.NOT_JUDGED),
         edition=str(result.outcome) if result.outcome is Outcome.NOT_JUDGED else "",
+    )
+
+
+def of_quality(result: QualityResult) -> Observation:
+    """Returns the observation of a run of model quality.
+
+    Only a final window speaks about quality: an open or provisional one opens and closes nothing but missing labels. The same
+    window counts again once it is final.
+    """
+    final = result.maturity.stage is Stage.FINAL
+    kinds = {CauseKind.INCOMPLETE}
+    if final and result.comparisons:
+        kinds.add(CauseKind.QUALITY)
+    if final and result.concept is not None and result.concept.case is not Case.NOT_JUDGED:
+        kinds.add(CauseKind.CONCEPT)
+    return Observation(
+        endpoint=result.subject.endpoint,
+        variant=result.subject.variant,
+        model_version=result.subject.model_version,
+        monitor=f"{result.subject.monitor}/quality",
+        start=result.start,
+        end=result.end,
+        created=result.created,
+        causes=tuple(cause for cause in result.causes if final or cause.kind is CauseKind.INCOMPLETE),
+        kinds=frozenset(kinds),
+        edition=str(result.maturity.stage),
+    )
+
+
+def of_retraining(endpoint: str, variant: str, now: dt.datetime, causes: tuple[Cause, ...]) -> Observation:
+    """Returns the observation of the retraining rules at `now`: with a cause for each that needs a person."""
+    return Observation(
+        endpoint=endpoint,
+        variant=variant,
+        model_version=None,
+        monitor="retraining",
+        start=now - dt.timedelta(microseconds=1),
+        end=now,
+        created=now,
+        causes=causes,
+        kinds=frozenset({CauseKind.RETRAINING}),
     )
 
 

@@ -14,13 +14,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from monitoring.alarms.composer import Context, compose, context_of, context_of_observation
+from monitoring.alarms.composer import Context, compose, context_of, context_of_observation, context_of_quality
 from monitoring.alarms.message import RunMessage
-from monitoring.alarms.observation import Observation, alive, heartbeat, of_run
+from monitoring.alarms.observation import Observation, alive, heartbeat, of_quality, of_run
 from monitoring.alarms.policy import Policy
 from monitoring.alarms.state import SubjectState, decode, encode, state_key
 from monitoring.alarms.transition import Changed, observe, supersede
 from monitoring.errors import MonitoringError
+from monitoring.quality.result import QualityResult
 from monitoring.result import Cause, CauseKind, Grade, RunResult, Urgency
 from monitoring.storage import Conflict, MissingKey, Storage
 
@@ -56,15 +57,31 @@ class AlarmRegister:
         """Applies a run over captured data, publishes its message, and returns the state."""
         return self.apply(of_run(result), context_of(result, report, trend, retraining))
 
-    def apply(self, seen: Observation, context: Context | None = None) -> SubjectState:
+    def record_quality(self, result: QualityResult, report: str = "", trend: str = "") -> SubjectState:
+        """Applies a run of model quality, publishes its message, and returns the state."""
+        return self.apply(of_quality(result), context_of_quality(result, report, trend))
+
+    def announce(self, context: Context) -> SubjectState:
+        """Publishes a message about something else than a cause, such as a retraining that started; returns the state."""
+
+        def step(state: SubjectState) -> SubjectState:
+            after = replace(state, revision=state.revision + 1)
+            return replace(after, outbox=(*after.outbox, compose(after, [], context, self._policy)))
+
+        self._update(context.subject.endpoint, context.subject.variant, step)
+        return self.flush(context.subject.endpoint, context.subject.variant)
+
+    def apply(self, seen: Observation, context: Context | None = None, *, proves_life: bool = True) -> SubjectState:
         """Applies one window of any monitor, publishes its message, and returns the state.
 
-        The window also proves that the monitor runs, which closes its heartbeat cause.
+        Unless `proves_life` is false, the window also proves that the monitor runs, which closes its heartbeat cause.
         """
         context = context_of_observation(seen) if context is None else context
 
         def step(state: SubjectState) -> SubjectState:
             after, changes = observe(state, seen, self._policy)
+            if not proves_life:
+                return self._with_message(after, changes, context)
             after, revived = observe(after, alive(seen), self._policy)
             runs = {**after.runs, seen.monitor: max(seen.created, after.runs.get(seen.monitor, seen.created))}
             return self._with_message(replace(after, runs=runs), changes + revived, context)

@@ -25,7 +25,7 @@ from monitoring.notify.record import (
     Trigger,
 )
 from monitoring.notify.settings import NotifySettings
-from monitoring.notify.slack_text import green_post, post_of
+from monitoring.notify.slack_text import announcement, green_post, post_of
 
 CLOSED_NOTES = {
     Change.RECOVERED: "Closed: the windows since are as in training.",
@@ -193,6 +193,8 @@ class _Planner:
     def _speak(self) -> None:
         """Plans the Slack message of this run, and turns earlier messages green where all their causes are over."""
         if not self._said and not self._lost:
+            if self._newest and self._message.retraining:
+                self._announce()
             return
         greened = self._turn_green()
         said = [item for item in self._said if f"{cause_name(item)}#{item.episode}" not in greened]
@@ -206,6 +208,15 @@ class _Planner:
         title, text, blocks = post_of(self._message, said, lost, all_over)
         causes = tuple(f"{cause_name(item)}#{item.episode}" for item in said if item.is_open)
         self._pending.append(Say(f"{self._message.id}/slack", self._message.id, channel, title, text, blocks, causes))
+
+    def _announce(self) -> None:
+        """Plans a line about a retraining where nothing else is to be said."""
+        channel = self._settings.slack_for(self._message, list(self._message.items))
+        channel = channel or next((route.slack for route in self._settings.routes() if route.slack), "")
+        if channel:
+            text, blocks = announcement(self._message)
+            say = Say(f"{self._message.id}/slack", self._message.id, channel, text, text, blocks)
+            self._pending.append(say)
 
     def _turn_green(self) -> set[str]:
         """Plans the updates of posts, and returns the causes that these announce as over."""

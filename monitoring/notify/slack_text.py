@@ -58,6 +58,13 @@ def post_of(message: RunMessage, said: list[Item], lost: list[str], all_over: bo
     return title, escape(text), _fit(blocks)
 
 
+def announcement(message: RunMessage) -> tuple[str, Blocks]:
+    """Returns text and blocks of a line about a retraining."""
+    subject = f"{message.subject.endpoint} / {message.subject.variant}"
+    text = escape(clean(f"{subject}: {message.retraining}", MAX_TEXT))
+    return text, _fit([_section(text)])
+
+
 def green_post(post: Post, message: RunMessage) -> tuple[str, Blocks]:
     """Returns text and blocks that replace a post whose causes are all over."""
     subject = f"{message.subject.endpoint} / {message.subject.variant}"

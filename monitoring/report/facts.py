@@ -25,6 +25,7 @@ KIND_WORDS = {
     CauseKind.QUALITY: "Quality",
     CauseKind.CONCEPT: "Concept",
     CauseKind.HEARTBEAT: "Monitor",
+    CauseKind.RETRAINING: "Retraining",
 }
 
 
