@@ -15,7 +15,6 @@ import numpy as np
 from monitoring.drift import distances, explain, size
 from monitoring.drift.detectable import Detectable, detectable
 from monitoring.drift.one_sample import holm, one_sample_test
-from monitoring.drift.parts import ColumnTest
 from monitoring.drift.permutation import permutation_test
 from monitoring.drift.sample import ColumnSample, Units
 from monitoring.errors import MonitoringError
@@ -74,11 +73,11 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class _Evidence:
-    """One column's p-value and what could have been seen."""
+class Evidence:
+    """One column's family-wise p-value, tail probabilities of its parts, and what could have been seen."""
 
     p_value: float
-    test: ColumnTest
+    parts: Mapping[str, float]
     visible: Detectable | None
 
 
@@ -168,13 +167,13 @@ def _evidence(
     level: float,
     shuffles: int,
     rng: np.random.Generator,
-) -> dict[str, _Evidence]:
+) -> dict[str, Evidence]:
     if one_sample:
         found = [one_sample_test(sample, units, rng) for sample in samples]
         critical = float(-np.log(level / len(samples)))
         p_values = holm(np.array([test.p_value for test in found]))
         return {
-            sample.name: _Evidence(float(p), one.test, detectable(one.test, critical, one.baseline, one.window))
+            sample.name: Evidence(float(p), one.test.p_parts, detectable(one.test, critical, one.baseline, one.window))
             for sample, one, p in zip(samples, found, p_values, strict=True)
         }
     window = len(samples[0].window_units)
@@ -184,21 +183,21 @@ def _evidence(
     wider = inflation(units, window, baseline)
     result = permutation_test(samples, level=level, shuffles=shuffles, rng=rng, inflation=wider)
     return {
-        test.name: _Evidence(float(p), test, detectable(test, result.critical, baseline, window, wider))
+        test.name: Evidence(float(p), test.p_parts, detectable(test, result.critical, baseline, window, wider))
         for test, p in zip(result.columns, result.p_values, strict=True)
     }
 
 
 def judge(
-    sample: ColumnSample, evidence: _Evidence | None, *, level: float, floor: float, declined: str
+    sample: ColumnSample, evidence: Evidence | None, *, level: float, floor: float, declined: str
 ) -> ColumnDecision:
     """Returns the decision on one column from its evidence and its size."""
     found = size.measure(sample, floor)
     visible = evidence.visible if evidence else None
     p_value = evidence.p_value if evidence and not declined else None
     real = p_value is not None and p_value <= level
-    status, reason = _status(found, real, p_value, visible, floor, declined)
-    tests = dict(evidence.test.p_parts) if evidence and not declined else {}
+    status, reason = _status(found, real, p_value, visible, floor, widest, declined)
+    tests = dict(evidence.parts) if evidence and not declined else {}
     phrases = explain.moved(sample, found, tests, level) if real else ()
     return ColumnDecision(
         name=sample.name,
@@ -219,7 +218,7 @@ def judge(
 
 
 def _status(
-    found: size.Size, real: bool, p_value: float | None, visible: Detectable | None, floor: float, declined: str
+    found: size.Size, real: bool, p_value: float | None, visible: Detectable | None, floor: float, widest: float, declined: str
 ) -> tuple[Status, str]:
     if declined:
         could = f"; only an L-infinity distance of {visible.linf:.2f} or more could have been seen" if visible else ""
@@ -228,7 +227,7 @@ def _status(
         return Status.NOT_JUDGED, "no rows on one side"
     if real and found.grade is not Grade.NONE:
         return Status.DRIFT, ""
-    if visible is not None and visible.linf > WIDEST and not real:
+    if visible is not None and visible.linf > widest and not real:
         return Status.NOT_JUDGED, f"only an L-infinity distance of {visible.linf:.2f} or more could have been seen"
     if real and found.linf < floor:
         return Status.NO_DRIFT, f"real but small: L-infinity {found.linf:.3f} is below the floor of {floor:g}"
