@@ -55,7 +55,7 @@ def flights() -> Flights:
                 )
             )
         else:
-            values = pd.to_numeric(series).astype("float64").to_numpy(dtype=np.float64, na_value=np.nan)
+            values = np.asarray(series.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), np.float64)
             columns.append(drift_columns.numeric(name, values, where, baseline, request_level))
     day = (time.dt.dayofyear.to_numpy() - 1).astype(np.int64)
     return Flights(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from monitoring.drift import calendar, contrasts, size
@@ -78,7 +79,7 @@ def decide_by_time(
         for sample in samples
     )
     return TimeDecision(
-        Decision(columns, _method(baseline, window, level, declined, rolling)),
+        Decision(columns, msgspec.structs.replace(_method(baseline, window, level, declined, rolling), floor=floor)),
         () if test is None else tuple(float(p) for p in test.p_units),
         () if test is None else tuple(float(p) for p in test.p_tails),
         neighbours,
@@ -135,19 +136,6 @@ def choose(by_time: TimeDecision | None, by_requests: Decision) -> Decision:
     """
     if by_time is not None and by_time.decision.judged:
         return by_time.decision
-    method = by_requests.method
     why = f" ({by_time.decision.method.declined})" if by_time is not None else ""
     question = f"Does this window differ from the baseline's average?{why}"
-    return Decision(
-        by_requests.columns,
-        DriftMethod(
-            question=question,
-            unit=method.unit,
-            units_baseline=method.units_baseline,
-            units_window=method.units_window,
-            level=method.level,
-            promise=method.promise,
-            one_sample=method.one_sample,
-            declined=method.declined,
-        ),
-    )
+    return Decision(by_requests.columns, msgspec.structs.replace(by_requests.method, question=question))

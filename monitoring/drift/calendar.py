@@ -131,7 +131,9 @@ def declines(baseline: TimeUnits, window: TimeUnits, *, rolling: bool = False) -
             return f"an ordinary {name} like it has {rows:.0f} rows; at least {LEAST_ROWS:.0f} are needed"
     past = int(window.starts[-1] - baseline.starts[-1]) / 24
     if past > DAYS_PAST and not rolling:
-        return f"the window lies {past:.0f} days past the baseline's end, at most {DAYS_PAST} are judged: the season moves"
+        return (
+            f"the window lies {past:.0f} days past the baseline's end, at most {DAYS_PAST} are judged: the season moves"
+        )
     return ""
 
 
@@ -159,7 +161,13 @@ def time_test(
         p_cells = np.minimum(1.0, units * np.array([tail_p(ordinary, row) for row in likeness_w]))
     largest = likeness_w.max(axis=0)
     return TimeTest(
-        columns, tuple(scales), likeness_w, ordinary, p_cells.min(axis=1), rank_p(ordinary, largest), tail_p(ordinary, largest)
+        columns,
+        tuple(scales),
+        likeness_w,
+        ordinary,
+        p_cells.min(axis=1),
+        rank_p(ordinary, largest),
+        tail_p(ordinary, largest),
     )
 
 

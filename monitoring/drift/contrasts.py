@@ -52,7 +52,8 @@ def normal_scores(present: Floats) -> Floats:
         return np.zeros(len(present))
     share = present / total
     rank = np.cumsum(share) - share / 2
-    scores = special.ndtri(np.clip(rank, 1e-9, 1 - 1e-9))
+    edge = 1 / (2 * total + 2)
+    scores = special.ndtri(np.clip(rank, edge, 1 - edge))
     scores = scores - share @ scores
     return np.asarray(scores / np.sqrt(share @ np.square(scores)))
 

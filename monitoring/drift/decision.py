@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from monitoring.drift import distances, explain, size
@@ -117,7 +118,8 @@ def decide(
         )
         for sample in samples
     )
-    return Decision(columns, _method(units, one_sample, window, baseline, level, declined))
+    method = _method(units, one_sample, window, baseline, level, declined)
+    return Decision(columns, msgspec.structs.replace(method, floor=floor, shuffles=0 if one_sample else shuffles))
 
 
 def inflation(units: Units, window: int, baseline: int) -> float:
@@ -189,9 +191,18 @@ def _evidence(
 
 
 def judge(
-    sample: ColumnSample, evidence: Evidence | None, *, level: float, floor: float, declined: str
+    sample: ColumnSample,
+    evidence: Evidence | None,
+    *,
+    level: float,
+    floor: float,
+    declined: str,
+    widest: float = WIDEST,
 ) -> ColumnDecision:
-    """Returns the decision on one column from its evidence and its size."""
+    """Returns the decision on one column from its evidence and its size.
+
+    A column in which only a change of more than `widest` could have been seen, and that shows none, is not judged.
+    """
     found = size.measure(sample, floor)
     visible = evidence.visible if evidence else None
     p_value = evidence.p_value if evidence and not declined else None
@@ -218,7 +229,13 @@ def judge(
 
 
 def _status(
-    found: size.Size, real: bool, p_value: float | None, visible: Detectable | None, floor: float, widest: float, declined: str
+    found: size.Size,
+    real: bool,
+    p_value: float | None,
+    visible: Detectable | None,
+    floor: float,
+    widest: float,
+    declined: str,
 ) -> tuple[Status, str]:
     if declined:
         could = f"; only an L-infinity distance of {visible.linf:.2f} or more could have been seen" if visible else ""

@@ -12,6 +12,8 @@ from monitoring.drift.size import Size
 
 _LABEL = 40
 _NAMED = 3
+_SPREAD = 0.05
+"""A ratio of standard deviations closer to 1 is not worth a phrase."""
 
 
 def percent(share: float) -> str:
@@ -22,7 +24,7 @@ def percent(share: float) -> str:
 
 
 def moved(sample: ColumnSample, size: Size, p_parts: Mapping[str, float], level: float) -> tuple[str, ...]:
-    """Returns what moved, the part with the clearest evidence first; empty where no part is beyond `level`.
+    """Returns what moved, the part with the clearest evidence first (three orders of magnitude are a tie); empty where no part is beyond `level`.
 
     `p_parts`: tail probabilities by part, as `ColumnDecision.tests` holds them.
     """
@@ -34,8 +36,9 @@ def moved(sample: ColumnSample, size: Size, p_parts: Mapping[str, float], level:
         contrasts.SHARES: _shares(sample),
         contrasts.ALL_SHARES: _shares(sample),
     }
-    found = sorted((p, part) for part, p in p_parts.items() if p <= level and phrases[part])
-    return tuple(dict.fromkeys(phrases[part] for _, part in found))
+    order = list(phrases)
+    found = [(round(np.log10(max(p, 1e-300)) / 3), order.index(part)) for part, p in p_parts.items() if p <= level]
+    return tuple(dict.fromkeys(phrases[order[index]] for _, index in sorted(found) if phrases[order[index]]))
 
 
 def _change(what: str, before: float, after: float) -> str:
@@ -57,9 +60,9 @@ def _location(size: Size) -> str:
 
 
 def _scale(size: Size) -> str:
-    if size.spread_ratio is None:
+    if size.spread_ratio is None or abs(np.log(max(size.spread_ratio, 1e-9))) < _SPREAD:
         return ""
-    return f"the standard deviation is {size.spread_ratio:.2g} times the baseline's"
+    return f"the standard deviation is {size.spread_ratio:.2f} times the baseline's"
 
 
 def _point(sample: ColumnSample) -> str:

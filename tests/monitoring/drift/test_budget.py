@@ -1,0 +1,58 @@
+"""The month's budget: rare alarms where nothing changed, a change that lasts found, a rerun counted once."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from monitoring.drift.budget import Budget, BudgetState, judge_day, judge_hour
+
+
+def month(p_days):
+    budget, state, alarms = Budget(), BudgetState(), []
+    for day, p in enumerate(p_days):
+        state, alarm = judge_day(budget, state, day, p, p)
+        alarms.append(alarm.by)
+    return state, alarms
+
+
+def test_independent_days_without_a_change_rarely_alarm() -> None:
+    rng = np.random.default_rng(0)
+    months = [any(month(np.ceil(rng.random(30) * 92) / 92)[1]) for _ in range(2000)]
+    assert np.mean(months) < 0.05
+
+
+def test_a_small_change_that_lasts_alarms_by_the_running_sum() -> None:
+    _, alarms = month([0.04] * 30)
+    assert "running sum" in alarms
+    assert alarms.index("running sum") < 12
+
+
+def test_one_extreme_day_alarms_by_itself() -> None:
+    _, alarms = month([0.3, 0.0004, 0.3])
+    assert alarms == ["", "day", ""]
+
+
+def test_an_hour_alarms_at_its_share_of_the_month() -> None:
+    assert Budget().of_hour == pytest.approx(0.015 / 720)
+    assert judge_hour(Budget(), 1e-5).alarm
+    assert not judge_hour(Budget(), 1e-4).alarm
+
+
+def test_a_day_that_is_judged_again_changes_nothing() -> None:
+    state, _ = judge_day(Budget(), BudgetState(), 5, 0.01, 0.01)
+    assert judge_day(Budget(), state, 5, 0.0001, 0.0001)[0] == state
+
+
+def test_an_alarm_starts_the_running_sum_again() -> None:
+    state, _ = judge_day(Budget(), BudgetState(evidence=599.0, last_day=1), 2, 0.01, 0.01)
+    assert state.evidence == 0.0
+
+
+def test_the_state_survives_json() -> None:
+    state = BudgetState(12.5, 19000)
+    assert msgspec.json.decode(msgspec.json.encode(state), type=BudgetState) == state
+
+
+def test_no_promise_is_made_where_days_resemble_their_neighbours() -> None:
+    assert Budget().promise(0.7).startswith("No promise is made for a month: neighbouring days are correlated by 0.70")
+    assert Budget().promise(0.2).startswith("Of months without a change at most 5 % alarm")
