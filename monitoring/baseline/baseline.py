@@ -145,8 +145,9 @@ class Baseline:
         units = BaselineUnits(rows, (), UnitTable(UnitKind.HOUR), UnitTable(UnitKind.COLUMN))
         constraints = suggest((binning[name], columns[name]) for name in binning)
         if constraints_json is not None:
-            constraints = constraints_file.read(constraints_json)
-        return cls(name, binning, profile, units, constraints, source)
+            where = f"{source}/{CONSTRAINTS_FILE}" if source else CONSTRAINTS_FILE
+            constraints = constraints_file.read(constraints_json, where)
+        return cls(name, binning, profile, units, constraints, source, read.notes)
 
     @classmethod
     def load(cls, uri: str) -> Baseline:

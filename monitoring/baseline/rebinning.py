@@ -23,6 +23,7 @@ from monitoring.states.binning import (
     ColumnKind,
 )
 from monitoring.states.column import ColumnState, ValueKind
+from monitoring.states.text import short
 
 _KIND_OF_TYPE = {
     DataType.INTEGRAL: ValueKind.INTEGRAL,
@@ -98,7 +99,10 @@ def coarse_of_categories(counts: Sequence[int], total: int) -> npt.NDArray[np.in
 
 
 def _categorical(feature: FeatureStatistics) -> tuple[ColumnBinning, ColumnState]:
-    ordered = sorted(feature.categories.items(), key=lambda entry: (-entry[1], entry[0]))[:DOMAIN_SIZE]
+    known: dict[str, int] = {}
+    for value, count in feature.categories.items():  # Long values stand in states by their beginning and a digest.
+        known[short(value)] = known.get(short(value), 0) + count
+    ordered = sorted(known.items(), key=lambda entry: (-entry[1], entry[0]))[:DOMAIN_SIZE]
     counts = [count for _, count in ordered]
     others = max(0, feature.present - sum(counts))
     coarse = coarse_of_categories(counts, feature.present + feature.missing)

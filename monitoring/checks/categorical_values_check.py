@@ -9,6 +9,7 @@ from monitoring.findings.severity import grade_of_rise
 from monitoring.result import Violation
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.column import ColumnState
+from monitoring.states.text import short
 
 SHOWN = 6
 """Unknown values that a sentence names."""
@@ -43,7 +44,7 @@ def unknown_values(
 
     `domain` may differ from that of the bins: a person may have edited it.
     """
-    known = set(domain)
+    known = set(map(short, domain))
     counts = dict(zip(binning.domain, state.fine[: len(binning.domain)].tolist(), strict=True))
     inside = sum(count for value, count in counts.items() if value in known)
     inside += sum(count for value, count in state.unseen.items() if value in known)

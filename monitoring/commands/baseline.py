@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitoring.baseline.baseline import Baseline
+from monitoring.baseline.registration import add_to_version, create_version, files_of
+from monitoring.baseline.registry import is_registered, parse_arn
 from monitoring.commands.arguments import add_window
 from monitoring.errors import UsageError
 from monitoring.window import Window
@@ -35,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", help="with --captured: only this endpoint's rows")
     parser.add_argument("--variant", help="with --captured: only this variant's rows")
     add_window(parser)
+    parser.add_argument(
+        "--register",
+        metavar="MODEL",
+        help="put it into the model registry: model-package:ARN of a version that exists, or a model package group for a new one",
+    )
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -44,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give --data TRAINING or --captured URI, one of them")
     if (args.start is None) != (args.end is None):
         raise UsageError("--start and --end go together")
+    if args.register is not None and not args.output.startswith("s3://"):
+        raise UsageError(f"--register names baselines in S3 only: --output is {args.output!r}, give s3://bucket/prefix")
     if args.data is not None:
         if args.start is not None:
             raise UsageError("--start and --end narrow --captured; training data is taken whole")
@@ -61,11 +70,25 @@ def run(args: argparse.Namespace) -> int:
             args.captured, window=window, endpoint=args.endpoint, variant=args.variant, unit_column=args.unit
         )
     baseline.save(args.output)
+    registered = _register(args, baseline)
     if args.json:
-        print(msgspec.json.encode(_summary(baseline, args.output)).decode())
+        summary = _summary(baseline, args.output) | ({"model_package": registered} if registered else {})
+        print(msgspec.json.encode(summary).decode())
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(baseline, args.output)))
+        lines = _lines(baseline, args.output) + ([f"Registered with {registered}"] if registered else [])
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
+
+
+def _register(args: argparse.Namespace, baseline: Baseline) -> str:
+    """Puts the baseline into the model registry and returns the version's ARN, "" without `--register`."""
+    if args.register is None:
+        return ""
+    files = files_of(args.output, baseline_id=baseline.id, training_data=args.data or args.captured)
+    if is_registered(args.register) or args.register.startswith("arn:"):
+        add_to_version(files, args.register)
+        return parse_arn(args.register)
+    return create_version(files, args.register)
 
 
 def _summary(baseline: Baseline, uri: str) -> dict[str, object]:

@@ -1,13 +1,18 @@
 """A baseline is found by the model version that it belongs to, and a file that changed since is noticed."""
 
+import json
 import uuid
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from monitoring.__main__ import main
 from monitoring.baseline.registration import add_to_version, create_version, files_of
 from monitoring.baseline.registry import digest_of, find_baseline, is_registered
 from monitoring.errors import MonitoringError, UsageError
+from monitoring.monitor import open_baseline
 
 STATISTICS, CONSTRAINTS = b'{"features": []}', b'{"features": [], "monitoring_config": {}}'
 
@@ -152,3 +157,22 @@ def test_a_value_that_the_registry_cannot_hold_is_named(directory, group):
     files = files_of(directory, training_data="s3://train/" + "x" * 300)
     with pytest.raises(UsageError, match="at most 256 letters"):
         create_version(files, group)
+
+
+def test_a_baseline_is_made_registered_and_found_again_by_its_model(bucket, group, tmp_path, capsys):
+    pq.write_table(pa.table({"wind": [float(number % 9) for number in range(400)]}), tmp_path / "train.parquet")
+    flags = ["--data", str(tmp_path / "train.parquet"), "--output", f"s3://{bucket}/made", "--json"]
+    assert main(["baseline", *flags, "--register", group]) == 0
+    arn = json.loads(capsys.readouterr().out)["model_package"]
+    assert open_baseline(f"model-package:{arn}").units.requests == 400
+    exists = version(group)
+    assert main(["baseline", *flags, "--register", f"model-package:{exists}"]) == 0
+    assert find_baseline(exists).source == "CustomerMetadataProperties"
+    assert find_baseline(exists).training_data == str(tmp_path / "train.parquet")
+
+
+def test_a_baseline_on_a_local_disk_cannot_be_registered(group, tmp_path, capsys):
+    pq.write_table(pa.table({"wind": [float(number % 9) for number in range(400)]}), tmp_path / "train.parquet")
+    flags = ["--data", str(tmp_path / "train.parquet"), "--output", str(tmp_path / "made"), "--register", group]
+    assert main(["baseline", *flags]) == 2
+    assert "in S3 only" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from monitoring.checks import baseline_drift_check, store_checks
 from monitoring.checks.run import Window, run_checks
 from monitoring.result import ColumnResult, Grade, Status, StoreHealth
 from monitoring.states.column import ColumnState
+from monitoring.states.text import short
 from tests.monitoring.baseline.columns import categories, numbers, state_of, unknown_binning
 
 
@@ -192,6 +193,13 @@ def test_a_value_that_a_person_adds_to_the_domain_is_known():
     assert judged({"c": ["x", "old"] * 50}, {"c": ["x", "new"] * 50}, constraints=Constraints(features)) == ()
     [found] = judged({"c": ["x", "old"] * 50}, {"c": ["x", "old"] * 50}, constraints=Constraints(features))
     assert "`old` 50" in found.sentence
+
+
+def test_a_long_category_of_the_constraints_is_the_shortened_one_of_the_states():
+    long = "é" * 9000
+    features = (FeatureConstraint("c", DataType.STRING, 1.0, None, (long,)),)
+    table = {"c": [short(long)] * 50}
+    assert judged(table, table, constraints=Constraints(features)) == ()
 
 
 def test_switched_off_checks_find_nothing():
