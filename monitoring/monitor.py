@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from monitoring.baseline.baseline import Baseline
 from monitoring.baseline.monitor_overrides import with_settings
 from monitoring.baseline.registry import CONSTRAINTS, STATISTICS, find_baseline, is_registered
+from monitoring.engines.window import count_groups, count_window
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.findings import RowSource as QueryRows
 from monitoring.findings import captured_rows
@@ -22,12 +22,13 @@ from monitoring.settings import MonitorSettings, load_settings
 from monitoring.source.captured import CapturedSource
 from monitoring.source.managed_source import baseline_columns, summed
 from monitoring.source.open import open_rows
-from monitoring.states.kernel import Plan
-from monitoring.states.profile import Profile, merge_profiles
+from monitoring.states.profile import Profile
+from monitoring.states.store import StateStore
+from monitoring.storage import open_storage
 from monitoring.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from monitoring.engines.counting import Engine
@@ -114,10 +115,20 @@ class Monitor:
     def profile(
         self, source: RowSource, window: Window | None, progress: Callable[[PartGroup], None] = lambda group: None
     ) -> Profile:
-        """Returns the state of the window's rows, counted in the baseline's bins."""
-        plan = Plan(self.baseline.id, self.baseline.binning, source.layout)
-        counted = self._engine.count(source.groups(window), plan, progress)
-        return reduce(merge_profiles, (profile for _, profile in counted), Profile(self.baseline.id))
+        """Returns the state of the window's rows, counted in the baseline's bins. Whole hours come from kept states."""
+        return count_window(source, window, self.baseline, self._engine, self._store(source), progress)
+
+    def hours(self, source: RowSource, window: Window) -> Iterator[tuple[dt.datetime, Profile]]:
+        """Yields the hours of the window that have rows, each with its profile, in order."""
+        for counted in count_groups(source, window, self.baseline, self._engine, self._store(source)):
+            if counted.group.hour is not None:
+                yield counted.group.hour, counted.profile
+
+    def _store(self, source: RowSource) -> StateStore | None:
+        """Returns where states of captured data are kept; None without an output."""
+        if not self.settings.output or not isinstance(source, CapturedSource):
+            return None
+        return StateStore(open_storage(self.settings.output), self.baseline.id, source.layout.unit)
 
     def judge(self, source: RowSource, window: Window, profile: Profile, *, model_version: str | None = None) -> Report:
         """Returns the report of a profile. Reads the ledgers of captured data, and no rows."""
