@@ -50,7 +50,7 @@ def build_trend(monitor: Monitor, given: TrendInput, unit: str, created: dt.date
     with_rows = [profile.events for profile in given.profiles if profile.events]
     typical = float(np.median(with_rows)) if with_rows else 0.0
     usual, note = ordinary(monitor.baseline, unit, typical)
-    known: list[bool] = np.isfinite(usual).any(axis=0).tolist()
+    known = [bool(np.isfinite(usual[:, place]).any()) for place in range(len(columns))]
     grades: list[list[Grade | None]] = [[None] * len(found) for _ in columns]
     unusual = np.full_like(found, np.nan)
     places = [place for place, has_ordinary in enumerate(known) if has_ordinary]

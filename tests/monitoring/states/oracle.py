@@ -88,5 +88,5 @@ def clipped_sums(rows: list[Row], binning: ColumnBinning) -> list[float]:
         value = row.cells.get(binning.name)
         index = fine_bin(value, binning)
         if index < binning.fine and len(binning.edges):
-            sums[index] += float(np.clip(float(value), binning.edges[0], binning.edges[-1]))
+            sums[index] += float(np.clip(float(value or 0.0), binning.edges[0], binning.edges[-1]))
     return sums
