@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     parser.add_argument(
-        "settings",
-        nargs="?",
-        default="monitor.toml",
-        metavar="MONITOR_TOML",
-        help="destinations and routes (default: monitor.toml)",
+        "--config", default="monitor.toml", metavar="FILE", help="destinations and routes (default: monitor.toml)"
     )
     parser.add_argument("--queue", metavar="URL", help="the SQS queue to read; default: notify.queue of monitor.toml")
     parser.add_argument(
@@ -45,7 +41,7 @@ def _serve(args: argparse.Namespace) -> int:
     from monitoring.notify.settings import load
     from monitoring.notify.wiring import deliverer_of
 
-    settings, _ = load(args.settings)
+    settings, _ = load(args.config)
     queue = args.queue or settings.queue
     if not queue:
         raise UsageError("no queue: give --queue URL or set notify.queue in monitor.toml")
@@ -70,7 +66,7 @@ def _rehearse(args: argparse.Namespace) -> int:
     from monitoring.notify.settings import load
     from monitoring.storage import open_storage
 
-    settings, policy = load(args.settings)
+    settings, policy = load(args.config)
     rehearsal = rehearse(history(open_storage(args.dry_run)), policy, settings)
     if args.json:
         sys.stdout.write(f"{json.dumps(_as_json(rehearsal))}\n")

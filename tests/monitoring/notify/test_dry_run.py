@@ -32,7 +32,7 @@ def month(tmp_path):
 
 
 def test_a_rehearsal_shows_pages_messages_and_reminders(month, capsys):
-    arguments = ["notify", str(month / "monitor.toml"), "--dry-run", str(month / "history")]
+    arguments = ["notify", "--config", str(month / "monitor.toml"), "--dry-run", str(month / "history")]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["runs"] == 60
@@ -45,11 +45,11 @@ def test_a_rehearsal_shows_pages_messages_and_reminders(month, capsys):
 
 def test_a_folder_without_results_is_named(month, capsys):
     (month / "empty").mkdir()
-    assert main(["notify", str(month / "monitor.toml"), "--dry-run", str(month / "empty")]) == 2
+    assert main(["notify", "--config", str(month / "monitor.toml"), "--dry-run", str(month / "empty")]) == 2
     assert "holds no result.json" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_a_result_is_named(month, capsys):
     (month / "history" / "000" / "result.json").write_text("{}")
-    assert main(["notify", str(month / "monitor.toml"), "--dry-run", str(month / "history")]) == 1
+    assert main(["notify", "--config", str(month / "monitor.toml"), "--dry-run", str(month / "history")]) == 1
     assert "000/result.json is not the result of a run" in capsys.readouterr().err

@@ -46,7 +46,15 @@ class Notifier:
             "HOOK": self.servers.webhook,
             "SSL_CERT_FILE": str(self.folder / "ca.pem"),
         }
-        command = [sys.executable, "-m", "monitoring", "notify", str(self.folder / "monitor.toml"), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "monitoring",
+            "notify",
+            "--config",
+            str(self.folder / "monitor.toml"),
+            "--json",
+        ]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
 

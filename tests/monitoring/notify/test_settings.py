@@ -138,7 +138,7 @@ def test_a_fingerprint_does_not_hold_the_secret():
 def test_the_command_names_what_is_missing(tmp_path):
     path = tmp_path / "monitor.toml"
     path.write_text("[notify]\n")
-    command = [sys.executable, "-m", "monitoring", "notify", str(path)]
+    command = [sys.executable, "-m", "monitoring", "notify", "--config", str(path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert ended.returncode == 2
     assert ended.stderr == "monitoring notify: no queue: give --queue URL or set notify.queue in monitor.toml\n"
