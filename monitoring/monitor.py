@@ -107,7 +107,7 @@ class Monitor:
             variant=variant or self.settings.variant,
             id_column=self.settings.id_column,
             time_column=self.settings.time_column,
-            unit_column="" if self.settings.unit in ("request", "hour", "day") else self.settings.unit,
+            unit_column="" if self.settings.unit in ("auto", "request", "hour", "day") else self.settings.unit,
             columns=baseline_columns(self.baseline.binning),
             preprocess=self.settings.preprocess,
         )

@@ -44,7 +44,7 @@ class ColumnSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A monitor. URIs may be `s3://bucket/prefix`, `file:///directory` or a path.
 
-    `unit` is `request`, `hour`, `day` or a column's name; `level` is the false-alarm rate of a run over all its columns;
+    `unit` is `auto`, `request`, `hour`, `day` or a column's name; `level` is the false-alarm rate of a run over all its columns;
     `floor` the smallest L-infinity that counts as drift; `min_complete` the share of a window's records that must be proved
     for a verdict; `stale_after` seconds by feature group after which a store is stale.
     """
@@ -61,7 +61,7 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["local", "spark"] = "local"
     spark_master: str | None = None
     threads: Annotated[int, Meta(ge=0)] = 0
-    unit: str = "request"
+    unit: str = "auto"
     level: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     floor: Share = 0.02
     shuffles: Annotated[int, Meta(ge=99, le=100_000)] = 999

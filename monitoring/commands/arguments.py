@@ -28,7 +28,7 @@ _HELP = {
     "engine": "threads of this machine, or Spark",
     "spark_master": "master URL of a Spark cluster",
     "threads": "threads that count; 0 is one a processor",
-    "unit": "request, hour, day, or a column whose values are units",
+    "unit": "auto (days or hours where the baseline has them), request, hour, day, or a column whose values are units",
     "level": "false-alarm rate of a run, over all its columns",
     "floor": "smallest L-infinity that counts as drift",
     "shuffles": "permutations of the drift decision",

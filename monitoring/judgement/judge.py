@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from monitoring.checks.run import Window as Checked
 from monitoring.checks.run import run_checks
-from monitoring.drift.decision import Decision, decide
+from monitoring.drift.decision import Decision
 from monitoring.findings import conclude
 from monitoring.judgement.columns import extra_column, known_column
-from monitoring.judgement.samples import make_samples
+from monitoring.judgement.deciding import decide_window
 from monitoring.judgement.stores import store_health
 from monitoring.result import (
     ColumnResult,
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from monitoring.states.profile import Profile, SliceState
     from monitoring.window import Window
 
-SEED = 20_240_229
-"""Shuffles are seeded, so that a window judged twice gives the same p-values."""
-
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -59,7 +55,7 @@ def judge(
     """Returns the result of one window. `now` is the time that the result bears."""
     trained, window = baseline.profile.total(), judged.profile.total()
     ignored = _ignored(baseline, window, settings)
-    decision = _decide(baseline, constraints, judged.profile, settings, ignored)
+    decision = decide_window(baseline, constraints, judged.profile, judged.window, settings, ignored)
     columns = _columns(baseline, trained, window, judged.profile, decision, ignored)
     stores = store_health(window, trained)
     violations = (
@@ -109,28 +105,6 @@ def judge(
         checks_off=checks_off(constraints),
     )
     return conclude(draft, judged.rows)
-
-
-def _decide(
-    baseline: Baseline, constraints: Constraints, profile: Profile, settings: MonitorSettings, ignored: frozenset[str]
-) -> Decision:
-    quiet = {name for name in baseline.binning if not constraints.compares(name)}
-    samples = make_samples(baseline, profile, ignored | quiet | profile.hashed)
-    floors = {}
-    for sample in samples.columns:
-        given = settings.column(sample.name).floor
-        floors[sample.name] = (
-            given if given is not None else constraints.floor_for(sample.name, categorical=sample.categorical)
-        )
-    return decide(
-        samples.columns,
-        rng=np.random.default_rng(SEED),
-        units=samples.units,
-        level=settings.level,
-        floor=settings.floor,
-        floors=floors,
-        shuffles=settings.shuffles,
-    )
 
 
 def _columns(

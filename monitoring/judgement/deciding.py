@@ -1,0 +1,114 @@
+"""Which question a window is asked, and the answer: by hours or days where the baseline allows it, by requests elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitoring.drift.by_time import TimeDecision, choose, decide_by_time
+from monitoring.drift.decision import Decision, decide
+from monitoring.drift.sample import Units
+from monitoring.judgement.samples import make_samples
+from monitoring.judgement.time_samples import HOURS, time_samples
+
+if TYPE_CHECKING:
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.baseline.constraints import Constraints
+    from monitoring.judgement.samples import Samples
+    from monitoring.settings import MonitorSettings
+    from monitoring.states.profile import Profile
+    from monitoring.window import Window
+
+SEED = 20_240_229
+"""Shuffles are seeded, so that a window judged twice gives the same p-values."""
+_DAY = 24 * 3600
+
+
+def decide_window(
+    baseline: Baseline,
+    constraints: Constraints,
+    profile: Profile,
+    window: Window,
+    settings: MonitorSettings,
+    ignored: frozenset[str],
+) -> Decision:
+    """Returns the decision that carries the alarm.
+
+    `settings.unit` is `auto`, `request`, `hour`, `day` or a column. `auto` asks whether the window's days (or hours, where it
+    has no whole day) are unlike ordinary ones, and falls back to requests where that cannot be judged.
+    """
+    quiet = {name for name in baseline.binning if not constraints.compares(name)}
+    samples = make_samples(baseline, profile, ignored | quiet | profile.hashed)
+    floors = _floors(samples, constraints, settings)
+    unit = settings.unit
+    if unit in HOURS:
+        return _by_time(baseline, profile, window, samples, settings, floors, unit).decision
+    if unit not in ("auto", "request"):
+        return _by_group(baseline, profile, samples, settings, floors)
+    by_requests = _by_requests(samples, settings, floors)
+    if unit == "request" or not len(profile.total().hours):
+        return by_requests
+    by_time = None
+    if len(baseline.units.hours):
+        longest = "day" if (window.end - window.start).total_seconds() >= _DAY else "hour"
+        by_time = _by_time(baseline, profile, window, samples, settings, floors, longest)
+    return choose(by_time, by_requests)
+
+
+def _by_requests(samples: Samples, settings: MonitorSettings, floors: dict[str, float]) -> Decision:
+    return decide(
+        samples.columns,
+        rng=np.random.default_rng(SEED),
+        units=samples.units,
+        level=settings.level,
+        floor=settings.floor,
+        floors=floors,
+        shuffles=settings.shuffles,
+    )
+
+
+def _by_time(
+    baseline: Baseline,
+    profile: Profile,
+    window: Window,
+    samples: Samples,
+    settings: MonitorSettings,
+    floors: dict[str, float],
+    unit: str,
+) -> TimeDecision:
+    columns, ordinary, ours = time_samples(samples, baseline, profile, window, unit)
+    return decide_by_time(columns, ordinary, ours, level=settings.level, floor=settings.floor, floors=floors)
+
+
+def _by_group(
+    baseline: Baseline, profile: Profile, samples: Samples, settings: MonitorSettings, floors: dict[str, float]
+) -> Decision:
+    """Returns the decision with the values of a column as units: a customer, a device."""
+    ours, theirs = profile.total().groups, baseline.units.groups
+    columns = [
+        dataclasses.replace(sample, window_units=ours.counts[sample.name], baseline_units=theirs.counts[sample.name])
+        for sample in samples.columns
+        if sample.name in ours.counts and sample.name in theirs.counts and sample.name != settings.unit
+    ]
+    units = Units(name=settings.unit, baseline_size=theirs.size or 1.0, window_size=ours.size or 1.0)
+    return decide(
+        columns,
+        rng=np.random.default_rng(SEED),
+        units=dataclasses.replace(units, window_requests=profile.events),
+        level=settings.level,
+        floor=settings.floor,
+        floors=floors,
+        shuffles=settings.shuffles,
+    )
+
+
+def _floors(samples: Samples, constraints: Constraints, settings: MonitorSettings) -> dict[str, float]:
+    floors = {}
+    for sample in samples.columns:
+        given = settings.column(sample.name).floor
+        floors[sample.name] = (
+            constraints.floor_for(sample.name, categorical=sample.categorical) if given is None else given
+        )
+    return floors
