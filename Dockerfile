@@ -34,8 +34,9 @@ LABEL org.opencontainers.image.title="endpoint-capture-monitoring" \
 ENV PATH=/opt/endpoint/bin:$PATH PYTHONUNBUFFERED=1
 COPY --from=monitoring-dependencies /opt/endpoint /opt/endpoint
 COPY --from=package /opt/package /opt/endpoint
+# No CMD: without arguments the command prints its help, and inside a SageMaker processing job it runs as Model Monitor's
+# container (docs/migration.md).
 ENTRYPOINT ["python", "-m", "monitoring"]
-CMD ["--help"]
 
 FROM build AS serving-dependencies
 COPY requirements/serving.txt requirements/

@@ -1,6 +1,7 @@
 """`python -m monitoring`: one module a command, and only the module of the command that is asked for is imported.
 
-Exit codes: 0 no violation, 3 violations, 4 nothing could be judged, 1 an error, 2 wrong usage.
+Exit codes: 0 no violation, 3 violations, 4 nothing could be judged, 1 an error, 2 wrong usage. Inside a SageMaker processing
+job 3 and 4 become 0, because the platform calls anything else a failure; what was found stands in the exit message.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from monitoring.errors import MonitoringError, UsageError
+from monitoring.processing_job import JobPaths, write_exit_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +29,36 @@ _COMMANDS = {
     "training-set": "make one Parquet table of captured, labelled rows",
     "notify": "carry messages from the queue to PagerDuty and Slack",
     "migrate": "run Model Monitor's rule and ours over one window, side by side",
+    "job": "run as Model Monitor's processing job, by its environment",
 }
 """Command → what it does. Its module is `monitoring.commands.{name}` with `add_arguments(parser)` and `run(args) -> int`."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command. An expected error is one line on stderr and exit code 1, wrong usage exit code 2."""
+_MESSAGES = {
+    0: "Completed: Job completed successfully.",
+    3: "CompletedWithViolations: Job completed successfully with violations.",
+    4: "Completed: Job completed successfully; nothing was judged.",
+}
+
+
+def main(argv: Sequence[str] | None = None, paths: JobPaths | None = None) -> int:
+    """Runs one command. An expected error is one line on stderr and exit code 1, wrong usage exit code 2.
+
+    Inside a processing job the command without arguments is `job`, and its outcome stands in the job's exit message.
+    """
     argv = sys.argv[1:] if argv is None else argv
+    paths = paths or JobPaths()
+    if not paths.config.is_file():
+        return _run(argv or ["--help"], paths)[0]
+    argv = argv or ["job"]
+    code, message = _run(argv, paths)
+    if argv[0] != "job" or code != 0:  # `job` writes its own message.
+        write_exit_message(_MESSAGES.get(code) or message or f"Failed with exit code {code}", paths.message)
+    return 0 if code in _MESSAGES else code
+
+
+def _run(argv: Sequence[str], paths: JobPaths) -> tuple[int, str]:
+    """Runs one command. Returns its exit code, and the line on stderr where it ended with an error."""
     parser = argparse.ArgumentParser(
         prog="python -m monitoring", description="Captured data held against the training baseline."
     )
@@ -43,20 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == asked:
             _module(name).add_arguments(command)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv, argparse.Namespace(paths=paths))
     try:
-        return int(_module(args.command).run(args))
-    except UsageError as error:
-        print(f"monitoring {args.command}: {error}", file=sys.stderr)
-        return 2
+        return int(_module(args.command).run(args)), ""
     except MonitoringError as error:
-        print(f"monitoring {args.command}: {error}", file=sys.stderr)
-        return 1
+        message = f"monitoring {args.command}: {error}"
+        print(message, file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1, message
     except KeyboardInterrupt:
-        return 130
+        return 130, "interrupted"
     except BrokenPipeError:
         sys.stderr.close()
-        return 1
+        return 1, "the output was closed"
 
 
 def _module(command: str) -> Any:

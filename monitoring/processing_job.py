@@ -68,6 +68,15 @@ class JobArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPaths:
+    """Where the platform puts the configuration and looks for the message and the metrics."""
+
+    config: Path = CONFIG
+    message: Path = MESSAGE
+    metrics: Path = METRICS
+
+
+@dataclass(frozen=True, slots=True)
 class JobMetric:
     """A metric of a run: a value, or its statistics as (sample count, sum, minimum, maximum)."""
 
