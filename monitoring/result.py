@@ -251,7 +251,8 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `verdict` has at most 14 words, `lead` explains it, `action` says what to do ("It can wait until morning.") or is "".
     `ruled_out` are sentences of the form "Stale store: …". `checks_off` names the checks that the constraints switch off.
-    `sampling_percentage` is the smallest that the rows state, None where they state none.
+    `sampling_percentage` is the smallest that the rows state, None where they state none. Below `min_complete`, the share of the
+    window's records that is there, a window that is not proved complete has no verdict.
     """
 
     subject: Subject
@@ -279,6 +280,7 @@ class RunResult(msgspec.Struct, frozen=True):
     sampling_percentage: float | None = None
     checks_off: tuple[str, ...] = ()
     action: str = ""
+    min_complete: float = 0.95
 
 
 def encode(result: RunResult) -> bytes:

@@ -30,7 +30,7 @@ def answers(result: RunResult, quality: Answer | None = None) -> tuple[Answer, A
     """Returns the answers of a run. `quality` answers the fourth question where ground truth was joined."""
     features = [column for column in result.columns if not column.is_prediction]
     predictions = [column for column in result.columns if column.is_prediction]
-    judged = bool(result.events) and has_verdict(result.completeness)
+    judged = bool(result.events) and has_verdict(result)
     return (
         _broken(result),
         _moved("Did the inputs move?", features, judged),

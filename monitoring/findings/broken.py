@@ -17,8 +17,6 @@ from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Violation
 
 HARDLY = 0.005
 """A rise of the share of missing values that is no cause, in a column that lacked values in training."""
-OUTSIDE_SHARE = 0.005
-"""A share of values outside the range of training that is a finding of its own, where the column did not drift."""
 
 
 def violated(violations: Iterable[Violation], check: str) -> dict[str, Violation]:
@@ -229,23 +227,21 @@ def sign_causes(
     return tuple(causes)
 
 
-def range_causes(columns: Sequence[ColumnResult], source: RowSource | None) -> tuple[Cause, ...]:
-    """Returns one cause for the given columns whose values leave the range of training. Pass columns that did not drift."""
-    outside = [column for column in columns if _outside_share(column) >= OUTSIDE_SHARE]
+def range_causes(
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+) -> tuple[Cause, ...]:
+    """Returns one cause for the columns among `columns` whose values leave the range of training."""
+    found = violated(violations, "range")
+    outside = sorted((c for c in columns if c.name in found), key=_outside_share, reverse=True)
     if not outside:
         return ()
-    outside.sort(key=_outside_share, reverse=True)
     worst = outside[0]
-    baseline = worst.baseline
-    low, high = (baseline.minimum, baseline.maximum) if baseline is not None else (None, None)
+    low, high = (worst.baseline.minimum, worst.baseline.maximum) if worst.baseline is not None else (None, None)
     shown = wording.column(worst.name)
-    grade = gravest([min(grade_of_rise(_outside_share(worst)), Grade.MEDIUM, key=[*Grade].index)])
-    names = wording.joined([wording.column(column.name) for column in outside], most=8)
+    grade = gravest([found[column.name].grade for column in outside])
     many = f"{wording.capitalised(wording.spelled(len(outside)))} columns have values outside the range of training"
-    sentence = (
-        f"{wording.percent(_outside_share(worst))} of the values of {shown} lie outside {wording.number(low)} to "
-        f"{wording.number(high)}.{f' Also {names}.' if len(outside) > 1 else ''} Their distributions did not drift."
-    )
+    names = wording.joined([wording.column(column.name) for column in outside[1:]], most=8)
+    also = f" So do {names}." if names else ""
     condition = f"{identifier(worst.name)} NOT BETWEEN {low!r} AND {high!r}"
     return (
         Cause(
@@ -254,10 +250,10 @@ def range_causes(columns: Sequence[ColumnResult], source: RowSource | None) -> t
             grade=grade,
             urgency=urgency_of(CauseKind.RANGE, grade),
             title=f"{shown} has values outside the range of training" if len(outside) == 1 else many,
-            sentence=sentence,
+            sentence=f"{found[worst.name].sentence}{also} Their distributions did not drift.",
             columns=tuple(column.name for column in outside),
             event_ids=worst.event_ids,
-            query=select(source, worst.name, condition) if source and low is not None else "",
+            query=select(source, worst.name, condition) if source and low is not None and high is not None else "",
             tomorrow="A model does not know what lies outside its training: look at its answers for these rows.",
         ),
     )

@@ -54,7 +54,7 @@ def find_causes(
     if not events:
         return () if completeness.proved else (_no_data(),)
     groups = assign_groups(columns, stores)
-    broken_stores = store_causes(columns, stores, groups, source)
+    broken_stores = store_causes(columns, violations, stores, groups, source)
     hidden = {name for cause in broken_stores for name in cause.columns}
     open_columns = [column for column in columns if column.name not in hidden]
     open_violations = [violation for violation in violations if violation.feature_name not in hidden]
@@ -64,13 +64,13 @@ def find_causes(
     causes = [
         *(_incomplete(completeness) if completeness.proved is False else ()),
         *broken_stores,
-        *column_causes(columns, open_violations),
+        *column_causes(open_violations),
         *type_causes(open_columns, open_violations, source),
         *completeness_causes(lacking, open_violations, source),
         *drift_causes(drifting, groups, stores),
         *value_causes(open_columns, open_violations, source),
         *sign_causes(open_columns, open_violations, source),
-        *range_causes([c for c in open_columns if c.status is not Status.DRIFT and c.name not in types], source),
+        *range_causes([c for c in open_columns if c.status is not Status.DRIFT], open_violations, source),
     ]
     predictions = frozenset(column.name for column in columns if column.is_prediction)
     return tuple(sorted(causes, key=lambda cause: rank(cause, predictions)))

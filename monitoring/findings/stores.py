@@ -1,39 +1,42 @@
 """Stale and silent online stores: the causes that a distribution only hints at.
 
-A store is *stale* when its records are several times older than in the baseline, *silent* when it lacks more records than
-in the baseline. Training data has no lookups: the baseline's share of missing records is then the smallest share of missing
-values among the columns of the group, because a missing record makes all of them null. The age has no such substitute, so
-a group without a baseline age is never called stale.
+`stale_store_check` says which store is *stale*. A store is *silent* when it lacks more records than in the baseline. Training
+data has no lookups: the baseline's share of missing records is then the smallest share of missing values among the columns of
+the group, because a missing record makes all of them null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from capture.dataset import AGE_PREFIX, MISSING_PREFIX
 from monitoring.findings import wording
 from monitoring.findings.moved import missing_change, missing_share
-from monitoring.findings.query import RowSource, select
-from monitoring.findings.severity import grade_of_rise, gravest, urgency_of
-from monitoring.result import Cause, CauseKind, ColumnResult, Grade, StoreHealth
+from monitoring.findings.query import RowSource, identifier, select
+from monitoring.findings.severity import grade_of_rise, urgency_of
+from monitoring.result import Cause, CauseKind, ColumnResult, StoreHealth, Violation
 
-OLDER = ((10.0, Grade.LARGE), (5.0, Grade.MEDIUM), (3.0, Grade.SMALL))
-"""How many times older than in the baseline the records are."""
-OLDER_SECONDS = 300.0
-"""Records that are less than this much older are current."""
-SHORTEST_AGE = 60.0
 MISSING_RISE = 0.005
 LEFT_OVER = 0.10
 """A column of a silent store that moved by more than this beyond its missing values is listed apart."""
 
 
 def store_causes(
-    columns: Sequence[ColumnResult], stores: Sequence[StoreHealth], groups: Mapping[str, str], source: RowSource | None
+    columns: Sequence[ColumnResult],
+    violations: Sequence[Violation],
+    stores: Sequence[StoreHealth],
+    groups: Mapping[str, str],
+    source: RowSource | None,
 ) -> tuple[Cause, ...]:
     """Returns a cause for each store that is stale or silent. Its `columns` are those whose change it explains."""
     causes = []
+    stale = {v.feature_name: v for v in violations if v.constraint_check_type == "stale_store_check"}
     for store in stores:
         members = [column for column in columns if groups.get(column.name) == store.group]
-        causes += [cause for cause in (_stale(store, members, source), _silent(store, members, source)) if cause]
+        violation = stale.get(f"{AGE_PREFIX}{store.group}")
+        causes += [] if violation is None else [_stale(store, violation, members, source)]
+        silent = _silent(store, members, source)
+        causes += [] if silent is None else [silent]
     return tuple(causes)
 
 
@@ -49,32 +52,24 @@ def missing_shares(store: StoreHealth, members: Sequence[ColumnResult]) -> tuple
     return min(missing_share(column.window) for column in known), min(missing_share(c.baseline) for c in known)
 
 
-def _stale(store: StoreHealth, members: Sequence[ColumnResult], source: RowSource | None) -> Cause | None:
-    if store.age_median is None or store.baseline_age_median is None:
-        return None
-    ordinary = max(store.baseline_age_median, SHORTEST_AGE)
-    if store.age_median < store.baseline_age_median + OLDER_SECONDS:
-        return None
-    grade = next((grade for times, grade in OLDER if store.age_median >= times * ordinary), None)
-    if grade is None:
-        return None
+def _stale(
+    store: StoreHealth, violation: Violation, members: Sequence[ColumnResult], source: RowSource | None
+) -> Cause:
     moved = tuple(column.name for column in members)
-    age, before = wording.duration(store.age_median), wording.duration(store.baseline_age_median)
     group = wording.column(store.group)
-    followers = f" {wording.capitalised(wording.spelled(len(moved)))} columns come from it." if moved else ""
-    sentence = (
-        f"Records of group {group} are {age} old at the median of {wording.count(store.events)} events; {before} in "
-        f"the baseline.{followers} Likely cause: the job that writes the group stopped."
-    )
+    old = f" {wording.duration(store.age_median)}" if store.age_median is not None else ""
+    number = wording.capitalised(wording.spelled(len(moved)))
+    followers = f" {number} {'column comes' if len(moved) == 1 else 'columns come'} from it." if moved else ""
+    ordinary = store.baseline_age_median if store.baseline_age_median is not None else 0.0
     return Cause(
         key=f"stale_store:{store.group}",
         kind=CauseKind.STALE_STORE,
-        grade=grade,
-        urgency=urgency_of(CauseKind.STALE_STORE, grade),
-        title=f"Records of store group {group} are {age} old",
-        sentence=sentence,
+        grade=violation.grade,
+        urgency=urgency_of(CauseKind.STALE_STORE, violation.grade),
+        title=f"Records of store group {group} are{old} old",
+        sentence=f"{violation.sentence}{followers} Likely cause: the job that writes the group stopped.",
         columns=moved,
-        query=_query(source, f"capture_age_{store.group}", f'"capture_age_{store.group}" > {ordinary:.0f}'),
+        query=_query(source, f"{AGE_PREFIX}{store.group}", f"{identifier(AGE_PREFIX + store.group)} > {ordinary:.0f}"),
         tonight=f"Restart the job that writes group {group} now.",
         tomorrow="Predictions of this window used old values: decide whether their users must know.",
     )
@@ -85,14 +80,15 @@ def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: RowSour
     if shares is None or shares[0] - shares[1] < MISSING_RISE:
         return None
     window, baseline = shares
-    grade = gravest([grade_of_rise(window - baseline)])
+    grade = grade_of_rise(window - baseline)
     explained = tuple(column.name for column in members if _explained(column))
     group = wording.column(store.group)
     noun = "events" if not members or members[0].request_level else "rows"
-    together = f" {wording.capitalised(wording.spelled(len(explained)))} columns are null together."
+    number = wording.capitalised(wording.spelled(len(explained)))
+    together = f" {number} columns are null together." if len(explained) > 1 else ""
     sentence = (
         f"{wording.percent(window)} of {noun} found no record in group {group}; {wording.percent(baseline)} in the "
-        f"baseline.{together if len(explained) > 1 else ''} Likely cause: the store timed out, or lost records."
+        f"baseline.{together} Likely cause: the store timed out, or lost records."
     )
     return Cause(
         key=f"missing_entities:{store.group}",
@@ -104,7 +100,7 @@ def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: RowSour
         columns=explained,
         since=next((column.since for column in members if column.since), ""),
         event_ids=next((column.event_ids for column in members if column.event_ids), ()),
-        query=_query(source, f"capture_missing_{store.group}", f'"capture_missing_{store.group}" > 0'),
+        query=_query(source, f"{MISSING_PREFIX}{store.group}", f"{identifier(MISSING_PREFIX + store.group)} > 0"),
         tonight=f"Check the latency and the errors of store group {group}; the container's log names the timeouts.",
         tomorrow=f"Compare the ids that group {group} lacks with the ids that callers send.",
     )

@@ -12,16 +12,14 @@ from collections.abc import Sequence
 
 from monitoring.findings import wording
 from monitoring.findings.severity import GRADES, is_broken
-from monitoring.result import Cause, ColumnResult, Completeness, Grade, Outcome, RunResult, Status, Urgency
+from monitoring.result import Cause, ColumnResult, Grade, Outcome, RunResult, Status, Urgency
 
 WORDS = 14
-COMPLETE_ENOUGH = 0.95
-"""A window that is not proved complete has a verdict only from this share of its records on."""
 
 
 def outcome_of(result: RunResult, causes: Sequence[Cause]) -> Outcome:
     """Returns what a run says of its window."""
-    if not result.events or not has_verdict(result.completeness):
+    if not result.events or not has_verdict(result):
         return Outcome.NOT_JUDGED
     drifted = any(column.status is Status.DRIFT for column in result.columns)
     if result.violations or drifted or any(cause.urgency is not Urgency.NOTE for cause in causes):
@@ -30,11 +28,12 @@ def outcome_of(result: RunResult, causes: Sequence[Cause]) -> Outcome:
     return Outcome.OK if judged else Outcome.NOT_JUDGED
 
 
-def has_verdict(completeness: Completeness) -> bool:
+def has_verdict(result: RunResult) -> bool:
     """Returns True if enough of a window is there to judge it. An unknown completeness is enough; it is stated."""
-    if completeness.proved is not False:
+    held = result.completeness
+    if held.proved is not False:
         return True
-    return bool(completeness.expected) and completeness.found >= COMPLETE_ENOUGH * (completeness.expected or 0)
+    return bool(held.expected) and held.found >= result.min_complete * (held.expected or 0)
 
 
 def write_verdict(result: RunResult, causes: Sequence[Cause]) -> str:
@@ -44,7 +43,7 @@ def write_verdict(result: RunResult, causes: Sequence[Cause]) -> str:
         if held.proved:
             return "No traffic: the ledgers prove that no request came."
         return "No data: nothing arrived, and nothing proves that nothing was sent."
-    if not has_verdict(held):
+    if not has_verdict(result):
         if held.expected:
             share = wording.percent(max(0.0, 1 - held.found / held.expected))
             return f"No verdict: {share} of the records are not proved to be here."
@@ -66,7 +65,7 @@ def write_lead(result: RunResult, causes: Sequence[Cause]) -> str:
         return (
             "There is nothing to judge." if held.proved else "Without a proof, an empty window may be a broken capture."
         )
-    if not has_verdict(held):
+    if not has_verdict(result):
         gaps = " ".join(f"{wording.capitalised(gap.rstrip('.'))}." for gap in held.gaps[:2])
         return f"{gaps} What arrived is shown below and may be a biased part.".strip()
     sentences = []
@@ -90,7 +89,7 @@ def write_lead(result: RunResult, causes: Sequence[Cause]) -> str:
 
 def write_action(result: RunResult, causes: Sequence[Cause]) -> str:
     """Returns what to do now, "" where there is nothing."""
-    if result.events and not has_verdict(result.completeness):
+    if result.events and not has_verdict(result):
         return "Find the missing records before you trust any number."
     urgent = [cause for cause in causes if cause.urgency is Urgency.PAGE]
     if urgent:

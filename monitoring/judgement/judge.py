@@ -103,6 +103,7 @@ def judge(
         baseline_events=baseline.profile.events,
         sampling_percentage=min((key.sampling_percentage for key in judged.profile.slices), default=None),
         checks_off=checks_off(constraints),
+        min_complete=settings.min_complete,
     )
     return conclude(draft, judged.rows)
 

@@ -33,7 +33,7 @@ def state_word(result: RunResult) -> str:
     """Returns the state of a window in one to two words: "Large drift", "Stale store", "No traffic"."""
     if not result.events:
         return "No traffic" if result.completeness.proved else "No data"
-    if not has_verdict(result.completeness):
+    if not has_verdict(result):
         return "No verdict"
     broken = [cause for cause in result.causes if is_broken(cause)]
     if broken:

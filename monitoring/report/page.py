@@ -44,7 +44,7 @@ def render(result: RunResult, *, trend: str = "", quality: Answer | None = None,
     links = column_links(column.name for column in columns)
     not_judged = [column for column in columns if column.status is Status.NOT_JUDGED]
     grade = gravest([cause.grade for cause in result.causes])
-    judged = bool(result.events) and has_verdict(result.completeness)
+    judged = bool(result.events) and has_verdict(result)
     return (
         environment()
         .get_template("report.html")

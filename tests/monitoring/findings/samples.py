@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from monitoring.checks import store_checks
 from monitoring.result import (
     ColumnResult,
     Completeness,
@@ -44,8 +45,13 @@ def column(name: str, grade: Grade = Grade.NONE, **more: Any) -> ColumnResult:
     return ColumnResult(name, **(fields | more))
 
 
-def violation(name: str, check: str) -> Violation:
-    return Violation(name, check, f"{check} of {name}", f"Our sentence about {name}.")
+def violation(name: str, check: str, grade: Grade = Grade.SMALL) -> Violation:
+    return Violation(name, check, f"{check} of {name}", f"Our sentence about {name}.", grade)
+
+
+def stale(*stores: StoreHealth, **limits: float) -> tuple[Violation, ...]:
+    """Returns the violations of stale stores, as the check finds them."""
+    return tuple(v for v in store_checks.check(stores, limits) if v.constraint_check_type == "stale_store_check")
 
 
 def store(group: str = "weather", **more: Any) -> StoreHealth:

@@ -3,8 +3,8 @@
 import pytest
 
 from monitoring.findings import find_causes
-from monitoring.result import Bin, Cause, CauseKind, ColumnResult, Completeness, Grade, Urgency
-from tests.monitoring.findings.samples import PROVED, column, store, summary, violation
+from monitoring.result import Cause, CauseKind, ColumnResult, Completeness, Grade, Urgency, Violation
+from tests.monitoring.findings.samples import PROVED, column, stale, store, summary, violation
 
 
 def causes(*columns: ColumnResult, violations=(), stores=(), completeness=PROVED, events=1664) -> tuple[Cause, ...]:
@@ -93,7 +93,7 @@ def test_ids_that_training_lacked_as_often_are_no_cause() -> None:
 def test_a_stale_store_hides_all_columns_of_its_group() -> None:
     moved = [column(name, Grade.MEDIUM, group="weather") for name in ("temp", "dewp")]
     health = store("weather", age_median=22320.0, age_maximum=30000.0, baseline_age_median=120.0)
-    [cause] = causes(*moved, stores=[health])
+    [cause] = causes(*moved, stores=[health], violations=stale(health))
     assert (cause.kind, cause.grade, cause.urgency) == (CauseKind.STALE_STORE, Grade.LARGE, Urgency.PAGE)
     assert cause.title == "Records of store group `weather` are 6 h 12 min old"
     assert "2 min in the baseline" in cause.sentence
@@ -102,7 +102,14 @@ def test_a_stale_store_hides_all_columns_of_its_group() -> None:
 
 @pytest.mark.parametrize("before", [None, 20000.0])
 def test_old_records_are_stale_only_where_the_baseline_had_younger_ones(before: float | None) -> None:
-    assert causes(stores=[store(age_median=22320.0, baseline_age_median=before)]) == ()
+    health = store(age_median=22320.0, baseline_age_median=before)
+    assert causes(stores=[health], violations=stale(health)) == ()
+
+
+def test_a_store_older_than_the_monitor_allows_is_stale_without_a_baseline() -> None:
+    health = store(age_median=22320.0)
+    [cause] = causes(stores=[health], violations=stale(health, weather=3600.0))
+    assert "1 h allowed" in cause.sentence
 
 
 def test_columns_that_lack_the_same_rows_are_one_cause() -> None:
@@ -143,32 +150,20 @@ def test_a_type_that_changed_pages_and_hides_the_nulls_that_it_makes() -> None:
     assert cause.title == "`seats` is text in 12.0 % of the rows"
 
 
-def test_a_column_that_differs_by_case_is_renamed() -> None:
-    found = causes(
-        column("Seats", baseline=None),
-        column("seats", window=None),
-        violations=[violation("seats", "missing_column_check"), violation("Seats", "extra_column_check")],
+@pytest.mark.parametrize("why", ["the names differ only by case", "same distribution: renamed?"])
+def test_a_renamed_column_is_one_cause(why: str) -> None:
+    pair = Violation(
+        "seats",
+        "renamed_column_check",
+        "Column is missing and may have been renamed to: Seats",
+        f"The window has no `seats` and a new column `Seats`: {why}",
+        Grade.LARGE,
     )
-    assert keys(found) == ["renamed_column:seats"]
-    assert "The names differ only by case." in found[0].sentence
-
-
-def test_a_column_with_the_distribution_of_a_missing_one_may_be_renamed() -> None:
-    gone = column("temp", window=None, baseline=summary(mean=38.0, std_dev=8.0))
-    new = column("temperature_f", baseline=None, window=summary(mean=37.5, std_dev=8.4))
-    other = column("flag", baseline=None, window=summary(mean=0.2, std_dev=0.4))
-    checks = [violation("temp", "missing_column_check")]
-    checks += [violation(name, "extra_column_check") for name in ("temperature_f", "flag")]
-    found = causes(gone, new, other, violations=checks)
-    assert keys(found) == ["renamed_column:temp", "extra_column:flag"]
-    assert "was it renamed?" in found[0].sentence
-
-
-def test_categories_with_the_shares_of_a_missing_column_may_be_renamed() -> None:
-    gone = column("carrier", kind="categorical", window=None, bins=(Bin("UA", 0.6, 0.0), Bin("B6", 0.4, 0.0)))
-    new = column("airline", kind="categorical", baseline=None, bins=(Bin("UA", 0.0, 0.57), Bin("B6", 0.0, 0.43)))
-    checks = [violation("carrier", "missing_column_check"), violation("airline", "extra_column_check")]
-    assert keys(causes(gone, new, violations=checks)) == ["renamed_column:carrier"]
+    sets = [violation("seats", "missing_column_check"), violation("Seats", "extra_column_check"), pair]
+    [cause] = causes(column("Seats", baseline=None), column("seats", window=None), violations=sets)
+    assert (cause.key, cause.urgency, cause.columns) == ("renamed_column:seats", Urgency.PAGE, ("seats", "Seats"))
+    assert f": {why}" in cause.sentence
+    assert cause.sentence.endswith("The model reads `seats` as missing.")
 
 
 def test_a_missing_and_an_extra_column_of_other_content_are_two_causes() -> None:
@@ -189,14 +184,15 @@ def test_values_that_training_never_had_are_listed_with_their_counts() -> None:
 def test_values_out_of_range_are_a_finding_only_where_the_column_did_not_drift() -> None:
     side = summary(1000, minimum=0.0, maximum=10.0)
     out = summary(1000, above=30, minimum=0.0, maximum=20.0)
-    [cause] = causes(column("a", baseline=side, window=out))
+    check = [violation("a", "range_check")]
+    [cause] = causes(column("a", baseline=side, window=out), violations=check)
     assert (cause.key, cause.kind) == ("range:a", CauseKind.RANGE)
-    assert keys(causes(column("a", Grade.LARGE, baseline=side, window=out))) == ["drift:a"]
+    assert keys(causes(column("a", Grade.LARGE, baseline=side, window=out), violations=check)) == ["drift:a"]
 
 
 def test_a_negative_value_where_training_had_none_is_a_cause() -> None:
     side = column("price", window=summary(1000, negatives=20))
-    [cause] = causes(side, violations=[violation("price", "is_non_negative_check")])
+    [cause] = causes(side, violations=[violation("price", "non_negative_check")])
     assert cause.title == "`price` is negative in 2.0 % of the rows"
 
 

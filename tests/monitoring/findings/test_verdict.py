@@ -10,7 +10,7 @@ from monitoring.findings import conclude
 from monitoring.findings.answers import answers
 from monitoring.findings.verdict import first_sentence, words
 from monitoring.result import Completeness, Grade, Outcome, Status
-from tests.monitoring.findings.samples import column, draft, store, summary, violation
+from tests.monitoring.findings.samples import column, draft, stale, store, summary, violation
 
 
 def test_a_window_like_training_says_so_and_what_could_have_been_seen() -> None:
@@ -30,7 +30,7 @@ def test_the_gravest_two_causes_are_joined() -> None:
 
 def test_a_broken_store_is_the_verdict_and_the_action_is_its_repair() -> None:
     health = store("weather", age_median=22320.0, baseline_age_median=120.0)
-    run = conclude(draft((column("temp", Grade.LARGE, group="weather"),), stores=(health,)))
+    run = conclude(draft((column("temp", Grade.LARGE, group="weather"),), stores=(health,), violations=stale(health)))
     assert run.verdict == "Records of store group `weather` are 6 h 12 min old."
     assert run.action == "Restart the job that writes group `weather` now."
 
@@ -62,6 +62,15 @@ def test_a_window_that_lacks_one_record_in_a_hundred_is_judged() -> None:
     run = conclude(draft((column("a", Grade.LARGE),), completeness=Completeness(False, 99, 100)))
     assert run.outcome is Outcome.VIOLATIONS
     assert run.verdict == "`a` is unlike training."
+
+
+def test_the_share_that_a_verdict_needs_is_the_monitors() -> None:
+    held = Completeness(False, 58, 100)
+    assert conclude(draft((column("a"),), completeness=held, min_complete=0.5)).outcome is not Outcome.NOT_JUDGED
+    assert (
+        conclude(draft((column("a"),), completeness=Completeness(False, 98, 100), min_complete=0.99)).outcome
+        is Outcome.NOT_JUDGED
+    )
 
 
 def test_an_unknown_completeness_is_stated() -> None:

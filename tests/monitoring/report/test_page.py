@@ -11,8 +11,9 @@ from monitoring.findings.query import RowSource
 from monitoring.report.anchors import anchor
 from monitoring.report.page import render
 from monitoring.result import Bin, Completeness, Grade, RunResult, Status
-from tests.monitoring.findings.samples import END, START, column, draft, store, summary, violation
+from tests.monitoring.findings.samples import END, START, column, draft, stale, store, summary, violation
 
+OLD = store(age_median=9e4, baseline_age_median=60.0)
 VOID = {"meta", "link", "input", "br", "path", "rect", "use"}
 
 
@@ -102,7 +103,7 @@ def test_the_page_loads_nothing() -> None:
         (draft((column("a"),)), "No drift"),
         (draft((column("a", Grade.MEDIUM),)), "Medium drift"),
         (draft((column("a", Grade.LARGE),), completeness=Completeness(None, 9, None)), "Large drift"),
-        (draft((column("a"),), stores=(store(age_median=9e4, baseline_age_median=60.0),)), "Stale store"),
+        (draft((column("a"),), stores=(OLD,), violations=stale(OLD)), "Stale store"),
         (draft((column("a", window=None),), violations=(violation("a", "missing_column_check"),)), "Missing column"),
     ],
 )
@@ -151,9 +152,10 @@ def named_run(names: list[str]) -> RunResult:
         )
         for name in names
     )
-    checks = tuple(violation(name, check) for name in names for check in ("categorical_values_check", name))
-    held = Completeness(True, 1, 1, tuple(names), duplicates=2)
     stores = tuple(store(name, age_median=9e4, baseline_age_median=60.0) for name in names[:2])
+    checks = tuple(violation(name, check) for name in names for check in ("categorical_values_check", name))
+    checks += stale(*stores)
+    held = Completeness(True, 1, 1, tuple(names), duplicates=2)
     source = RowSource((names[0],), (names[1],), names[2], START, END)
     run = draft(columns, violations=checks, completeness=held, notes=tuple(names), stores=stores, baseline=names[0])
     return conclude(run, source)
