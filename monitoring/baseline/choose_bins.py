@@ -1,8 +1,8 @@
 """Chooses the bins of each column from a survey of the training rows: what all rows hold, and a sample of them.
 
 Numeric columns get up to 512 fine bins. A column of few distinct values gets a bin for each, any other quantile bins, so that
-the L-infinity distance between two CDFs is right to 1/510. The outermost edges are just below the minimum and at the maximum:
-values that training never saw have bins of their own. Coarse bins are runs of fine bins of about 5 % each.
+the L-infinity distance between two CDFs is right to 1/510. Edges lie just below the minimum and at the maximum:
+values that training never saw have bins of their own, in steps of the standard deviation. Coarse bins are runs of fine bins of about 5 % each.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _INNER_EDGES = FINE_BINS - 3
+_OUTER_STEPS: Floats = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
+"""Distances of the edges beyond the range, in standard deviations of the training rows."""
+_LEAST = 1e-300
+"""Just below a minimum of 0 lies an edge that is negative by less than this."""
 _NO_EDGES: Floats = np.zeros(0)
 _MEASURED = ("time32", "time64", "duration")
 """Types whose values are numbers though their kind is OTHER."""
@@ -67,12 +71,13 @@ def choose_bins(
     texts.
     """
     kind = choose_kind(state)
-    edges, complete = _NO_EDGES, True
+    edges, complete, outer = _NO_EDGES, True, (0, 0)
     domain: tuple[str, ...] = ()
     coarse = np.zeros(1, np.int64)
     if kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and state.finite:
         edges = numeric_edges(numbers, state.minimum, state.maximum)
         coarse = coarse_of_numbers(numbers, edges)
+        edges, coarse, outer = with_outer_edges(edges, coarse, state.std_dev() or 0.0)
     elif kind is ColumnKind.CATEGORICAL:
         complete = state.distinct <= DOMAIN_SIZE and len(state.unseen) == state.distinct
         counts = state.unseen if complete else texts
@@ -97,6 +102,7 @@ def choose_bins(
         request_level=request_level,
         is_prediction=is_prediction,
         domain_complete=complete,
+        outer=outer,
     )
 
 
@@ -116,6 +122,24 @@ def numeric_edges(values: Floats, minimum: float, maximum: float) -> Floats:
         below = np.nextafter(minimum, -np.inf)
     edges = np.concatenate(([below] if np.isfinite(below) else [], inner, [maximum]))
     return np.unique(edges + 0.0)
+
+
+def with_outer_edges(edges: Floats, coarse: Codes, std_dev: float) -> tuple[Floats, Codes, tuple[int, int]]:
+    """Returns the edges with further ones beyond the range on either side, their coarse bins, and how many on each side.
+
+    The bins beyond the range belong to the coarse bin that the values beyond it had before. Edges of a column without a
+    negative value stay positive, which `BinTable` is fast with. A column without spread keeps its edges, and so does one so
+    large that the further edges are not finite.
+    """
+    steps = std_dev * _OUTER_STEPS
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = edges[0] - steps[::-1], edges[-1] + steps
+    low = low[low > 0] if edges[0] > -_LEAST else low
+    wider = np.concatenate((low, edges, high))
+    if std_dev <= 0 or not np.isfinite(wider).all() or (np.diff(wider) <= 0).any():
+        return edges, coarse, (0, 0)
+    bins = np.concatenate((np.full(len(low), coarse[0]), coarse[:-1], np.full(len(high), coarse[-2]), coarse[-1:]))
+    return wider, bins.astype(np.int64), (len(low), len(high))
 
 
 def coarse_of_numbers(values: Floats, edges: Floats) -> Codes:

@@ -60,13 +60,14 @@ def number_bars(edges: Floats, baseline: FineCounts, window: FineCounts, *, whol
     bars = [_missing_bar(baseline, window)] if baseline.counts[-1] or window.counts[-1] else []
     if not math.isfinite(low):
         return tuple(bars)
-    apart = _apart(sides)
+    single = [_single_valued(edges, side) for side in sides]
+    apart = _apart(sides, single)
     if apart is not None:
         bars.append(_value_bar(apart, baseline, window))
         low, high = _range(tuple(_without(side, apart) for side in sides))
         if not math.isfinite(low):
             return tuple(bars)
-    start, step, number = _steps(low, high, _grid(sides), whole)
+    start, step, number = _steps(low, high, _grid(sides, single), whole)
     heights = [_deposit(edges, _without(side, apart), start, step, number) / max(side.total, 1.0) for side in sides]
     for at in range(number):
         left = start + at * step
@@ -131,11 +132,20 @@ def _range(sides: tuple[FineCounts, ...]) -> tuple[float, float]:
     return low, high
 
 
-def _apart(sides: tuple[FineCounts, ...]) -> int | None:
-    """Returns the fine bin that holds half of the rows of a side while others hold values too."""
-    for side in sides:
+def _single_valued(edges: Floats, side: FineCounts) -> npt.NDArray[np.bool_]:
+    """Returns for each fine bin whether all its values are its upper edge: no mean below it."""
+    upper = np.append(edges, np.inf)
+    with np.errstate(invalid="ignore"):
+        found: npt.NDArray[np.bool_] = np.abs(side.means() - upper) <= 1e-9 * np.maximum(np.abs(upper), 1e-9)
+    return found
+
+
+def _apart(sides: tuple[FineCounts, ...], single: list[npt.NDArray[np.bool_]]) -> int | None:
+    """Returns the fine bin whose one value holds half of the rows of a side while others hold values too."""
+    for side, is_single in zip(sides, single, strict=True):
         at = int(np.argmax(side.counts[:-1]))
-        if side.counts[at] >= APART * side.total > 0 and sum(np.count_nonzero(s.counts[:-1]) for s in sides) > 4:
+        heavy = is_single[at] and side.counts[at] >= APART * side.total > 0
+        if heavy and sum(np.count_nonzero(s.counts[:-1]) for s in sides) > 4:
             return at
     return None
 
@@ -156,9 +166,10 @@ def _without(side: FineCounts, at: int | None) -> FineCounts:
     return FineCounts(counts, side.sums)
 
 
-def _grid(sides: tuple[FineCounts, ...]) -> float:
+def _grid(sides: tuple[FineCounts, ...], single: list[npt.NDArray[np.bool_]]) -> float:
     """Returns the step of which all values are multiples of, 0 where there is none: the step of a sensor."""
-    values = np.unique(np.concatenate([side.means()[side.counts[:-1] > 0] for side in sides]).round(9))
+    found = [side.means()[is_single] for side, is_single in zip(sides, single, strict=True)]
+    values = np.unique(np.concatenate(found).round(9))
     if len(values) < 3:
         return 0.0
     gaps = np.diff(values)

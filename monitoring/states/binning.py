@@ -45,7 +45,8 @@ class ColumnBinning:
     `domain` (CATEGORICAL): the values of fine bins 0 … len(domain) - 1; bin len(domain) holds every other value. Values of
     more than 256 bytes are shortened by `states.text.short`. `domain_complete` says whether the baseline had no other value.
     `coarse_of_fine`: int64 of shape (fine + 1,), the coarse bin of each fine bin; its last entry is the bin of missing
-    values. `centre` is where moments are taken about. `minimum` and `maximum` are the baseline's, NaN where it has none.
+    values. `outer` counts the edges at the low and the high end that lie beyond the range of the baseline: a chart shows with them
+    where values went that training never saw. `centre` is where moments are taken about. `minimum` and `maximum` are the baseline's, NaN where it has none.
     `type_name` is the Arrow type that most of the baseline's rows have. `request_level`: the baseline counts the column once
     a request, so a window does too.
     """
@@ -62,6 +63,7 @@ class ColumnBinning:
     request_level: bool = False
     is_prediction: bool = False
     domain_complete: bool = True
+    outer: tuple[int, int] = (0, 0)
 
     @property
     def fine(self) -> int:

@@ -125,6 +125,7 @@ def pack_binning(binning: Mapping[str, ColumnBinning], arrays: Arrays) -> Any:
                 "request_level": column.request_level,
                 "is_prediction": column.is_prediction,
                 "domain_complete": column.domain_complete,
+                "outer": column.outer,
             }
         )
     return content
@@ -148,6 +149,7 @@ def unpack_binning(content: Any, arrays: Arrays) -> dict[str, ColumnBinning]:
             entry["request_level"],
             entry["is_prediction"],
             entry["domain_complete"],
+            (int(entry["outer"][0]), int(entry["outer"][1])),
         )
     return binning
 

@@ -112,11 +112,14 @@ class ColumnCounter:
         if len(self.binning.edges):
             low, high = self.binning.edges[0], self.binning.edges[-1]
             state.sums += np.bincount(codes, np.clip(values, low, high), bins + 1)[:bins]
-            for reason, code in ((Reason.BELOW, 0), (Reason.ABOVE, bins - 1)):
-                if fine[code]:
-                    self._examples_where(reason, rows, codes == code)
-            state.below += int(fine[0])
-            state.above += int(fine[bins - 1])
+            first, last = self.binning.outer[0], bins - 1 - self.binning.outer[1]
+            below, above = int(fine[: first + 1].sum()), int(fine[last:bins].sum())
+            if below:
+                self._examples_where(Reason.BELOW, rows, codes <= first)
+            if above:
+                self._examples_where(Reason.ABOVE, rows, (codes >= last) & (codes < bins))
+            state.below += below
+            state.above += above
         return Coded(self._coarse_of_fine.take(codes), fine)
 
     def _count_values(
