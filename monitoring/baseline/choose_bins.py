@@ -131,12 +131,12 @@ def with_outer_edges(edges: Floats, coarse: Codes, std_dev: float) -> tuple[Floa
     negative value stay positive, which `BinTable` is fast with. A column without spread keeps its edges, and so does one so
     large that the further edges are not finite.
     """
-    steps = std_dev * _OUTER_STEPS
     with np.errstate(over="ignore", invalid="ignore"):
+        steps = std_dev * _OUTER_STEPS
         low, high = edges[0] - steps[::-1], edges[-1] + steps
     low = low[low > 0] if edges[0] > -_LEAST else low
     wider = np.concatenate((low, edges, high))
-    if std_dev <= 0 or not np.isfinite(wider).all() or (np.diff(wider) <= 0).any():
+    if std_dev <= 0 or not np.isfinite(wider).all() or (wider[1:] <= wider[:-1]).any():
         return edges, coarse, (0, 0)
     bins = np.concatenate((np.full(len(low), coarse[0]), coarse[:-1], np.full(len(high), coarse[-2]), coarse[-1:]))
     return wider, bins.astype(np.int64), (len(low), len(high))
