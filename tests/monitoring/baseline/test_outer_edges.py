@@ -39,7 +39,9 @@ def test_a_column_without_negative_values_keeps_positive_edges_and_a_fast_table(
     assert low == 0
 
 
-@pytest.mark.parametrize(("low", "high", "std_dev"), [(3.0, 3.0, 0.0), (-1.5e308, 1.5e308, 1.5e308), (0.0, 1.0, np.inf)])
+@pytest.mark.parametrize(
+    ("low", "high", "std_dev"), [(3.0, 3.0, 0.0), (-1.5e308, 1.5e308, 1.5e308), (0.0, 1.0, np.inf)]
+)
 def test_a_column_without_spread_or_of_the_largest_numbers_keeps_its_edges(low, high, std_dev) -> None:
     values = np.array([low, high] * 50)
     edges = numeric_edges(values, low, high)
