@@ -19,6 +19,9 @@
     maturity         open, provisional, final
     statistics_file, constraints_file   Model Monitor's files
     baseline         the quality that training had
+    design, reweighting, concept, max_test   whether P(y|x) changed, or the inputs moved, or both
+    split, segments  what each explains of a metric's change; where quality fell
+    explanation      one of four cases, and what to do
     result, causes, text   the typed result, its causes, the terminal
     run              one window from start to end
 

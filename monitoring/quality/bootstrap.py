@@ -119,13 +119,13 @@ def _draw(
     results: dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
     for units, places in by_units.items():
         columns, spans = _moments([metrics[place] for place in places])
-        totals = np.concatenate([counts @ columns for counts in _counts(units, rng, draws)])
+        totals = np.concatenate([counts @ columns for counts in draw_counts(units, rng, draws)])
         for place, (first, k) in zip(places, spans, strict=True):
             results[place] = _values(metrics[place], totals[:, first : first + k + k * (k + 1) // 2], k, units)
     return [results[place] for place in range(len(metrics))]
 
 
-def _counts(units: int, rng: np.random.Generator, draws: int) -> Sequence[npt.NDArray[np.float64]]:
+def draw_counts(units: int, rng: np.random.Generator, draws: int) -> Sequence[npt.NDArray[np.float64]]:
     """Returns how often each unit is drawn, float64 of shape (≤ _CHUNK, units), for all draws in turn."""
     made = []
     for first in range(0, draws, _CHUNK):

@@ -40,32 +40,31 @@ class Constraint(msgspec.Struct, frozen=True):
 
 
 class QualityViolation(msgspec.Struct, frozen=True):
-    """A violated constraint, in the service's words; `interval_decides` says whether the whole 95 % interval lies beyond."""
+    """A violated constraint, in the service's words. `decided` is False where the 95 % interval reaches back over the limit."""
 
     metric_name: str
     constraint_check_type: str
     description: str
     value: float
     threshold: float
-    interval_decides: bool = False
+    decided: bool = True
 
 
 def suggest_constraints(metrics: Sequence[Metric]) -> tuple[Constraint, ...]:
-    """Returns a constraint for each metric that has a better direction.
+    """Returns a constraint for each metric that has a better direction and an interval.
 
     The threshold lies beyond the metric's interval and a small change away: 0.02 for shares and r2, 5 % for errors. The
     service suggests the value itself, which half of all ordinary windows violate.
     """
     found = []
     for metric in metrics:
-        if metric.value is None or metric.better == Better.NEITHER:
+        if metric.value is None or metric.low is None or metric.better == Better.NEITHER:
             continue
         step = SMALL_ERROR * metric.value if metric.name in ERRORS else SMALL_SHARE
         if metric.better == Better.LOWER:
             found.append(Constraint(metric.name, max(metric.value + step, metric.high or 0.0), GREATER))
         else:
-            low = metric.value if metric.low is None else metric.low
-            found.append(Constraint(metric.name, min(metric.value - step, low), LESS))
+            found.append(Constraint(metric.name, min(metric.value - step, metric.low), LESS))
     return tuple(found)
 
 
@@ -85,7 +84,7 @@ def find_violations(metrics: Sequence[Metric], constraints: Sequence[Constraint]
                 description=f"Metric {metric.name} with {metric.value} was {constraint.comparison_operator} {constraint.threshold}",
                 value=metric.value,
                 threshold=constraint.threshold,
-                interval_decides=nearer is not None and constraint.violated(nearer),
+                decided=nearer is None or constraint.violated(nearer),
             )
         )
     return tuple(found)

@@ -16,7 +16,8 @@ from monitoring.quality import binary, constraints_file, multiclass, statistics_
 from monitoring.quality.calibration import calibration_bins
 from monitoring.quality.causes import find_causes, verdict_of
 from monitoring.quality.comparison import compare
-from monitoring.quality.constraints_file import Constraint, find_violations
+from monitoring.quality.constraints_file import Constraint, QualityViolation, find_violations
+from monitoring.quality.explanation import explain_quality
 from monitoring.quality.ground_truth import collect_labels
 from monitoring.quality.join import LabelJoin
 from monitoring.quality.maturity import (
@@ -173,13 +174,13 @@ def _judge(
     maturity = _maturity(run, now, counts, joined, labelled)
     metrics, notes = measure_state(state, question, rng)
     comparisons = compare(metrics, baseline.metrics, question) if baseline is not None else ()
-    concept: Concept | None = None
-    segments: tuple[Segment, ...] = ()
+    concept, segments, loss = _explain(run, joined.rows, inputs, rng)
     constraints = (
         run.constraints if run.constraints is not None else (baseline.constraints if baseline is not None else ())
     )
     final = maturity.stage is Stage.FINAL
-    violations = find_violations(metrics, constraints) if final else ()
+    crossed = find_violations(metrics, constraints) if final else ()
+    violations = tuple(entry for entry in crossed if entry.decided)
     column = question.probability or question.prediction or ""
     causes = find_causes(question, maturity, comparisons, concept, segments, column, _query(run, column))
     verdict, lead = verdict_of(maturity, causes, comparisons, concept)
@@ -192,11 +193,11 @@ def _judge(
         problem=str(question.problem), unit=str(question.unit), outcome=outcome, verdict=verdict, lead=lead,
         maturity=maturity, rows=counts.rows, labelled=labelled, units=unit_count(state, question.unit), metrics=metrics,
         calibration=calibration_bins(state) if question.probability is not None else (),
-        comparisons=comparisons, concept=concept, segments=segments, violations=violations, causes=causes,
+        comparisons=comparisons, concept=concept, segments=segments, loss=loss, violations=violations, causes=causes,
         set_aside={str(reason): count for reason, count in aside.counts.items()},
         examples={str(reason): tuple(found) for reason, found in aside.examples.items()},
         corrected=joined.counts.corrected if joined.counts else 0, copies=joined.counts.copies if joined.counts else 0,
-        labels=joined.counts.labels if joined.counts else 0, notes=(*notes, *_notes(counts, joined)),
+        labels=joined.counts.labels if joined.counts else 0, notes=(*notes, *_notes(counts, joined), *_undecided(crossed)),
         absent_classes=_absent(state, baseline), baseline=baseline.uri if baseline is not None else "",
         baseline_rows=baseline.item_count if baseline is not None else 0,
         source=run.captured.uri, ground_truth=run.ground_truth,
@@ -219,6 +220,14 @@ def _maturity(run: QualityRun, now: dt.datetime, counts: PredictionCounts, joine
         min_coverage=run.min_coverage, curve=delay_curve(state.delay, labels, counts.rows),
         baseline_curve=baseline_curve, by_hour=by_hour,
     )  # fmt: skip
+
+
+def _explain(
+    run: QualityRun, rows: pa.Table | None, inputs: Mapping[str, bool], rng: np.random.Generator
+) -> tuple[Concept | None, tuple[Segment, ...], str]:
+    if rows is None or not rows.num_rows or run.baseline is None or run.baseline.rows is None:
+        return None, (), ""
+    return explain_quality(run.baseline, rows, run.question, inputs, run.by, rng)
 
 
 def _subject(run: QualityRun, counts: PredictionCounts) -> Subject:
@@ -244,6 +253,11 @@ def _notes(counts: PredictionCounts, joined: _Joined) -> Sequence[str]:
     if joined.state.weighted:
         found.append("sampling differs between files: rows are weighted by 100 / sampling percentage")
     return found
+
+
+def _undecided(crossed: Sequence[QualityViolation]) -> Sequence[str]:
+    names = [entry.metric_name for entry in crossed if not entry.decided]
+    return [f"beyond the limit, but the 95 % interval reaches back over it: {', '.join(names)}"] if names else []
 
 
 def _absent(state: QualityState, baseline: QualityBaseline | None) -> tuple[str, ...]:

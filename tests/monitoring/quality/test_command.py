@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitoring.__main__ import main
@@ -82,3 +84,58 @@ def test_a_wrong_flag_is_one_line_and_exit_code_two(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_fall_is_split_into_inputs_and_concept_and_segments_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = ["--save-baseline", f"{tmp_path}/b", "--inputs", "x", "--inputs", "region"]
+    main([*given(tmp_path, "march", seed=1), *WINDOW, *NOW, *save])
+    capsys.readouterr()
+    flags = [*WINDOW, *NOW, "--baseline", f"{tmp_path}/b", "--by", "region"]
+    assert main([*given(tmp_path, "july", seed=4, bias=0.9), *flags]) == 3
+    text = capsys.readouterr().out
+    assert "only P(y|x) changed" in text
+    assert "region = north" in text
+    main([*given(tmp_path, "may", seed=5, bias=0.0), *flags, "--json"])
+    result = decode(capsys.readouterr().out.encode())
+    assert result.concept is not None
+    assert result.concept.case == "nothing moved"
+    split = {entry.metric: entry for entry in result.concept.splits}["auc"]
+    assert split.window - split.baseline == pytest.approx(split.inputs + split.concept)
+    assert not any(segment.fell for segment in result.segments)
+
+
+def test_training_data_is_a_baseline_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events, labels = binary_events(400, np.random.default_rng(9))
+    rows = {
+        "prediction_risk": [p for entry in events for p in entry.predictions],
+        "label": [value for found in labels for value in found],
+        "x": [value for entry in events for value in entry.features["x"]],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "train.parquet")
+    flags = [*given(tmp_path, "april", seed=2), *WINDOW, *NOW, "--baseline", f"{tmp_path}/train.parquet"]
+    assert main([*flags, "--json"]) == 0
+    result = decode(capsys.readouterr().out.encode())
+    assert result.baseline_rows == 2400
+    assert result.concept is not None
+    assert result.concept.case == "nothing moved"
+
+
+def test_files_of_the_service_are_a_baseline_without_a_concept_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "service").mkdir()
+    metrics = {
+        "auc": {"value": 0.99, "standard_deviation": 0.001},
+        "recall": {"value": "NaN", "standard_deviation": "NaN"},
+    }
+    limits = {"auc": {"threshold": 0.95, "comparison_operator": "LessThanThreshold"}}
+    (tmp_path / "service/statistics.json").write_text(json.dumps({"binary_classification_metrics": metrics}))
+    (tmp_path / "service/constraints.json").write_text(json.dumps({"binary_classification_constraints": limits}))
+    flags = [*given(tmp_path, "april", seed=2), *WINDOW, *NOW, "--baseline", f"{tmp_path}/service", "--json"]
+    assert main(flags) == 3
+    result = decode(capsys.readouterr().out.encode())
+    assert [violation.metric_name for violation in result.violations] == ["auc"]
+    assert result.concept is None
+    assert result.causes[0].key == "quality:auc"

@@ -65,7 +65,7 @@ def test_constraints_survive_their_file_and_violations_have_the_services_words()
             }
         ]
     }
-    assert found[0].interval_decides
+    assert found[0].decided
 
 
 def test_a_suggested_limit_lies_beyond_the_interval_and_a_small_change() -> None:
