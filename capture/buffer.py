@@ -24,7 +24,7 @@ from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
 from capture.throttled_log import Complaints
-from capture.writing.block_encoder import Draft, Drafter, freeze
+from capture.writing.block_encoder import COLUMNS, Draft, Drafter, decided, freeze
 from capture.writing.column_names import Shapes
 from capture.writing.writer import Refused
 from capture.writing.writer_pool import Lanes
@@ -142,7 +142,12 @@ class CaptureBuffer:
                     features, request_features = _apart(features, request_features)
                 request = drafter.request(request_features) if request_features else None
                 items = drafter.features(features, feature_names)
-            outputs = drafter.predictions(predictions, items.rows)
+            if predictions is None:
+                outputs = drafter.no_predictions(items)
+            else:
+                outputs = drafter.predictions(predictions, items.rows)
+            if items.kind == COLUMNS:
+                items = decided(items, outputs)
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:

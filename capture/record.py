@@ -126,13 +126,14 @@ class Ragged:
 class Columns:
     """Columns by name: each an array of one type, or a list of Python values, all of one length.
 
-    `names` may be shorter-lived than `Rows.names`: compare by value. Arrays may view mapped memory: copy what outlives
+    `undecided` columns are one row whose values are lists where the event has one prediction. `names` may be shorter-lived than `Rows.names`: compare by value. Arrays may view mapped memory: copy what outlives
     the batch.
     """
 
     names: tuple[str, ...]
     columns: list[np.ndarray[Any, Any] | list[Any] | pa.Array]
     length: int
+    undecided: bool = False
 
     def __len__(self) -> int:
         return self.length

@@ -45,9 +45,9 @@ def cells(column: Any) -> list[Any]:
 
 
 def items_of(event: Event) -> Block:
-    """The event's items; columns for which there is one prediction only are one row whose values are lists."""
+    """The event's items; undecided columns with one prediction only are one row whose values are lists."""
     items = event.items
-    if isinstance(items, Columns) and items.length != 1 and len(event.predictions) == 1:
+    if isinstance(items, Columns) and items.undecided and items.length != 1 and len(event.predictions) == 1:
         return Rows(items.names, [tuple(map(_listed, items.columns))])
     return items
 

@@ -130,9 +130,14 @@ class TableMaking:
         room = self._header.max_columns
         for name in order:
             column = dataset.prediction_column(name)
-            if self._section_column(column, column, outputs.pop(name, []), 0, self._types.get(column), room):
+            unnamed = not name or name.isdigit()
+            hashed = not unnamed and (matches(name, self._header.hashed) or matches(column, self._header.hashed))
+            wanted = _HASHED if hashed else self._types.get(column)
+            if self._section_column(column, column, outputs.pop(name, []), 0, wanted, room):
                 room -= 1
                 self._facts.predictions.append(column)
+                if hashed:
+                    self._facts.hashed.append(column)
 
     def lookup(self, column: str, events: Sequence[int], values: Sequence[Any], kind: pa.DataType) -> None:
         """An age or a count of missing ids, by event."""

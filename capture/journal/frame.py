@@ -25,8 +25,10 @@ and a block is the list `[kind, shape, …]`, shape being null where the kind ha
     1 ROWS     list of values, a row each
     2 RAGGED   list of maps
     3 MATRIX   dtype, rows, columns, order "C" or "F", bytes          one buffer
-    4 COLUMNS  rows, list of parts (`frames_of_pandas`: m, s, l, b)    the parts' buffers
+    4 COLUMNS  as TABLE; one row whose values are lists where the event has one prediction (written until 0.1.0)
     5 BATCH    bytes                                                  one buffer: an Arrow IPC stream
+    6 TABLE    rows, list of parts (`dataframes`: m, s, l, b)          the parts' buffers
+    7 LISTS    as TABLE: one row, whose values are the columns as lists
 
 Values are those of `capture.values`. Nothing in a frame is a pickle.
 """
@@ -41,7 +43,7 @@ from crc32c import crc32c
 from capture.event_id import event_id_text
 from capture.journal import values
 from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
-from capture.writing.block_encoder import BATCH, COLUMNS, MATRIX, RAGGED, ROW, ROWS
+from capture.writing.block_encoder import BATCH, COLUMNS, LISTS, MATRIX, RAGGED, ROW, ROWS, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +128,10 @@ def read_event(
     )
 
 
+def _listed(column: Any) -> Any:
+    return column.to_pylist() if hasattr(column, "to_pylist") else column
+
+
 def _text(value: Any) -> str | None:
     return value if value is None or type(value) is str else str(value)
 
@@ -146,8 +152,15 @@ class _Blocks:
             return Rows(self._shapes[shape], rest[0])
         if kind == MATRIX:
             return self._matrix(self._shapes[shape], *rest)
-        if kind == COLUMNS:
+        if kind == TABLE:
             return self._columns(self._shapes[shape], *rest)
+        if kind == COLUMNS:
+            columns = self._columns(self._shapes[shape], *rest)
+            columns.undecided = True
+            return columns
+        if kind == LISTS:
+            columns = self._columns(self._shapes[shape], *rest)
+            return Rows(columns.names, [tuple(map(_listed, columns.columns))])
         if kind == RAGGED:
             return Ragged(rest[0])
         if kind == BATCH:

@@ -6,17 +6,21 @@ takes is decided by its type:
 
 | given | kind |
 | --- | --- |
-| a mapping | `ROW`, or `COLUMNS` where every value is a list, array or Series and all have one length ¹ |
+| a mapping | `ROW`, or undecided where every value is a list, array or Series and all have one length ¹ |
 | a sequence of mappings | `ROWS` where all have the same names, else `RAGGED` |
 | a NumPy array of numbers, a DataFrame with one dtype | `MATRIX` |
-| a NumPy array of records | `COLUMNS`, one for each field |
-| a DataFrame with several dtypes | `COLUMNS`, a block of one dtype at a time, strings as Arrow's buffers |
+| a NumPy array of records | `TABLE`, a column for each field |
+| a DataFrame with several dtypes | `TABLE`, a block of one dtype at a time, strings as Arrow's buffers |
 | an Arrow batch or table | `BATCH`, as an IPC stream |
 | a sequence of sequences or of one-dimensional arrays | `ROWS`, the names being those of the settings, or `feature_0` … |
 | a pandas Series | features: one row, its index the names where they are text; predictions: one row each |
 | one sequence or array of scalars, one scalar | features: one row; predictions: one row each |
+| a tuple of columns, each as long as there are items | predictions: an output each, `0`, `1`, … |
+| None | predictions: null for each row |
 
-¹ Predictions of a single item are columns where that length is 1, else one row whose values are lists.
+¹ A mapping of lists of length L is a table of L rows (`TABLE`), or one row whose values are lists (`LISTS`). The
+predictions decide (`decided`): one prediction that is not in a sequence, or one for L other than 1, makes it one row.
+Predictions of a single item are columns where that length is 1, else one row whose values are lists.
 
 pandas and pyarrow are never imported here: whoever passes a DataFrame has brought them.
 """
@@ -40,15 +44,17 @@ from capture.writing.coercion import (
     is_mapping,
     is_series,
     is_single,
+    nested_cells,
 )
 from capture.writing.dataframes import frame_parts, known_values
+from capture.writing.restriction import dtype_may_nest, may_nest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from capture.writing.column_names import Shape, Shapes
 
-ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH = range(6)
+ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH, TABLE, LISTS = range(8)
 _LISTS = (list, tuple)
 _NESTED = (list, tuple, dict)
 _DICTS = {dict}
@@ -79,8 +85,8 @@ class Drafter:
         self._no_names = shapes.of(())
         self._last_frame: tuple[Any, Shape] = (None, self._no_names)
         self._last_named: tuple[tuple[str, ...], Shape] = ((), self._no_names)
-        self._single = shapes.plain.of(("",))
-        self._unrestricted = self if shapes.plain is shapes else Drafter(shapes.plain)
+        self._single = shapes.outputs.of(("",))
+        self._outputs: Drafter = self if shapes.outputs is shapes else Drafter(shapes.outputs)
 
     def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
         """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
@@ -119,12 +125,17 @@ class Drafter:
         """The draft of request-level features: always one row."""
         return self._mapping(given if type(given) is dict else dict(given), one_row=True)
 
+    def no_predictions(self, items: Draft) -> Draft:
+        """The draft of predictions that are None: null for each row."""
+        rows = 1 if items.kind == COLUMNS else items.rows
+        return Draft(ROWS, self._single, ([(None,)] * rows,), (), rows) if rows != 1 else self.predictions(None, 1)
+
     def predictions(self, given: Any, items: int) -> Draft:
         """The draft of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
         if type(given) is float:
             return Draft(ROW, self._single, ((given,),), (), 1)
         if type(given) is list and set(map(type, given)) == _DICTS:
-            return self._unrestricted._mappings(given)
+            return self._outputs._mappings(given)
         array = as_array(given)
         if array is not None:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":
@@ -134,30 +145,37 @@ class Drafter:
                 head = (text, len(array), 1, "C", len(data))
                 return Draft(MATRIX, self._single, head, (data,), len(array))
             if array.dtype.names:
-                return self._unrestricted._records(array)
+                return self._outputs._records(array)
             given = array.tolist()
         elif isinstance(given, dict) or is_mapping(given):
-            mapping = dict(given)
-            return self._unrestricted._mapping(
-                mapping, one_row=items == 1 and not all(map(is_single, mapping.values()))
-            )
+            return self._named_outputs(dict(given), items)
         elif is_series(given):
-            return self._columns(self._single, [given], len(given))
+            return self._outputs._columns(self._single, [given], len(given), TABLE)
+        elif isinstance(given, tuple) and given and all(is_column(one) and len(one) == items for one in given):
+            if hasattr(given, "_fields"):
+                return self._named_outputs(dict(zip(given._fields, given, strict=True)), items)
+            shape = self._single if len(given) == 1 else self._plain_shape(_numbered("{}", len(given)))
+            return self._outputs._columns(shape, given, items, TABLE)
         else:
-            table = self._unrestricted._table(given)
+            table = self._outputs._table(given)
             if table is not None:
                 return table
         if not isinstance(given, _LISTS):
-            return Draft(ROW, self._single, ((given,),), (), 1)
+            return Draft(ROW, self._single, (self._outputs._restricted(self._single, [(given,)])[0],), (), 1)
         rows = as_rows(given)
         if rows and len(set(map(len, rows))) == 1:
             shape = self._plain_shape(_numbered("{}", len(rows[0])))
-            return Draft(ROWS, shape, (rows,), (), len(rows))
-        return Draft(ROWS, self._single, ([(value,) for value in given],), (), len(given))
+            return Draft(ROWS, shape, (self._outputs._restricted(shape, rows),), (), len(rows))
+        values_ = self._outputs._restricted(self._single, [(value,) for value in given])
+        return Draft(ROWS, self._single, (values_,), (), len(given))
+
+    def _named_outputs(self, given: dict[Any, Any], items: int) -> Draft:
+        draft = self._outputs._mapping(given, one_row=items == 1 and not all(map(is_single, given.values())))
+        return Draft(TABLE, *_after_kind(draft)) if draft.kind == COLUMNS else draft
 
     def _plain_shape(self, names: tuple[str, ...]) -> Shape:
-        """A shape of predictions' names, to which `CAPTURE_EXCLUDE` and `CAPTURE_HASH` do not apply."""
-        return self._shapes.plain.of(names)
+        """A shape of outputs that have numbers for names, which no setting can mean."""
+        return self._shapes.outputs.of(names)
 
     def _named(self, names: tuple[str, ...] | None, width: int, default: str) -> Shape:
         last, shape = self._last_named
@@ -171,7 +189,7 @@ class Drafter:
 
     def _numbered_instead(self, names: tuple[str, ...] | None, default: str, width: int) -> tuple[str, ...]:
         """Numbers where the names do not fit; ValueError where they decide what may be captured."""
-        if names and self._shapes.plain is not self._shapes:
+        if names and self._shapes.active:
             raise ValueError(
                 f"{len(names)} names do not fit a row of {width} values: it cannot be told which of them "
                 "CAPTURE_EXCLUDE and CAPTURE_HASH mean"
@@ -183,10 +201,10 @@ class Drafter:
         if not one_row and row and type(row[0]) is not float and is_column(row[0]):
             length = common_length(row)
             if length is not None:
-                return self._columns(shape, row, length)
-        return Draft(ROW, shape, (self._shapes.restrict(shape, row) if shape.restricted else row,), (), 1)
+                return self._columns(shape, row, length, COLUMNS)
+        return Draft(ROW, shape, (self._shapes.restrict(shape, row) if self._shapes.active else row,), (), 1)
 
-    def _columns(self, shape: Shape, columns: Sequence[Any], length: int) -> Draft:
+    def _columns(self, shape: Shape, columns: Sequence[Any], length: int, kind: int) -> Draft:
         """Columns of `shape.given`, all of one length."""
         parts: list[tuple[Any, ...]] = []
         buffers: list[Any] = []
@@ -195,9 +213,15 @@ class Drafter:
         for position, column in enumerate(columns):
             if position in shape.hashed:
                 parts.append(("l", (position,), [self._shapes.digest(value) for value in cells(column)]))
+            elif self._shapes.active and may_nest(column):
+                parts.append(("l", (position,), self._opened(shape, position, nested_cells(column))))
             else:
                 add_column(parts, buffers, position, column)
-        return Draft(COLUMNS, shape, (length, parts), tuple(buffers), length)
+        return Draft(kind, shape, (length, parts), tuple(buffers), length)
+
+    def _opened(self, shape: Shape, position: int, column: Sequence[Any]) -> list[Any]:
+        """A column's cells, without what the settings exclude inside them."""
+        return [self._shapes.inside(value, shape.names[position]) for value in column]
 
     def _array(self, array: Any, names: tuple[str, ...] | None) -> Draft:
         if array.dtype.names:
@@ -212,20 +236,20 @@ class Drafter:
         """A structured array: the fields are columns."""
         rows = array.reshape(-1)
         shape = self._shapes.of(array.dtype.names)
-        return self._columns(shape, [rows[name] for name in array.dtype.names], len(rows))
+        return self._columns(shape, [rows[name] for name in array.dtype.names], len(rows), TABLE)
 
     def _matrix(self, array: Any, shape: Shape) -> Draft:
         if array.dtype.kind not in "biufcmM":
             return Draft(ROWS, shape, (self._restricted(shape, array.tolist()),), (), len(array))
         if shape.restricted:
-            return self._columns(shape, list(array.T), len(array))
+            return self._columns(shape, list(array.T), len(array), TABLE)
         flags, (rows, width) = array.flags, array.shape
         order = "C" if flags.c_contiguous or not flags.f_contiguous else "F"
         text, data = contiguous(array if order == "C" else array.T)
         return Draft(MATRIX, shape, (text, rows, width, order, len(data)), (data,), rows)
 
     def _restricted(self, shape: Shape, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        return [self._shapes.restrict(shape, row) for row in rows] if shape.restricted else rows
+        return [self._shapes.restrict(shape, row) for row in rows] if self._shapes.active else rows
 
     def _sequences(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...] | None, default: str) -> Draft:
         width = len(rows[0])
@@ -248,9 +272,7 @@ class Drafter:
             except KeyError:
                 pass
             else:
-                if shape.restricted:
-                    taken = self._restricted(shape, taken)
-                return Draft(ROWS, shape, (taken,), (), len(rows))
+                return Draft(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
         ragged = []
         for row in rows:
             own, found = self._shapes.read(row)
@@ -281,28 +303,38 @@ class Drafter:
                 shape = self._shapes.of(tuple(columns))
             self._last_frame = (columns, shape)
         rows = len(frame)
-        if shape.restricted:
+        if shape.restricted or (self._shapes.active and any(map(dtype_may_nest, frame.dtypes))):
             return self._restricted_frame(shape, frame, rows)
         parts, buffers = frame_parts(frame)
         if len(parts) == 1 and parts[0][0] == "m" and list(parts[0][1]) == list(range(len(shape.names))):
             head = (parts[0][2], rows, len(shape.names), "F", parts[0][3])
             return Draft(MATRIX, shape, head, tuple(buffers), rows)
-        return Draft(COLUMNS, shape, (rows, parts), tuple(buffers), rows)
+        return Draft(TABLE, shape, (rows, parts), tuple(buffers), rows)
 
     def _restricted_frame(self, shape: Shape, frame: Any, rows: int) -> Draft:
         kept = range(shape.size) if shape.kept is None else shape.kept
-        plain = [position for position in range(len(shape.names)) if position not in shape.hashed]
+        nested = [
+            position
+            for position in range(len(shape.names))
+            if position not in shape.hashed and dtype_may_nest(frame.dtypes.iloc[kept[position]])
+        ]
+        plain = [position for position in range(len(shape.names)) if position not in (*shape.hashed, *nested)]
         found, buffers = frame_parts(frame.iloc[:, [kept[position] for position in plain]])
         parts = [(tag, [plain[number] for number in numbers], *rest) for tag, numbers, *rest in found]
         for position in shape.hashed:
             column = known_values(frame.iloc[:, kept[position]])
             parts.append(("l", (position,), [self._shapes.digest(value) for value in column]))
-        return Draft(COLUMNS, shape, (rows, parts), tuple(buffers), rows)
+        for position in nested:
+            column = known_values(frame.iloc[:, kept[position]])
+            parts.append(("l", (position,), self._opened(shape, position, column)))
+        return Draft(TABLE, shape, (rows, parts), tuple(buffers), rows)
 
     def _arrow(self, arrow: Any, given: Any) -> Draft:
         shape, rows = self._shapes.of(tuple(given.schema.names)), given.num_rows
         if not shape.names:
-            return Draft(COLUMNS, shape, (rows, ()), (), rows)
+            return Draft(TABLE, shape, (rows, ()), (), rows)
+        if self._shapes.active and any(map(may_nest, given.columns)):
+            return self._columns(shape, given.columns, rows, TABLE)
         if shape.restricted:
             columns = given.columns if shape.kept is None else [given.columns[position] for position in shape.kept]
             for position in shape.hashed:
@@ -314,6 +346,18 @@ class Drafter:
             writer.write(given)
         data = sink.getvalue()
         return Draft(BATCH, None, (data.size,), (memoryview(data).cast("B"),), rows)
+
+
+def decided(items: Draft, predictions: Draft) -> Draft:
+    """Items given as a mapping of lists, as the table or the one row that the predictions make of them."""
+    single = predictions.rows == 1 and (predictions.kind == ROW or items.rows != 1)
+    if single:
+        return Draft(LISTS, items.shape, items.fields, items.buffers, 1)
+    return Draft(TABLE, *_after_kind(items))
+
+
+def _after_kind(draft: Draft) -> tuple[Any, ...]:
+    return draft.shape, draft.fields, draft.buffers, draft.rows
 
 
 def freeze(draft: Draft) -> Draft:

@@ -88,6 +88,11 @@ def cells(column: Any) -> Sequence[Any]:
     return list(column if array is None else array)
 
 
+def nested_cells(column: Any) -> Sequence[Any]:
+    """A column's values one by one, Arrow's maps as mappings; of equal keys the last stays."""
+    return list(column.to_pylist(maps_as_pydicts="lossy")) if _is_arrow(column) else cells(column)
+
+
 def add_column(parts: list[tuple[Any, ...]], buffers: list[Any], position: int, column: Any) -> None:
     """Adds one column in the form that it has."""
     if is_series(column):

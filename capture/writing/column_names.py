@@ -2,8 +2,8 @@
 
 A mapping of fifty features arrives with the same fifty names each time. A `Shape` holds them once, with the getter
 that takes their values out of a mapping in one call of C, so that a record pays neither for its names nor for a loop.
-`CAPTURE_EXCLUDE` and `CAPTURE_HASH` act here, before anything is written: an excluded name is not in `names`, a hashed
-column's value is replaced by the HMAC-SHA256 of its canonical JSON: sorted keys, no spaces, times in ISO 8601, bytes
+`CAPTURE_EXCLUDE` and `CAPTURE_HASH` act here, before anything is written: an excluded name is not in `names`, nor a key of
+that name inside a value (`restriction.py`); a hashed column's value is replaced by the HMAC-SHA256 of its canonical JSON: sorted keys, no spaces, times in ISO 8601, bytes
 in base64, an infinity as the text "Infinity" or "-Infinity". A missing value, NaN too, stays null.
 """
 
@@ -18,6 +18,7 @@ import msgspec
 
 from capture.journal import values
 from capture.record import matches
+from capture.writing.restriction import Restriction, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -45,29 +46,53 @@ class Shape:
     restricted: bool
     size: int
 
-    def __init__(self, given: tuple[Hashable, ...], exclude: Sequence[str], hashed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        given: tuple[Hashable, ...],
+        exclude: Sequence[str],
+        hashed: Sequence[str],
+        texts_of: Callable[[Hashable], tuple[str, ...]] = texts,
+    ) -> None:
         names = [str(name) for name in given]
-        kept = tuple(i for i, name in enumerate(names) if not matches(name, exclude))
+        kept = tuple(i for i, name in enumerate(given) if not any(matches(text, exclude) for text in texts_of(name)))
         self.given = given
         self.size = len(given)
         self.names = tuple(names[i] for i in kept)
         self.head = values.encode(self.names)
         self.kept = None if len(kept) == len(given) else kept
-        self.hashed = tuple(i for i, name in enumerate(self.names) if matches(name, hashed))
+        self.hashed = tuple(
+            i for i, at in enumerate(kept) if any(matches(text, hashed) for text in texts_of(given[at]))
+        )
         self.restricted = self.kept is not None or bool(self.hashed)
         self.take = _getter(given)
 
 
 class Shapes:
-    """The shapes of one buffer, by the names as they came; forgotten all at once when they become too many."""
+    """The shapes of one buffer, by the names as they came; forgotten all at once when they become too many.
 
-    def __init__(self, exclude: Sequence[str] = (), hashed: Sequence[str] = (), hash_key: str | None = None) -> None:
+    `active` says that anything is excluded or hashed: then values are looked into. `outputs` are the shapes of predictions.
+    """
+
+    def __init__(
+        self,
+        exclude: Sequence[str] = (),
+        hashed: Sequence[str] = (),
+        hash_key: str | None = None,
+        texts_of: Callable[[Hashable], tuple[str, ...]] = texts,
+    ) -> None:
         self._exclude = exclude
         self._hash = hashed
         self._key = (hash_key or "").encode()
+        self._texts_of = texts_of
+        self.active = bool(exclude or hashed)
+        self._restriction = Restriction(exclude, hashed, self.digest)
+        self.outputs: Shapes = (
+            self
+            if not self.active or texts_of is _texts_of_output
+            else Shapes(exclude, hashed, hash_key, _texts_of_output)
+        )
         self._known: dict[tuple[Hashable, ...], Shape] = {}
         self._last: dict[int, Shape] = {}
-        self.plain: Shapes = Shapes() if exclude or hashed else self
 
     def of(self, given: tuple[Hashable, ...]) -> Shape:
         """The shape of these names."""
@@ -75,7 +100,7 @@ class Shapes:
         if shape is None:
             if len(self._known) >= _MOST_SHAPES:
                 self._known, self._last = {}, {}
-            shape = self._known[given] = Shape(given, self._exclude, self._hash)
+            shape = self._known[given] = Shape(given, self._exclude, self._hash, self._texts_of)
         return shape
 
     def read(self, mapping: Mapping[Any, Any]) -> tuple[Shape, tuple[Any, ...]]:
@@ -109,9 +134,15 @@ class Shapes:
     def restrict(self, shape: Shape, found: Sequence[Any]) -> Sequence[Any]:
         """The values of `shape.names` out of those of `shape.given`: what is excluded left out, what is hashed hashed."""
         row = list(found) if shape.kept is None else [found[position] for position in shape.kept]
-        for position in shape.hashed:
-            row[position] = self.digest(row[position])
-        return row
+        hashed = shape.hashed
+        return [
+            self.digest(value) if position in hashed else self.inside(value, shape.names[position])
+            for position, value in enumerate(row)
+        ]
+
+    def inside(self, value: Any, name: str) -> Any:
+        """The value of the column `name` without what is excluded in it, and with what is hashed in it hashed."""
+        return self._restriction.inside(value, name)
 
 
 def _canonical(value: Any) -> Any:
@@ -128,6 +159,13 @@ def _canonical(value: Any) -> Any:
             return value.astype(f"{kind}8[us]").tolist()
         return value.astype(str).tolist() if kind == "c" else _canonical(value.astype(_JSON[kind]).tolist())
     return value
+
+
+def _texts_of_output(name: Hashable) -> tuple[str, ...]:
+    """The texts of an output's name: its own and its column's. An output without a name, or with a number, has none."""
+    if not isinstance(name, str):
+        return (*texts(name), *(f"prediction_{text}" for text in texts(name)))
+    return () if not name or name.isdigit() else (name, f"prediction_{name}")
 
 
 def _getter(names: tuple[Hashable, ...]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:

@@ -216,3 +216,77 @@ def test_where_the_names_do_not_fit_it_is_refused_because_nobody_knows_what_to_l
 def test_an_arrow_table_of_which_nothing_is_left_still_has_its_rows(hashing: Scribe) -> None:
     for given_as in (pa.table({"x": [1, 2]}), pd.DataFrame({"x": [1, 2]}), [{"x": 1}, {"x": 2}], {"x": [1, 2]}):
         assert len(hashing.write(given_as, [0, 1]).items) == 2
+
+
+SSN = "078-05-1120"
+NESTED: dict[str, Callable[[], Any]] = {
+    "another case": lambda: {"SSN": SSN, "seats": 1},
+    "both cases": lambda: {"ssn": SSN, "Ssn": SSN, "seats": 1},
+    "spaces": lambda: {" ssn ": SSN, "seats": 1},
+    "bytes": lambda: {b"ssn": SSN, "seats": 1},
+    "a tuple": lambda: {("user", "ssn"): SSN, "seats": 1},
+    "a MultiIndex": lambda: pd.DataFrame({("user", "SSN"): [SSN], ("flight", "seats"): [1]}),
+    "a mapping in a mapping": lambda: {"user": {"SSN": SSN, "age": 1}, "seats": 1},
+    "deep in lists": lambda: {"users": [{"all": [{"ssn": SSN}]}], "seats": 1},
+    "by path": lambda: {"user": {"secret": SSN, "age": 1}, "seats": 1},
+    "in mappings": lambda: [{"user": {"ssn": SSN}, "seats": 1}],
+    "ragged": lambda: [{"user": {"ssn": SSN}}],
+    "columns of mappings": lambda: {"user": [{"ssn": SSN}], "seats": [1]},
+    "objects": lambda: np.array([[{"ssn": SSN}, 1]], dtype=object),
+    "a frame": lambda: pd.DataFrame({"user": [{"ssn": SSN}], "seats": [1]}),
+    "a frame with Arrow's structs": lambda: pd.DataFrame(
+        {"user": pd.Series([{"ssn": SSN}], dtype=pd.ArrowDtype(pa.struct([("ssn", pa.string())])))}
+    ),
+    "Arrow's structs": lambda: pa.table({"user": [{"ssn": SSN}], "seats": [1]}),
+    "Arrow's lists of structs": lambda: pa.table({"user": [[{"ssn": SSN}]], "seats": [1]}),
+    "Arrow's maps": lambda: pa.table({"user": pa.array([[("ssn", SSN)]], pa.map_(pa.string(), pa.string()))}),
+    "a structured array": lambda: np.array(
+        [((SSN, 1), 2)], dtype=[("user", [("ssn", "U20"), ("age", "i4")]), ("x", "i4")]
+    ),
+    "Features": lambda: Features(request={"user": {"ssn": SSN}}, items=[{"SSN": SSN, "seats": 1}]),
+}
+
+
+@pytest.mark.parametrize("how", ["exclude", "hash"])
+@pytest.mark.parametrize("shape", NESTED)
+def test_what_is_excluded_or_hashed_is_so_in_every_spelling_and_at_every_level(
+    tmp_path: Path, shape: str, how: str
+) -> None:
+    patterns = ("ssn", "user.secret")
+    with buffer(tmp_path, **{how: patterns}, hash_key="pepper of 16 bytes", feature_names=("user", "seats")) as opened:
+        assert opened.append(NESTED[shape](), [0.5])
+        assert opened.append(opened.prepare(NESTED[shape](), event_id=new_event_id()), [0.5])
+    data = raw(tmp_path / "spool")
+    assert SSN.encode() not in data
+    assert SSN.encode("utf-32-le") not in data
+    digest = hmac.new(b"pepper of 16 bytes", f'"{SSN}"'.encode(), hashlib.sha256).hexdigest()
+    assert (digest.encode() in data) == (how == "hash")
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        {"ssn": SSN, "score": 0.5},
+        [{"SSN": SSN, "score": 0.5}],
+        {"score": [0.5], "Ssn": [SSN]},
+        pd.DataFrame({"score": [0.5], "ssn": [SSN]}),
+        pa.table({"score": [0.5], "ssn": [SSN]}),
+        {"score": 0.5, "about": {"ssn": SSN}},
+        [[{"ssn": SSN}, 0.5]],
+        [{"about": [{"ssn": SSN}]}, {"score": 1.0}],
+    ],
+    ids=str,
+)
+def test_what_is_excluded_is_so_in_predictions_too(tmp_path: Path, predictions: Any) -> None:
+    with buffer(tmp_path, exclude=("ssn",)) as opened:
+        assert opened.append({"seats": 1}, predictions)
+        assert opened.append([{"seats": 1}] * 3, predictions), "also where they are rescued"
+    assert SSN.encode() not in raw(tmp_path / "spool")
+
+
+def test_an_unnamed_prediction_is_captured_whatever_the_patterns(tmp_path: Path) -> None:
+    with buffer(tmp_path, exclude=("p*", "*")) as opened:
+        assert opened.append({"phone": 1, "other": 2}, 0.25)
+    (event,) = events(tmp_path / "spool")
+    assert column(event.predictions, "") == [0.25]
+    assert event.items.names == ()  # type: ignore[union-attr]

@@ -16,7 +16,7 @@ from tests.capture.spools import Scribe, buffer, column, counts
 
 @pytest.fixture
 def scribe(tmp_path: Path) -> Iterator[Scribe]:
-    with buffer(tmp_path, exclude=("score", ""), hash=("class",), hash_key="pepper of 16 bytes") as opened:
+    with buffer(tmp_path) as opened:
         yield Scribe(opened, tmp_path / "spool")
 
 

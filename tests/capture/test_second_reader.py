@@ -82,6 +82,13 @@ def block_rows(block: list[Any], shapes: list[list[str]], buffers: Buffers) -> l
         case 4:
             rows, parts = rest
             return column_rows(names, rows, parts, buffers)
+        case 6:
+            rows, parts = rest
+            return column_rows(names, rows, parts, buffers)
+        case 7:
+            rows, parts = rest
+            cells = column_rows(names, rows, parts, buffers)
+            return [{name: [cell[name] for cell in cells] for name in names}]
         case 5:
             return list(arrow_rows(buffers.next(rest[0])).to_pylist())
     raise AssertionError(f"block {kind} is not specified")

@@ -154,7 +154,9 @@ def test_what_cannot_be_captured_cannot_be_hashed(value: Any) -> None:
         Shapes(hashed=("*",), hash_key="pepper of 16 bytes").digest(value)
 
 
-def test_predictions_have_names_of_their_own_that_no_setting_restricts() -> None:
-    shapes = Shapes(exclude=("score",), hashed=("rank",), hash_key="pepper of 16 bytes")
-    assert not shapes.plain.of(("score", "rank")).restricted
-    assert shapes.of(("score", "rank")).names == ("rank",)
+def test_outputs_are_restricted_by_their_names_but_an_unnamed_one_has_none() -> None:
+    shapes = Shapes(exclude=("score", "prediction"), hashed=("rank",), hash_key="pepper of 16 bytes").outputs
+    assert shapes.of(("Score", "rank", "other")).names == ("rank", "other")
+    assert shapes.of(("Score", "rank", "other")).hashed == (0,)
+    assert shapes.of(("",)).names == ("",)
+    assert shapes.of(("0", "1")).names == ("0", "1")

@@ -138,7 +138,9 @@ class Stage:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("capture.writing.writer_pool.Spool", self.open_spool)
             patch.setattr(Attendant, "start", Attendant.tend)
+            patch.setattr(Attendant, "begin", lambda attendant: None)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
+            writer._lanes._serve()  # as the first append does
         self.writers.append(writer)
         return writer
 

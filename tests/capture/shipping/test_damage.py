@@ -8,10 +8,14 @@ import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from crc32c import crc32c
 
 from capture.journal.segment import SegmentReader
+from capture.shipping.stats import read_stats
 from tests.capture.shipping.stage import Stage
 
 Make = Callable[..., Stage]
@@ -241,3 +245,35 @@ def test_a_state_that_is_lost_ships_nothing_twice(make_stage: Make) -> None:
     stage.finish()
     stage.assert_exactly_once()
     assert stage.assert_balanced(unknown=10).shipped == 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": "csv"}, {"destination": "captured"}, {"endpoint_name": "a/b"}, {"a_newer_field": 1}],
+    ids=["format", "destination", "endpoint", "field"],
+)
+def test_a_header_that_this_version_cannot_ship_is_set_aside_and_counted_and_the_rest_ships(
+    make_stage: Make, change: dict[str, Any]
+) -> None:
+    """As a newer version may leave it, or a mistake that was corrected since."""
+    stage = make_stage(max_records=5)
+    other, writer, shipper = stage.writer(model_version="newer"), stage.writer(), None
+    stage.append(other, 5)
+    stage.append(writer, 5)
+    for path in sorted((stage.directory / "segments").iterdir()):
+        reader = SegmentReader(path)
+        if reader.header.model_version == "newer" and reader.committed[0]:
+            text = msgspec.json.encode({**msgspec.to_builtins(reader.header), **change}, order="sorted")
+            data = bytearray(path.read_bytes())
+            data[128 : 128 + len(text)] = text
+            data[72:80] = (len(text) << 32 | crc32c(text)).to_bytes(8, "little")
+            path.write_bytes(data)
+    stage.kill(other)
+    shipper = stage.shipper()
+    stage.run(shipper)
+    assert len([key for key in stage.sink.objects if not key.startswith("_ledger")]) == 1
+    assert read_stats(stage.directory).shipped == 5
+    assert read_stats(stage.directory).damaged_segments == 1
+    assert read_stats(stage.directory).balanced
+    assert sum(read_stats(stage.directory).dropped.values()) == 5
+    assert len(list((stage.directory / "set-aside").iterdir())) == 1
