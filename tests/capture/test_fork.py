@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import random
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from capture import CaptureBuffer, fork_guard, new_event_id
+from capture import CaptureBuffer, fork_guard
 from capture.journal.counters import Account
 from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, counts, events, row, settings
@@ -198,7 +197,7 @@ def test_several_threads_of_a_child_begin_at_once_as_one_writer(tmp_path: Path) 
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from capture import CaptureBuffer, fork_guard, new_event_id
+from capture import CaptureBuffer, fork_guard
 from tests.capture.spools import settings
 buffer = CaptureBuffer(settings(Path(sys.argv[1])), start_shipper=False)
 assert buffer.append(dict(mark="parent"), 0.5)
@@ -237,7 +236,7 @@ def test_a_child_that_lives_does_not_make_its_killed_parent_alive(tmp_path: Path
 WORKER = """
 import sys
 from pathlib import Path
-from capture import CaptureBuffer, fork_guard, new_event_id
+from capture import CaptureBuffer, fork_guard
 from tests.capture.spools import settings
 buffer = CaptureBuffer(settings(Path(sys.argv[1])), start_shipper=False)
 for number in range(150):
@@ -314,33 +313,56 @@ def test_a_buffer_that_is_never_closed_leaves_its_records_to_the_shipper(tmp_pat
             assert not account.alive()
 
 
-def unseen_fork() -> int:
-    """Forks as a C extension does: none of Python's hooks runs."""
-    return int(ctypes.PyDLL(None).fork())
+UNSEEN = """
+import ctypes, os, sys
+from pathlib import Path
+from capture import CaptureBuffer, new_event_id
+from tests.capture.spools import settings
+from tests.capture.test_fork import ended
+home = Path(sys.argv[1])
+
+def forked(work):
+    # As a C extension does: none of Python's hooks runs.
+    process = ctypes.PyDLL(None).fork()
+    if process:
+        return process
+    code = 1
+    try:
+        code = 0 if work() else 2
+    finally:
+        os._exit(code)
+
+def opened(where=home, **more):
+    return CaptureBuffer(settings(where, spool_max_bytes=256 << 20, **more), start_shipper=False)
+
+def without_threads(buffer):
+    # Python itself may hang in such a child of a process in which another thread runs.
+    buffer._lanes.attendant.stop()
+"""
 
 
-def without_threads(opened: CaptureBuffer) -> None:
-    """Ends the buffer's thread: Python itself may hang in such a child of a process in which another thread runs."""
-    assert opened._lanes.attendant is not None
-    opened._lanes.attendant.stop()
+def unseen(home: Path, code: str) -> str:
+    """Runs code that forks as C does, in a process with no other thread; returns what it prints."""
+    command = [sys.executable, "-c", UNSEEN + code, str(home)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=LIMIT * 2, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_after_a_fork_that_python_does_not_see_each_side_is_a_writer_of_its_own(tmp_path: Path) -> None:
-    with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
-        assert opened.append({"mark": "before"}, 0.5)
-        without_threads(opened)
-        children = []
-        for worker in range(3):
-            process = unseen_fork()
-            if not process:
-                code = 1
-                try:
-                    code = int(not all(opened.append({"mark": f"{worker}.{n}"}, 0.5) for n in range(100)))
-                finally:
-                    os._exit(code)
-            children.append(process)
-        assert all(opened.append({"mark": f"parent.{number}"}, 0.5) for number in range(100))
-        assert [ended(process) for process in children] == [0, 0, 0]
+    unseen(
+        tmp_path,
+        "buffer = opened()\n"
+        "assert buffer.append(dict(mark='before'), 0.5)\n"
+        "without_threads(buffer)\n"
+        "append = lambda who: all(buffer.append(dict(mark=f'{who}.{n}'), 0.5) for n in range(100))\n"
+        "children = [forked(lambda: append(who)) for who in (0, 1, 2)]\n"
+        "assert append('parent')\n"
+        "assert [ended(child) for child in children] == [0, 0, 0]\n"
+        "buffer.close(0)\n",
+    )
     found = events(tmp_path / "spool")
     names = ("parent", "0", "1", "2")
     assert sorted(row(event.items)["mark"] for event in found) == sorted(
@@ -352,62 +374,48 @@ def test_after_a_fork_that_python_does_not_see_each_side_is_a_writer_of_its_own(
 
 
 def test_after_an_unseen_fork_sampling_and_closing_are_the_childs_own(tmp_path: Path) -> None:
-    with buffer(tmp_path, sampling_percentage=0) as opened:
-        assert opened.append({"mark": "parent"}, 0.5)
-        without_threads(opened)
-        process = unseen_fork()
-        if not process:
-            code = 1
-            try:
-                assert opened.append({"mark": "child"}, 0.5)
-                assert opened.close(5.0)
-                assert not opened.append({"mark": "late"}, 0.5)
-                code = 0
-            finally:
-                os._exit(code)
-        assert ended(process) == 0
-        assert opened.append({"mark": "parent"}, 0.5)
-        assert read_stats(tmp_path / "spool").sampled_out == 3
+    unseen(
+        tmp_path,
+        "buffer = opened(sampling_percentage=0)\n"
+        "assert buffer.append(dict(mark='parent'), 0.5)\n"
+        "without_threads(buffer)\n"
+        "def work():\n"
+        "    own = buffer.append(dict(mark='child'), 0.5) and buffer.close(5.0)\n"
+        "    return own and not buffer.append(dict(mark='late'), 0.5)\n"
+        "assert ended(forked(work)) == 0\n"
+        "assert buffer.append(dict(mark='parent'), 0.5)\n"
+        "buffer.close(0)\n",
+    )
+    assert read_stats(tmp_path / "spool").sampled_out == 3
 
 
 def test_ids_made_after_an_unseen_fork_differ_from_the_parents(tmp_path: Path) -> None:
-    new_event_id()
-    ours, theirs = os.pipe()
-    process = unseen_fork()
-    if not process:
-        try:
-            os.write(theirs, new_event_id(lambda: 0).encode())
-        finally:
-            os._exit(0)
-    assert ended(process) == 0
-    assert os.read(ours, 36).decode() != new_event_id(lambda: 0)
-    os.close(ours)
-    os.close(theirs)
+    printed = unseen(
+        tmp_path,
+        "new_event_id()\n"
+        "make = lambda: os.write(1, new_event_id(lambda: 0).encode() + b'\\n')\n"
+        "assert ended(forked(make)) == 0\n"
+        "make()\n",
+    )
+    assert len(set(printed.split())) == 2
 
 
 def test_a_buffer_made_right_before_an_unseen_fork_hangs_no_worker(tmp_path: Path) -> None:
-    """At the fork the buffer's thread may hold any of its locks; the child uses none of them."""
-    for round_ in range(20):
-        opened = CaptureBuffer(settings(tmp_path / str(round_), spool_max_bytes=SPOOL), start_shipper=False)
-        process = unseen_fork()
-        if not process:
-            code = 1
-            try:
-                code = int(not all(opened.append({"mark": number}, 0.5) for number in range(20)))
-                opened.close(0.0)
-            finally:
-                os._exit(code)
-        assert ended(process) == 0
-        opened.close(0.0)
+    """The parent has no thread of ours before its own first append."""
+    unseen(
+        tmp_path,
+        "for number in range(20):\n"
+        "    buffer = opened(home / str(number))\n"
+        "    work = lambda: all(buffer.append(dict(mark=n), 0.5) for n in range(20)) and buffer.close(0.0) is not None\n"
+        "    assert ended(forked(work)) == 0\n"
+        "    buffer.close(0.0)\n",
+    )
 
 
 def test_a_kernel_that_cannot_clear_memory_at_a_fork_is_served_by_the_process_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fork_guard, "_MADV_WIPEONFORK", 12345)
     guard = fork_guard.fork_guard()
     assert guard[0] == 1
-    process = unseen_fork()
-    if not process:
-        os._exit(guard[0])
-    assert ended(process) == 0
+    assert ended(child(lambda: guard[0] and os._exit(3))) == 0

@@ -115,7 +115,8 @@ def test_shapes_of_all_kinds_at_once_do_not_mix(tmp_path: Path) -> None:
                 {"mark": np.full(4, mark), "text": ["a", "b", "c", "d"]},
             ][thread % 4]
             names = ["mark", "b", "c"]
-            if opened.append(features, 0.5, feature_names=names, request_features={"request mark": mark}):
+            rows = [1, 2, 5, 4][thread % 4]
+            if opened.append(features, [0.5] * rows, feature_names=names, request_features={"request mark": mark}):
                 accepted.append(mark)
 
     with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
