@@ -14,21 +14,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from capture import dataset
-from monitoring.errors import MonitoringError
-from monitoring.source.managed_columns import BaselineColumns, Positions, ScriptNames, output_names, positions
-from monitoring.source.managed_lines import BadLine, CapturedText, ManagedEvent, events_of
-from monitoring.source.managed_payload import PayloadError, Row, documents_of, rows_of, rows_of_document, text_of
+from monitoring.source.managed_columns import (
+    BaselineColumns,
+    Positions,
+    ScriptNames,
+    output_names,
+    positions,
+    verify_order,
+)
+from monitoring.source.managed_lines import BadLine, ManagedEvent, events_of
+from monitoring.source.managed_payload import PayloadError, Row
+from monitoring.source.managed_report import ManagedReport
+from monitoring.source.managed_sides import aligned, sides_of
 from monitoring.source.managed_table import table_of
-from monitoring.source.preprocess import NAME, Handler, HandlerError, rows_from
+from monitoring.source.preprocess import Handler, HandlerError, rows_from
 
 BATCH_ROWS = 65_536
-_BATCH_OUTPUT = "SageMakerOutput"
+VERIFIED_EVENTS = 200
+"""Events of an object whose values are held against the ranges of the baseline."""
+MAX_EXTRA_COLUMNS = 1_000
+"""Columns of one object that the baseline does not have; further ones are rescued: keys of a client are not columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,55 +81,9 @@ class ManagedObject:
         yield from self.table(columns).to_batches(max_chunksize=rows)
 
 
-@dataclass(slots=True)
-class ManagedReport:
-    """What was read and what was not, over all objects of a reader.
-
-    `unread` counts events and lines by reason, `first` names the first of each. `failures` counts events in which the script
-    raised, by exception.
-    """
-
-    events: int = 0
-    rows: int = 0
-    left_out: int = 0
-    by_hour: int = 0
-    mismatches: int = 0
-    unread: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-    warnings: dict[str, None] = field(default_factory=dict)
-
-    def count(self, counter: Counter[str], reason: str, example: str) -> None:
-        """Counts one event by its reason."""
-        counter[reason] += 1
-        self.first.setdefault(reason, example)
-
-    def verify(self) -> None:
-        """Raises MonitoringError where there were events and not one of them could be read."""
-        if self.events and not self.rows and not self.left_out:
-            raise MonitoringError(
-                f"none of {self.events:,} captured events could be read: {'; '.join(self._reasons())}"
-            )
-
-    def notes(self) -> tuple[str, ...]:
-        """Returns sentences about what a person should know, the mapping of columns first."""
-        found = [*self.warnings, *(f"{reason}" for reason in self._reasons())]
-        if self.by_hour:
-            found.append(f"{self.by_hour:,} of {self.events:,} events have no time: the hour of their object serves")
-        if self.mismatches:
-            found.append(
-                f"{self.mismatches:,} of {self.events:,} events have another number of outputs than of rows: their predictions "
-                "are left out"
-            )
-        if self.left_out:
-            found.append(f"{self.left_out:,} of {self.events:,} events were left out by {NAME}")
-        return tuple(found)
-
-    def _reasons(self) -> Iterator[str]:
-        for reason, count in self.failures.items():
-            yield f"{count:,} of {self.events:,} events: {reason} in {NAME}, event {self.first[reason]}"
-        for reason, count in self.unread.items():
-            yield f"{count:,} of {self.events:,} events: {reason}, first {self.first[reason]}"
+class _Shape(NamedTuple):
+    inputs: int
+    outputs: int
 
 
 @dataclass(slots=True)
@@ -140,7 +105,7 @@ class ManagedReader:
         self._columns = columns or BaselineColumns()
         self._handler = handler
         self._script = ScriptNames(self._columns)
-        self._positions: dict[tuple[int, int], Positions] = {}
+        self._positions: dict[_Shape, Positions] = {}
         self._predictions: dict[str, None] = {}
         self.report = ManagedReport()
 
@@ -156,7 +121,7 @@ class ManagedReader:
             try:
                 rows = self._scripted(event)
                 if rows is None:
-                    raw.append((event, *_sides(event)))
+                    raw.append((event, *sides_of(event)))
                 elif rows:
                     read.append(_Read(event, rows))
                 else:
@@ -165,8 +130,9 @@ class ManagedReader:
                 self.report.count(self.report.failures, str(error), event.event_id)
             except PayloadError as error:
                 self.report.count(self.report.unread, str(error), event.event_id)
-        width = _usual_width(raw)
-        read += [found for entry in raw if (found := self._named(*entry, width)) is not None]
+        shape = _usual_shape(raw)
+        self._verify(raw, shape)
+        read += [found for entry in raw if (found := self._named(*entry, shape)) is not None]
         return self._object(read, source)
 
     def _scripted(self, event: ManagedEvent) -> list[dict[str, Any]] | None:
@@ -182,34 +148,46 @@ class ManagedReader:
         self.report.warnings.update(self._script.notes)
         return named
 
-    def _named(self, event: ManagedEvent, inputs: list[Row], outputs: list[Row], width: int | None) -> _Read | None:
-        """Returns the rows of an event under the names of the baseline; None where its width is not the usual one."""
-        outputs = _aligned(outputs, len(inputs))
+    def _named(self, event: ManagedEvent, inputs: list[Row], outputs: list[Row], shape: _Shape) -> _Read | None:
+        """Returns the rows of an event under the names of the baseline; None where its rows have an unusual width."""
+        outputs = aligned(outputs, len(inputs))
         if not inputs:
             inputs = [{} for _ in outputs]
-        if len(outputs) not in (0, len(inputs)):
-            self.report.mismatches += 1
-            outputs = []
-        widths = {len(row) for row in inputs if isinstance(row, list)}
-        if widths - {width}:
-            reason = f"{max(widths - {width})} input values where others have {width}"
+        unusual = {len(row) for row in inputs if isinstance(row, list)} - {shape.inputs}
+        if unusual:
+            reason = f"{max(unusual)} input values where others have {shape.inputs}"
             self.report.count(self.report.unread, reason, event.event_id)
             return None
+        foreign = any(isinstance(output, list) and len(output) != shape.outputs for output in outputs)
+        if outputs and (foreign or len(outputs) != len(inputs)):
+            self.report.mismatches += 1
+            outputs = []
         rows = []
         for number, row in enumerate(inputs):
-            output = outputs[number] if outputs else {}
-            names = self._names(row, output, event.event_id)
-            rows.append({**_under(row, names.inputs), **self._predicted(output, names.outputs)})
+            names = self._names(isinstance(row, list), shape, event.event_id)
+            predicted = self._predicted(outputs[number], names.outputs) if outputs else {}
+            rows.append({**_under(row, names.inputs), **predicted})
         return _Read(event, rows)
 
-    def _names(self, row: Row, output: Row, example: str) -> Positions:
-        shape = len(row) if isinstance(row, list) else -1, len(output) if isinstance(output, list) else 0
+    def _verify(self, raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]], shape: _Shape) -> None:
+        """Doubts a mapping that takes the first columns for the outputs where the values fit another order better."""
+        rows: list[tuple[list[Any], list[Any]]] = []
+        for _, inputs, outputs in raw[:VERIFIED_EVENTS]:
+            for given, output in zip(inputs, aligned(outputs, len(inputs)), strict=False):
+                if isinstance(given, list) and isinstance(output, list) and (len(given), len(output)) == shape:
+                    rows.append((given, output))
+        if rows:
+            names = self._names(True, shape, raw[0][0].event_id)
+            if names.note:
+                verify_order(self._columns, names, rows)
+
+    def _names(self, positional: bool, shape: _Shape, example: str) -> Positions:
+        """Returns the names of positional values; only those of the outputs for a row that has names."""
+        if not positional:
+            return Positions((), output_names(shape.outputs))
         found = self._positions.get(shape)
         if found is None:
-            given = (
-                positions(self._columns, *shape, example) if shape[0] >= 0 else Positions((), output_names(shape[1]))
-            )
-            found = self._positions[shape] = given
+            found = self._positions[shape] = positions(self._columns, *shape, example)
             if found.note:
                 self.report.warnings[found.note] = None
         return found
@@ -227,9 +205,14 @@ class ManagedReader:
         self.report.rows += len(rows)
         there = {name: None for row in rows for name in row}
         order = [name for name in self._columns.names if name in there]
-        columns = [*order, *(name for name in there if name not in set(order))]
+        others = [name for name in there if name not in set(order)]
+        if len(others) > MAX_EXTRA_COLUMNS:
+            self.report.warnings[
+                f"events have columns beyond the first {MAX_EXTRA_COLUMNS:,} that the baseline lacks: they are counted as rescued"
+            ] = None
+        columns = [*order, *others[:MAX_EXTRA_COLUMNS]]
         predictions = tuple(name for name in columns if name in self._predictions or name in self._columns.predictions)
-        table = table_of(self._fixed(read, source), rows, columns, self._columns.text)
+        table = table_of(self._fixed(read, source), rows, columns, self._columns.text, others[MAX_EXTRA_COLUMNS:])
         return ManagedObject(table, predictions)
 
     def _fixed(self, read: list[_Read], source: Source) -> list[tuple[str, pa.Array]]:
@@ -259,44 +242,15 @@ class ManagedReader:
         ]
 
 
-def _sides(event: ManagedEvent) -> tuple[list[Row], list[Row]]:
-    """Returns the rows of an event's input and output."""
-    if event.batch_transform_output is not None:
-        return _batch_sides(event.batch_transform_output)
-    outputs = [] if event.endpoint_output is None else rows_of(event.endpoint_output)
-    if event.endpoint_input is None:
-        return [], outputs
-    return rows_of(event.endpoint_input, len(outputs) or None), outputs
-
-
-def _batch_sides(captured: CapturedText) -> tuple[list[Row], list[Row]]:
-    """Returns the rows of batch transform. Where input and output are joined, the output stands in `SageMakerOutput`."""
-    if captured.encoding.upper() == "CSV":
-        return [], rows_of(captured)
-    inputs: list[Row] = []
-    outputs: list[Row] = []
-    for document in documents_of(text_of(captured)):
-        if not isinstance(document, dict) or _BATCH_OUTPUT not in document:
-            outputs += rows_of_document(document)
-            continue
-        predicted = rows_of_document(document[_BATCH_OUTPUT])
-        rest = {key: value for key, value in document.items() if key != _BATCH_OUTPUT}
-        inputs += rows_of_document(rest, len(predicted)) if rest else []
-        outputs += predicted
-    return inputs, outputs
-
-
-def _aligned(outputs: list[Row], rows: int) -> list[Row]:
-    """Returns an output row for each input row where one row of values holds them all ("0.1,0.9" for two rows)."""
-    if rows > 1 and len(outputs) == 1 and isinstance(outputs[0], list) and len(outputs[0]) == rows:
-        return [[value] for value in outputs[0]]
-    return outputs
-
-
-def _usual_width(raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]]) -> int | None:
-    """Returns the number of values that most positional input rows have."""
-    widths = Counter(len(row) for _, inputs, _ in raw for row in inputs if isinstance(row, list))
-    return max(widths, key=lambda width: (widths[width], width), default=None)
+def _usual_shape(raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]]) -> _Shape:
+    """Returns how many values most positional input rows and most positional output rows have; 0 where there is none."""
+    inputs: Counter[int] = Counter()
+    outputs: Counter[int] = Counter()
+    for _, given, predicted in raw:
+        inputs.update(len(row) for row in given if isinstance(row, list))
+        outputs.update(len(row) for row in aligned(predicted, len(given)) if isinstance(row, list))
+    first, second = (max(counts, key=lambda n: (counts[n], n), default=0) for counts in (inputs, outputs))
+    return _Shape(first, second)
 
 
 def _under(row: Row, names: tuple[str, ...]) -> dict[str, Any]:

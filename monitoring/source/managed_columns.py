@@ -14,6 +14,8 @@ from capture import dataset
 from monitoring.errors import UsageError
 
 _SHOWN = 5
+_BETTER = 0.1
+"""By how much more of the values must fit another order before the mapping is doubted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,14 @@ class BaselineColumns:
     """The columns of the baseline, in its order; none where the baseline is made from what is read.
 
     `predictions` are those that hold predictions, `text` those that are String. `given` names the captured input values in
-    order, where the user names them.
+    order, where the user names them. `ranges` holds the smallest and the largest number of a column, where they are known.
     """
 
     names: tuple[str, ...] = ()
     predictions: frozenset[str] = frozenset()
     text: frozenset[str] = frozenset()
     given: tuple[str, ...] = ()
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -75,6 +78,45 @@ def positions(columns: BaselineColumns, inputs: int, outputs: int, example: str)
         f"{_listed(expected)}: is the first one, {expected[0]!r}, the label? Make the baseline without the columns that are not "
         "sent to the endpoint, or name the captured values in order with feature_names, or give a preprocess script"
     )
+
+
+def verify_order(
+    columns: BaselineColumns, found: Positions, rows: Sequence[tuple[Sequence[object], Sequence[object]]]
+) -> None:
+    """Raises UsageError where the values of `rows`, (inputs, outputs), fit the baseline better with the outputs last.
+
+    A mapping of outputs and inputs together takes the label for the first column, as Model Monitor does. Where the label is the
+    last column of the baseline, each value would stand under its neighbour's name.
+    """
+    inputs, outputs = len(found.inputs), len(found.outputs)
+    last = Positions(columns.names[:inputs], columns.names[inputs : inputs + outputs])
+    first_fit, last_fit = (_fitting(columns, names, rows) for names in (found, last))
+    if last_fit > first_fit + _BETTER:
+        raise UsageError(
+            f"captured rows have {outputs} output and {inputs} input values and the baseline has {len(columns.names)} columns. "
+            f"{last_fit:.0%} of the values lie in the ranges of the baseline if the outputs are the last columns, "
+            f"{_listed(last.outputs)}, and {first_fit:.0%} if they are the first: make the baseline without the label, or name "
+            "the captured values in order with feature_names, or give a preprocess script"
+        )
+
+
+def _fitting(
+    columns: BaselineColumns, names: Positions, rows: Sequence[tuple[Sequence[object], Sequence[object]]]
+) -> float:
+    """Returns the share of the input values that lie in the range of the column that they are mapped to."""
+    inside = total = 0
+    for values, _ in rows:
+        for name, value in zip(names.inputs, values, strict=True):
+            if name not in columns.ranges:
+                continue
+            low, high = columns.ranges[name]
+            try:
+                number = float(value)  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                number = float("nan")
+            inside += low <= number <= high
+            total += 1
+    return inside / total if total else 0.0
 
 
 def output_names(outputs: int) -> tuple[str, ...]:

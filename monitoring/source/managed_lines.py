@@ -58,7 +58,7 @@ def is_managed(body: bytes) -> bool:
     first = next((line for line in body.splitlines() if line.strip()), b"")
     try:
         document = msgspec.json.decode(first)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(document, dict) and "captureData" in document and "capture" not in document
 
@@ -70,7 +70,7 @@ def events_of(body: bytes) -> Iterator[ManagedEvent | BadLine]:
             continue
         try:
             yield _event(msgspec.json.decode(line))
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             yield BadLine(number, str(error))
 
 

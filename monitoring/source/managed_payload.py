@@ -60,7 +60,7 @@ def documents_of(text: str) -> list[Any]:
     """Returns the JSON texts in `text`: one, or several one after another. Raises PayloadError where it is not JSON."""
     try:
         return [msgspec.json.decode(text)]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     decoder, found, place = json.JSONDecoder(), [], 0
     try:
@@ -147,7 +147,11 @@ def _rows_of_csv(text: str) -> list[Row]:
     if '"' in text:
         return _rows_of_quoted_csv(text)
     lines = text.replace("\r\n", "\n").split("\n")
-    return [[Cell(cell) if cell else None for cell in line.split(",")] for line in lines if line]
+    return [_cells(line.split(",")) for line in lines if line]
+
+
+def _cells(cells: list[str]) -> list[Any]:
+    return [Cell(cell) if cell else None for cell in cells] if "" in cells else list(map(Cell, cells))
 
 
 def _rows_of_quoted_csv(text: str) -> list[Row]:

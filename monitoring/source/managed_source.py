@@ -140,6 +140,11 @@ def baseline_columns(binning: Mapping[str, ColumnBinning], given: Iterable[str] 
         predictions=frozenset(name for name, column in binning.items() if column.is_prediction),
         text=frozenset(name for name, column in binning.items() if column.kind is ColumnKind.CATEGORICAL),
         given=tuple(given),
+        ranges={
+            name: (column.minimum, column.maximum)
+            for name, column in binning.items()
+            if column.kind is ColumnKind.NUMERIC and column.minimum <= column.maximum
+        },
     )
 
 

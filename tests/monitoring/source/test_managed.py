@@ -259,3 +259,79 @@ def test_no_value_of_json_is_lost_or_changed(items):
             back = rescued.get(name, row.get(name))
             same = back == value or (back != back and value != value) or str(back) == str(value)
             assert same, (name, value, back)
+
+
+texts = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(
+    ["{", "[1,", '"a', "1,2\n3", "[[[[1]]]]", '{"\\ud800": 1}']
+)
+
+
+@given(
+    st.lists(
+        st.tuples(texts, st.sampled_from(["CSV", "JSON", "BASE64", "", "x"]), texts, texts), min_size=1, max_size=4
+    )
+)
+def test_whatever_was_captured_is_read_or_counted(events):
+    lines = [
+        line(side(data, kind, media), side(answer, kind, media), "e\ud800") for data, kind, media, answer in events
+    ]
+    reader = ManagedReader()
+    try:
+        found = reader.read(body(*lines), SOURCE)
+    except UsageError:
+        return
+    assert reader.report.events == len(events)
+    found.table().validate(full=True)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_no_lines_are_counted(content):
+    reader = ManagedReader()
+    assert reader.read(content, SOURCE).rows == 0
+    is_managed(content)
+
+
+def test_a_deeply_nested_body_is_counted():
+    _, report = read(line("1,2"), line(json_side("[" * 100_000 + "]" * 100_000), event_id="e2"), "[" * 100_000 + "\n")
+    assert report.rows == 1
+
+
+def test_keys_of_a_client_cannot_make_the_table_explode():
+    lines = [line(json_side({"a": number, f"key{number}": 1}), event_id=str(number)) for number in range(1500)]
+    found, report = read(*lines, names=("a",))
+    assert len(found.schema) < 1100
+    assert found.rows == 1500
+    assert json.loads(rows(found, "capture_rescued_data")[-1][0]) == {"key1499": 1}
+    assert "columns beyond the first 1,000" in " ".join(report.notes())
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+def test_a_label_that_is_the_last_column_is_a_question_and_no_shift(label_first):
+    ranges = {"label": (0.0, 1.0), "age": (18.0, 90.0), "fare": (100.0, 900.0)}
+    names = ("label", "age", "fare") if label_first else ("age", "fare", "label")
+    lines = [line(f"{20 + number},{150 + number}", "1", str(number)) for number in range(30)]
+    if label_first:
+        found, _ = read(*lines, names=names, ranges=ranges)
+        assert rows(found, "label", "age", "fare")[0] == (1, 20, 150)
+        return
+    with pytest.raises(
+        UsageError, match=r"100% of the values .* if the outputs are the last columns, 'label', and 0% if"
+    ):
+        read(*lines, names=names, ranges=ranges)
+
+
+def test_a_stray_row_of_another_width_does_not_stop_a_mapping_that_is_verified():
+    ranges = {"label": (0.0, 1.0), "age": (18.0, 90.0), "fare": (100.0, 900.0)}
+    lines = [line("20,150", "1", str(number)) for number in range(9)]
+    found, report = read(line("5", "1", "stray"), *lines, names=("label", "age", "fare"), ranges=ranges)
+    assert found.rows == 9
+    assert "1 of 10 events: 1 input values where others have 2, first stray" in report.notes()
+
+
+def test_an_event_without_an_answer_does_not_stop_a_mapping_that_needs_the_outputs():
+    lines = [line("20,150", "1", str(number)) for number in range(9)]
+    found, report = read(
+        line("30,250", None, "failed"), line("3,4", "1,2,3", "odd"), *lines, names=("label", "age", "fare")
+    )
+    assert rows(found, "label", "age", "fare")[:3] == [(None, 30, 250), (None, 3, 4), (1, 20, 150)]
+    assert "1 of 11 events have another number of outputs than of rows" in " ".join(report.notes())
