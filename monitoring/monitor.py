@@ -108,7 +108,7 @@ class Monitor:
             id_column=self.settings.id_column,
             time_column=self.settings.time_column,
             unit_column="" if self.settings.unit in ("auto", "request", "hour", "day") else self.settings.unit,
-            columns=baseline_columns(self.baseline.binning),
+            columns=baseline_columns(self.baseline.binning, self.settings.feature_names),
             preprocess=self.settings.preprocess,
         )
 

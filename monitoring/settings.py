@@ -46,7 +46,8 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `unit` is `auto`, `request`, `hour`, `day` or a column's name; `level` is the false-alarm rate of a run over all its columns;
     `floor` the smallest L-infinity that counts as drift; `min_complete` the share of a window's records that must be proved
-    for a verdict; `stale_after` seconds by feature group after which a store is stale.
+    for a verdict; `feature_names` names the values of positional requests that the managed service captured; `stale_after` seconds by feature group after which a store is stale. `feature_names`
+    names the values of captured requests in order, where the managed service captured them without names.
     """
 
     name: str = "monitor"
@@ -58,6 +59,7 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id_column: str | None = None
     time_column: str | None = None
     preprocess: str | None = None
+    feature_names: tuple[str, ...] = ()
     engine: Literal["local", "spark"] = "local"
     spark_master: str | None = None
     threads: Annotated[int, Meta(ge=0)] = 0

@@ -25,6 +25,7 @@ _HELP = {
     "id_column": "column that names the request of a row, in data that is not ours",
     "time_column": "column with the time of a row, in data that is not ours",
     "preprocess": "script with preprocess_handler, for what the managed service captured",
+    "feature_names": "names of the captured values in order, A,B,C, where requests have no names",
     "engine": "threads of this machine, or Spark",
     "spark_master": "master URL of a Spark cluster",
     "threads": "threads that count; 0 is one a processor",
@@ -49,6 +50,8 @@ def add_settings(parser: argparse.ArgumentParser, *, only: tuple[str, ...] | Non
         flag, kind = f"--{name.replace('_', '-')}", _HINTS[name]
         if name == "ignore":
             parser.add_argument(flag, action="append", metavar="COLUMN", help=_HELP[name])
+        elif name == "feature_names":
+            parser.add_argument(flag, type=_names, metavar="A,B,C", help=_HELP[name])
         elif typing.get_origin(kind) is typing.Literal:
             parser.add_argument(flag, choices=typing.get_args(kind), help=_HELP[name])
         else:
@@ -80,6 +83,10 @@ def time_of(text: str) -> dt.datetime:
     except ValueError as error:
         message = f"{text!r} is not a time: write it as 2026-01-31T08:00 (UTC) or 2026-01-31T08:00+01:00"
         raise argparse.ArgumentTypeError(message) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _plain_type(kind: Any) -> type:

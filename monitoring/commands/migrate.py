@@ -33,6 +33,7 @@ _SETTINGS = (
     "id_column",
     "time_column",
     "preprocess",
+    "feature_names",
     "threads",
     "unit",
     "level",

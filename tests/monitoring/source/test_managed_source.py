@@ -1,11 +1,13 @@
 """A team's history in the managed service's JSON Lines is counted like captured data, and what was lost is said."""
 
 import datetime as dt
+import json
 from functools import reduce
 
 import pyarrow as pa
 import pytest
 
+from monitoring.__main__ import main
 from monitoring.baseline.baseline import Baseline
 from monitoring.engines.local import LocalEngine
 from monitoring.errors import MonitoringError, UsageError
@@ -148,3 +150,18 @@ def test_a_monitors_script_names_the_values(tmp_path, baseline):
     put(tmp_path / "data", f"{HOUR}/05-12-345-one.jsonl", *(line("anything", event_id=f"e{n}") for n in range(20)))
     result = Monitor(baseline, preprocess=str(script)).run(str(tmp_path / "data")).result
     assert (result.rows, result.events) == (40, 20)
+
+
+def test_names_of_the_captured_values_are_a_flag(tmp_path, capsys):
+    table = pa.table({"label": [0, 1] * 60, "a": [float(number % 7) for number in range(120)], "kind": ["x", "y"] * 60})
+    Baseline.from_training(table).save(str(tmp_path / "baseline"))
+    put(tmp_path / "data", f"{HOUR}/05-12-345-one.jsonl", *(line(f"x,{n % 7}", event_id=f"e{n}") for n in range(40)))
+    flags = ["run", "--captured", str(tmp_path / "data"), "--baseline", str(tmp_path / "baseline"), "--json"]
+    assert main(flags) == 2
+    assert "feature_names" in capsys.readouterr().err
+    main([*flags, "--feature-names", "kind,a"])
+    violations = json.loads(capsys.readouterr().out)["violations"]
+    assert {(entry["feature_name"], entry["constraint_check_type"]) for entry in violations} == {
+        ("label", "missing_column_check"),
+        ("kind", "baseline_drift_check"),
+    }
