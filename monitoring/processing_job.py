@@ -30,6 +30,7 @@ import msgspec
 
 from capture.dataset import parse_time
 from monitoring.errors import UsageError
+from monitoring.publish.names import dimension
 from monitoring.result import Outcome, RunResult
 
 CONFIG = Path("/opt/ml/config/processingjobconfig.json")
@@ -78,12 +79,13 @@ class JobPaths:
 
 @dataclass(frozen=True, slots=True)
 class JobMetric:
-    """A metric of a run: a value, or its statistics as (sample count, sum, minimum, maximum)."""
+    """A metric of a run: a value, or its statistics as (sample count, sum, minimum, maximum). `time` is None for the window's."""
 
     name: str
     value: float | None = None
     statistics: tuple[float, float, float, float] | None = None
     unit: str = "None"
+    time: dt.datetime | None = None
 
 
 def is_processing_job(environ: Mapping[str, str], config: Mapping[str, Any] | None = None) -> bool:
@@ -167,7 +169,7 @@ def cloudwatch_lines(metrics: Iterable[JobMetric], *, time: dt.datetime, endpoin
     The namespace is the platform's. `time` is the end of the window.
     """
     dimensions = [
-        {"Name": name, "Value": value}
+        {"Name": name, "Value": dimension(value)}
         for name, value in (("Endpoint", endpoint), ("MonitoringSchedule", schedule))
         if value
     ]
@@ -178,7 +180,7 @@ def cloudwatch_lines(metrics: Iterable[JobMetric], *, time: dt.datetime, endpoin
             continue
         entry: dict[str, Any] = {
             "MetricName": metric.name,
-            "Timestamp": f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "Timestamp": f"{(metric.time or time).astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
             "Dimensions": dimensions,
             "Unit": metric.unit,
         }

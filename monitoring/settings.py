@@ -46,8 +46,8 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `unit` is `auto`, `request`, `hour`, `day` or a column's name; `level` is the false-alarm rate of a run over all its columns;
     `floor` the smallest L-infinity that counts as drift; `min_complete` the share of a window's records that must be proved
-    for a verdict; `feature_names` names the values of positional requests that the managed service captured; `stale_after` seconds by feature group after which a store is stale. `feature_names`
-    names the values of captured requests in order, where the managed service captured them without names.
+    for a verdict; `stale_after` seconds by feature group after which a store is stale. `feature_names` names the values of
+    captured requests in order, where the managed service captured them without names.
     """
 
     name: str = "monitor"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitoring.baseline.baseline import STATES_FILE, Baseline
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.job_metrics import data_metrics
+from monitoring.job_metrics import job_metrics
 from monitoring.monitor import Monitor, spanned
 from monitoring.outputs import write_outputs
 from monitoring.processing_job import (
@@ -66,7 +66,7 @@ def run_job(environ: Mapping[str, str], paths: JobPaths | None = None) -> RunRes
     result = monitor.judge(source, window or spanned(profile), profile).result
     write_outputs(open_storage(str(job.output)), result, monitor.baseline, profile)
     if job.publish_metrics:
-        lines = cloudwatch_lines(data_metrics(result), time=result.end, endpoint=job.endpoint, schedule=job.schedule)
+        lines = cloudwatch_lines(job_metrics(result), time=result.end, endpoint=job.endpoint, schedule=job.schedule)
         write_metrics(lines, paths.metrics)
     if job.postprocess is not None:
         run_postprocess(job.postprocess)

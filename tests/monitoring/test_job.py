@@ -10,7 +10,6 @@ from monitoring.__main__ import main
 from monitoring.baseline.baseline import Baseline
 from monitoring.commands.job import run_job
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.job_metrics import metric_name
 from monitoring.processing_job import JobPaths
 from tests.monitoring.source.managed_lines_of import body, line
 
@@ -85,6 +84,7 @@ def test_violations_stand_in_the_message_the_files_and_the_metrics(folder, paths
     assert metrics["feature_baseline_drift_a"]["Value"] > 0.3
     assert metrics["feature_data_a"]["StatisticValues"]["Minimum"] == 4.5
     assert metrics["feature_data_a"]["Timestamp"] == "2026-01-01T04:00:00Z"
+    assert metrics["monitor_heartbeat"]["Timestamp"] > "2026-01-01T04:00:00Z"
 
 
 def test_metrics_are_left_out_where_they_are_disabled(folder, paths):
@@ -168,15 +168,6 @@ def test_inside_a_job_violations_of_a_plain_command_are_exit_code_0(folder, path
     assert main(flags, JobPaths(folder / "no-job.json")) == 3
     assert main(["run"], paths) == 2
     assert "--captured is missing" in paths.message.read_text()
-
-
-def test_metric_names_fit_and_stay_different():
-    assert metric_name("feature_data_", "wind gust") == "feature_data_wind gust"
-    long = [metric_name("feature_baseline_drift_", "x" * 250 + end) for end in "ab"]
-    assert len(set(long)) == 2
-    assert max(map(len, long)) <= 255
-    assert metric_name("feature_data_", "größe").isascii()
-    assert metric_name("feature_data_", "größe") != metric_name("feature_data_", "gräße")
 
 
 def test_without_arguments_and_outside_a_job_the_help_is_printed(folder, capsys):
