@@ -32,6 +32,8 @@ WEEK = 7 * 24
 _NOISE = 0.002
 """A standard deviation added to every share: no share is known better."""
 SHRINKAGE = 1.0
+TAIL_OF_DAYS, TAIL_OF_HOURS = 0.2, 0.05
+"""The share of the largest scores from which p-values are extrapolated."""
 SMALLEST_SCORE = 0.01
 _POOLED_DF = 30.0
 """Degrees of freedom with which the pooled variance counts in that of a stratum of hours."""
@@ -144,30 +146,35 @@ def time_test(
 
     `shrinkage`: the units' worth with which the columns' median variance of ln S counts in each column's own.
     """
-    columns = tuple(_scores(sample, baseline, window) for sample in samples)
+    return compare([score(sample, baseline, window) for sample in samples], baseline.hours, shrinkage)
+
+
+def compare(columns: Sequence[ColumnScores], hours: int, shrinkage: float = SHRINKAGE) -> TimeTest:
+    """Makes scores of all columns comparable and ranks the window's units among the baseline's."""
     logs = [np.log(np.maximum(column.baseline, SMALLEST_SCORE)) for column in columns]
     varying = [float(log.var()) for log in logs if log.std() > 1e-9]
     typical = float(np.median(varying)) if varying else 1.0
-    scales = [
+    scales = tuple(
         Scale(float(log.mean()), float(np.sqrt((len(log) * log.var() + shrinkage * typical) / (len(log) + shrinkage))))
         for log in logs
-    ]
+    )
     likeness_b = np.array([scale.of(column.baseline) for scale, column in zip(scales, columns, strict=True)])
     likeness_w = np.array([scale.of(column.window) for scale, column in zip(scales, columns, strict=True)])
-    ordinary = likeness_b.max(axis=0)
-    units = len(window.starts)
-    p_cells = np.array([rank_p(ordinary, row) for row in likeness_w])
+    ordinary, largest = likeness_b.max(axis=0), likeness_w.max(axis=0)
+    share = TAIL_OF_DAYS if hours == 24 else TAIL_OF_HOURS
+    units = likeness_w.shape[1]
     if units > 1:
-        p_cells = np.minimum(1.0, units * np.array([tail_p(ordinary, row) for row in likeness_w]))
-    largest = likeness_w.max(axis=0)
+        p_cells = np.minimum(1.0, units * np.array([tail_p(ordinary, row, share) for row in likeness_w]))
+    else:
+        p_cells = np.array([rank_p(ordinary, row) for row in likeness_w])
     return TimeTest(
-        columns,
-        tuple(scales),
-        likeness_w,
-        ordinary,
-        p_cells.min(axis=1),
-        rank_p(ordinary, largest),
-        tail_p(ordinary, largest),
+        columns=tuple(columns),
+        scales=scales,
+        likeness=likeness_w,
+        ordinary=ordinary,
+        p_columns=p_cells.min(axis=1),
+        p_units=rank_p(ordinary, largest),
+        p_tails=tail_p(ordinary, largest, share),
     )
 
 
@@ -176,7 +183,7 @@ def rank_p(ordinary: Floats, found: Floats) -> Floats:
     return np.asarray((1 + (ordinary[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (len(ordinary) + 1))
 
 
-def tail_p(ordinary: Floats, found: Floats, share: float = 0.2) -> Floats:
+def tail_p(ordinary: Floats, found: Floats, share: float) -> Floats:
     """Returns p-values that go below 1 / n: rank p up to the quantile u = 1 - `share`, exponential beyond it.
 
     p = share exp(-(T - u) / mean excess over u). Knijnenburg et al. 2009 extrapolate permutation tails likewise.
@@ -190,7 +197,8 @@ def tail_p(ordinary: Floats, found: Floats, share: float = 0.2) -> Floats:
     return np.asarray(np.where(found > u, share * np.exp(-(found - u) / excess), ranked))
 
 
-def _scores(sample: ColumnSample, baseline: TimeUnits, window: TimeUnits) -> ColumnScores:
+def score(sample: ColumnSample, baseline: TimeUnits, window: TimeUnits) -> ColumnScores:
+    """Returns one column's scores: baseline units without their own week, the window's against the whole baseline."""
     counts_b = sample.baseline_units if sample.baseline_units is not None else np.zeros((0, sample.coarse))
     pooled = counts_b.sum(axis=0)
     asked = contrasts.categorical(sample.coarse) if sample.categorical else contrasts.numeric(pooled)

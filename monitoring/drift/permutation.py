@@ -51,7 +51,7 @@ def permutation_test(
     """
     window, baseline = len(samples[0].window_units), len(_baseline(samples[0]))
     labels = shuffle(baseline, window, shuffles, rng)
-    tests = tuple(_column(sample, labels, window, inflation) for sample in samples)
+    tests = tuple(column_test(sample, labels, window, inflation) for sample in samples)
     statistics = np.column_stack([test.statistics for test in tests])
     critical = float(np.quantile(statistics.max(axis=1), 1 - level, method="higher"))
     return PermutationTest(tests, step_down(statistics), critical)
@@ -86,7 +86,7 @@ def _baseline(sample: ColumnSample) -> Floats:
     return sample.baseline_units
 
 
-def _column(sample: ColumnSample, labels: Labels, window: int, inflation: float) -> ColumnTest:
+def column_test(sample: ColumnSample, labels: Labels, window: int, inflation: float) -> ColumnTest:
     counts = np.concatenate([_baseline(sample), sample.window_units])
     pooled = counts.sum(axis=0)
     total = pooled.sum()
@@ -126,9 +126,9 @@ def _scores(
     baseline = units - window
     safe = np.where(deviations > 0, deviations, 1.0)
     t = difference / (safe * np.sqrt(1 / window + 1 / baseline))
-    skewness = (
-        np.mean((sums / safe) ** 3, axis=0) * (window**-2.0 - baseline**-2.0) / (1 / window + 1 / baseline) ** 1.5
-    )
+    scaled = sums / safe
+    third = np.einsum("uj,uj,uj->j", scaled, scaled, scaled) / units
+    skewness = third * (window**-2.0 - baseline**-2.0) / (1 / window + 1 / baseline) ** 1.5
     z = cube_root(t, skewness)
     for j, k in share_bins(asked, len(pooled)):
         z[:, j] = _share_scores(in_window[:, k], rows, pooled[k], total, residuals[:, k])

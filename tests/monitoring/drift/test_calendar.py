@@ -96,7 +96,7 @@ def test_a_weekday_is_meant_in_local_time() -> None:
 @given(st.lists(st.floats(0, 100), min_size=5, max_size=60), st.floats(0, 200))
 def test_an_extrapolated_p_value_falls_with_the_statistic_and_never_exceeds_1(ordinary: list[float], t: float) -> None:
     known = np.array(ordinary)
-    p = tail_p(known, np.array([t, t + 1.0]))
+    p = tail_p(known, np.array([t, t + 1.0]), 0.2)
     assert 0 <= p[1] <= p[0] * (1 + 1e-9) + 0.2
     assert p[0] <= 1
     assert rank_p(known, np.array([t]))[0] >= 1 / (len(known) + 1)
