@@ -42,13 +42,12 @@ RUNS_OF_RIVALS = 100
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the false alarms. `make` draws a pool; a world serves `runs_a_world` runs."""
+    """One cell of the false alarms. `make` draws a pool, which serves a round of runs."""
 
     world: str
     rows: int
     window: int
     make: Callable[[np.random.Generator], Pool]
-    runs_a_world: int = 100
     one_sample: bool = False
     rivals: bool = True
     requests: Callable[[], Ints] | None = None
@@ -58,7 +57,7 @@ class Cell:
 class Found:
     """What the benchmark found so far."""
 
-    false_alarms: list[dict[str, Any]] = field(default_factory=list)
+    false_alarms: FalseAlarms = field(default_factory=lambda: FalseAlarms())
     power: list[dict[str, Any]] = field(default_factory=list)
     real: dict[str, Any] = field(default_factory=dict)
     by_day: dict[str, Any] = field(default_factory=dict)
@@ -135,23 +134,29 @@ def _digits(rng: np.random.Generator) -> Pool:
     return Pool(tuple(columns), np.ones(len(values), np.int64))
 
 
-def measure_false_alarms(
-    found: Found, runs: int, rivals: int, rng: np.random.Generator, save: Callable[[str], None]
-) -> None:
-    """Runs every cell `runs` times."""
-    for cell in cells():
-        tally, begun = Tally(), time.monotonic()
-        while tally.runs < runs:
+class FalseAlarms:
+    """The false alarms of every cell, in rounds, so that a stopped run has all cells alike."""
+
+    def __init__(self) -> None:
+        self.tallies = [(cell, Tally()) for cell in cells()]
+
+    def round(self, runs: int, rivals: int, rng: np.random.Generator, save: Callable[[str], None]) -> None:
+        """Adds `runs` runs to every cell, of which the first also judge by the rivals until a cell has `rivals` of these."""
+        for cell, tally in self.tallies:
+            begun = time.monotonic()
             pool = cell.make(rng)
             counted = [Counted.of(column) for column in pool.columns]
             requests = cell.requests() if cell.requests else np.arange(len(pool.sizes))
-            now = min(cell.runs_a_world, runs - tally.runs)
             false_alarms(
-                pool, counted, requests, cell.window, now, tally, rng,
-                rivals=max(0, min(now, rivals - tally.rival_runs)) if cell.rivals else 0,
-                one_sample=now if cell.one_sample else 0,
+                pool, counted, requests, cell.window, runs, tally, rng,
+                rivals=max(0, min(runs // 4, rivals - tally.rival_runs)) if cell.rivals else 0,
+                one_sample=runs if cell.one_sample else 0,
             )  # fmt: skip
-        found.false_alarms.append(
+            save(f"{cell.world}, {cell.rows} rows: {tally.ours} of {tally.runs} ({time.monotonic() - begun:.0f} s)")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the cells that have runs, as the result holds them."""
+        return [
             {
                 "world": cell.world,
                 "rows": cell.rows,
@@ -164,8 +169,9 @@ def measure_false_alarms(
                 "rival_runs": tally.rival_runs,
                 "rivals": tally.rivals or {},
             }
-        )
-        save(f"{cell.world}, {cell.rows} rows: {tally.ours} of {tally.runs} ({time.monotonic() - begun:.0f} s)")
+            for cell, tally in self.tallies
+            if tally.runs
+        ]
 
 
 def measure_power(found: Found, runs: int, rivals: int, rng: np.random.Generator, save: Callable[[str], None]) -> None:
@@ -272,7 +278,7 @@ def main() -> None:
             "machine": machine(),
             "seed": given.seed,
             "full": given.full,
-            "false_alarms": found.false_alarms,
+            "false_alarms": found.false_alarms.rows(),
             "power": found.power,
             "real": found.real,
             "by_day": found.by_day,
@@ -280,12 +286,15 @@ def main() -> None:
         }
         write_results(name, result, tables(result))
 
+    full = given.full
     with threadpool_limits(1):
         measure_real(found, rng, save)
-        measure_by_day(found, 17 if given.full else 2, save)
-        measure_power(found, 300 if given.full else 20, 100 if given.full else 8, rng, save)
-        measure_months(found, 400 if given.full else 20, rng, save)
-        measure_false_alarms(found, 1000 if given.full else 40, RUNS_OF_RIVALS if given.full else 10, rng, save)
+        measure_by_day(found, 17 if full else 2, save)
+        found.false_alarms.round(100 if full else 40, RUNS_OF_RIVALS if full else 10, rng, save)
+        measure_power(found, 160 if full else 20, 60 if full else 8, rng, save)
+        measure_months(found, 240 if full else 20, rng, save)
+        for _ in range(9 if full else 0):
+            found.false_alarms.round(100, RUNS_OF_RIVALS, rng, save)
     print(tables(result_of(name)))
 
 

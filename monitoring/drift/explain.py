@@ -12,6 +12,8 @@ from monitoring.drift.size import Size
 
 _LABEL = 40
 _NAMED = 3
+_CLEAR = 1e-9
+"""Evidence beyond this is clear; what is easiest to read comes first."""
 _SPREAD = 0.05
 """A ratio of standard deviations closer to 1 is not worth a phrase."""
 
@@ -37,7 +39,7 @@ def moved(sample: ColumnSample, size: Size, p_parts: Mapping[str, float], level:
         contrasts.ALL_SHARES: _shares(sample),
     }
     order = list(phrases)
-    found = [(round(np.log10(max(p, 1e-300)) / 3), order.index(part)) for part, p in p_parts.items() if p <= level]
+    found = [(round(np.log10(max(p, _CLEAR)) / 3), order.index(part)) for part, p in p_parts.items() if p <= level]
     return tuple(dict.fromkeys(phrases[order[index]] for _, index in sorted(found) if phrases[order[index]]))
 
 
@@ -56,7 +58,7 @@ def _location(size: Size) -> str:
     if size.mean_shift is None:
         return ""
     verb = "rose" if size.mean_shift > 0 else "fell"
-    return f"the mean {verb} by {abs(size.mean_shift):.2g} standard deviations"
+    return f"the mean {verb} by {abs(size.mean_shift):.{2 if abs(size.mean_shift) < 0.995 else 1}f} standard deviations"
 
 
 def _scale(size: Size) -> str:
