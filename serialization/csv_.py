@@ -11,6 +11,7 @@ A number is what JSON or Python's `float` reads, in ASCII and without underscore
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy
@@ -23,8 +24,8 @@ from .payload import Payload
 from .tables import tabulate
 
 _EXACT = 2.0**53
-_MAX_COLUMNS = 10_000  # each is an array of its own
 _QUOTED = re.compile(r'[,"\r\n]')
+csv.field_size_limit(2**31 - 1)  # a cell may be as long as a body, which has a limit of its own
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -44,19 +45,21 @@ class CsvCodec:
             matrix = _plain_matrix(text)
             if matrix is not None:
                 return Payload(matrix, media.name)
-        rows = _read(text)
+        rows = _read(text, self._limits)
         if not header:
             matrix = _matrix_with_gaps(rows)
             if matrix is not None:
                 return Payload(matrix, media.name)
-        names = self._names(rows.pop(0) if header else None, rows)
-        if len(names) > _MAX_COLUMNS:
+        most = self._limits.max_columns
+        if len(rows[0]) > most:
             raise DecodeError(
-                f"the CSV body has {len(names)} columns; with names or text at most {_MAX_COLUMNS} are read; "
+                f"the CSV body has {len(rows[0])} columns; with names or text at most {most} are read; "
                 "send numbers without a header, or another format"
             )
-        cells = zip(*rows, strict=True) if rows else [()] * len(names)
-        return Payload({name: _column(column) for name, column in zip(names, cells, strict=True)}, media.name)
+        names = self._names(rows.pop(0) if header else None, rows)
+        # Column by column, and not with zip(*rows), which takes an iterator for each row.
+        columns = {name: _column([row[at] for row in rows]) for at, name in enumerate(names)}
+        return Payload(columns, media.name)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """A line for each row; names first where `header=present` is accepted. Missing values are empty cells."""
@@ -87,7 +90,7 @@ class CsvCodec:
                 )
             return names
         if len(set(header)) != len(header):
-            twice = next(name for name in header if header.count(name) > 1)
+            twice = next(name for name, times in Counter(header).items() if times > 1)
             raise DecodeError(f"the CSV header names {twice[:60]!r} twice; give each column a name of its own")
         if "" in header:
             raise DecodeError(f"column {header.index('') + 1} of the CSV header has no name")
@@ -122,7 +125,7 @@ def _plain_matrix(text: str) -> numpy.ndarray | None:
         flat = numpy.array(list(map(float, text.replace("\n", ",").split(","))))
     except ValueError:
         return None
-    if not (numpy.abs(flat) <= _EXACT).all():
+    if not (numpy.abs(flat) < _EXACT).all():
         return None  # NaN, infinity, or integers that may not be exact: the careful way
     return flat.reshape(len(lines), width)
 
@@ -135,19 +138,26 @@ def _matrix_with_gaps(rows: Sequence[Sequence[str]]) -> numpy.ndarray | None:
         return None
 
 
-def _read(text: str) -> list[list[str]]:
-    """Rows of cells, all of one width. Raises DecodeError with the line."""
+def _read(text: str, limits: Limits) -> list[list[str]]:
+    """Rows of cells, all of one width, blank lines left out. Raises DecodeError with the line, and past the limits."""
+    max_cells = 4 * limits.max_objects
     rows: list[list[str]] = []
     reader = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)
     try:
         for row in reader:
-            row = row or [""]
+            if not row:
+                continue
             if rows and len(row) != len(rows[0]):
                 raise DecodeError(
                     f"line {reader.line_num} of the CSV body has {len(row)} cells, the first row has {len(rows[0])}; "
                     "send rows of one length"
                 )
             rows.append(row)
+            if len(rows) > limits.max_objects or len(rows) * len(row) > max_cells:
+                raise DecodeError(
+                    f"the CSV body has more than {limits.max_objects} rows or {max_cells} cells with text, gaps or names; "
+                    "send fewer rows in one request"
+                )
     except csv.Error as error:
         raise DecodeError(
             f"line {reader.line_num} of the CSV body is malformed: {error}; quote cells as RFC 4180 says"
@@ -171,7 +181,7 @@ def _number(cell: str) -> float:
     if "_" in cell or not cell.isascii():
         raise ValueError(cell)
     value = float(cell)
-    if not -_EXACT <= value <= _EXACT and _INTEGER.fullmatch(cell) and int(cell) != value:
+    if not -_EXACT < value < _EXACT and _INTEGER.fullmatch(cell) and int(cell) != value:
         raise ValueError(cell)
     return value
 

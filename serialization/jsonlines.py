@@ -32,8 +32,9 @@ class JsonLinesCodec:
             values = _decoder.decode_lines(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(self._explain(error, raw)) from None
-        if len(values) > self._limits.max_items:
-            raise DecodeError(f"the body has more than {self._limits.max_items} lines; send fewer in one request")
+        most = min(self._limits.max_items, self._limits.max_objects)
+        if len(values) > most:
+            raise DecodeError(f"the body has more than {most} lines; send fewer in one request")
         refuse_ambiguous(values, raw, self._limits.max_depth + 1)
         return Payload(values, media.name)
 

@@ -46,7 +46,11 @@ class NpyCodec:
         shape = _shape(header["shape"])
         if max(shape, default=0) > self._limits.max_items and 0 in shape:
             raise DecodeError(f"the NPY shape {_shown(shape)} is beyond the limit of {self._limits.max_items} items")
-        size = math.prod(shape) * dtype.itemsize
+        items = math.prod(shape)
+        most = 4 * self._limits.max_objects
+        if items > most and dtype.kind not in "biufcmM":
+            raise DecodeError(f"the NPY array has {items} items; at most {most} of {dtype} are read in one request")
+        size = items * dtype.itemsize
         if size != len(body) - start:
             raise DecodeError(
                 f"the NPY header says {_shown(shape)} of {dtype}, {size} bytes, and the body has {len(body) - start} after "

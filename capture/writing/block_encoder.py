@@ -46,6 +46,7 @@ from capture.writing.coercion import (
     is_single,
     nested_cells,
 )
+from capture.writing.column_names import MAX_NAMES
 from capture.writing.dataframes import frame_parts, known_values
 from capture.writing.restriction import dtype_may_nest, may_nest
 
@@ -273,11 +274,21 @@ class Drafter:
                 pass
             else:
                 return Draft(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
+        return Draft(RAGGED, None, (self._ragged(rows),), (), len(rows))
+
+    def _ragged(self, rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+        """Rows that bring names of their own; no shape is made of them where nothing restricts them."""
+        if not self._shapes.active:
+            return [{str(name): value for name, value in row.items()} for row in rows]
+        if len(rows) > MAX_NAMES:
+            raise ValueError(
+                f"{len(rows)} rows with names of their own; at most {MAX_NAMES} are restricted and captured"
+            )
         ragged = []
         for row in rows:
             own, found = self._shapes.read(row)
             ragged.append(dict(zip(own.names, self._shapes.restrict(own, found), strict=True)))
-        return Draft(RAGGED, None, (ragged,), (), len(ragged))
+        return ragged
 
     def _table(self, given: Any) -> Draft | None:
         """Sequences of mappings, mappings of another class, DataFrames, Series and Arrow tables; None for others."""
@@ -370,4 +381,6 @@ def freeze(draft: Draft) -> Draft:
 
 
 def _numbered(pattern: str, width: int) -> tuple[str, ...]:
+    if width > MAX_NAMES:
+        raise ValueError(f"{width} features in one row; at most {MAX_NAMES} are captured")
     return tuple(pattern.format(position) for position in range(width))

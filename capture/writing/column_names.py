@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
 _MOST_SHAPES = 1024
+_MAX_REMEMBERED = 4 * 1024 * 1024
+"""Bytes that names of remembered shapes take, about: a client may send names that never come again."""
+MAX_NAMES = 100_000
+"""Names that a record may have: as many as `CAPTURE_MAX_COLUMNS` allows."""
+_NAME_OVERHEAD = 120
 _JSON = {"f": float, "i": int, "u": "u8", "b": bool}
 
 
@@ -92,15 +97,22 @@ class Shapes:
             else Shapes(exclude, hashed, hash_key, _texts_of_output)
         )
         self._known: dict[tuple[Hashable, ...], Shape] = {}
+        self._remembered = 0
         self._last: dict[int, Shape] = {}
 
     def of(self, given: tuple[Hashable, ...]) -> Shape:
-        """The shape of these names."""
+        """The shape of these names. ValueError where they are too many to be columns."""
         shape = self._known.get(given)
         if shape is None:
-            if len(self._known) >= _MOST_SHAPES:
-                self._known, self._last = {}, {}
-            shape = self._known[given] = Shape(given, self._exclude, self._hash, self._texts_of)
+            if len(given) > MAX_NAMES:
+                raise ValueError(f"{len(given)} features in one row; at most {MAX_NAMES} are captured")
+            shape = Shape(given, self._exclude, self._hash, self._texts_of)
+            weight = len(shape.head) + _NAME_OVERHEAD * (1 + shape.size)
+            self._remembered += weight
+            if len(self._known) >= _MOST_SHAPES or self._remembered > _MAX_REMEMBERED:
+                self._known, self._last, self._remembered = {}, {}, weight
+            if weight <= _MAX_REMEMBERED:
+                self._known[given] = shape
         return shape
 
     def read(self, mapping: Mapping[Any, Any]) -> tuple[Shape, tuple[Any, ...]]:
@@ -116,7 +128,8 @@ class Shapes:
             except KeyError:
                 pass
         shape = self.of(tuple(mapping))
-        self._last[shape.size] = shape
+        if shape.given in self._known:
+            self._last[shape.size] = shape
         return shape, shape.take(mapping)
 
     def digest(self, value: Any) -> str | None:

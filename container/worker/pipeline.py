@@ -11,11 +11,13 @@ Nothing a user's function raises leaves `Pipeline.answer`, but a `Stop` of our o
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from container.feature_stores.protocol import FeatureStore
@@ -25,7 +27,7 @@ from container.shared import headers
 from container.shared.headers import CUSTOM_ATTRIBUTES, INFERENCE_ID, TARGET_MODEL, RequestHeaders
 from container.worker.errors import Problem, ResponseTooLarge, problem_of
 from container.worker.user_module import Function, Functions
-from serialization import Codecs, DecodeError, EncodeError, Message
+from serialization import Codecs, DecodeError, EncodeError, Message, Payload
 
 if TYPE_CHECKING:
     from capture import CaptureBuffer
@@ -126,6 +128,8 @@ class Pipeline:
             decoded = payload.value
             if payload.unknown_fields:
                 families.unknown_fields(payload.unknown_fields)
+            if functions.relies_on_toolkit:
+                decoded = toolkit_values().as_toolkit(payload, request.body, request.content_type, self.codecs.limits)
         else:
             decoded = functions.input_fn(_as_toolkit(request), request.content_type, context)
 
@@ -142,8 +146,10 @@ class Pipeline:
         prepared = None
         if self.buffer is not None:
             clock.enter("capture")
+            # The toolkit's arrays have the values of the payload, but a type of their own in each request.
+            given = payload.value if payload is not None and functions.relies_on_toolkit else features
             prepared = self.buffer.prepare(
-                _typed(features) if isinstance(features, Message) else features,
+                _typed(given) if isinstance(given, Message) else given,
                 event_id=request.event_id,
                 inference_id=request.headers.get(INFERENCE_ID),
             )
@@ -153,7 +159,7 @@ class Pipeline:
 
         clock.enter("encode")
         if functions.output_fn is None:
-            body, content_type = self.codecs.encode(predictions, accept, self.default_accept, request=payload)
+            body, content_type = self._encode(predictions, accept, payload)
         else:
             wanted = _accept(accept, self.default_accept)
             body, content_type = _as_bytes(functions.output_fn(predictions, wanted, context), wanted)
@@ -172,6 +178,14 @@ class Pipeline:
             )
             captured = accepted and prepared.kept
         return Response(status, body, content_type, captured)
+
+    def _encode(self, predictions: object, accept: str | None, payload: Payload | None) -> tuple[bytes, str]:
+        media = self.codecs.choose(accept, self.default_accept)
+        if self.functions.relies_on_toolkit and media.name == "text/csv" and not media.parameters:
+            written = toolkit_values().to_toolkit_csv(predictions)
+            if written is not None:
+                return written, str(media)
+        return self.codecs.encode(predictions, accept, self.default_accept, request=payload)
 
     def _transform(self, request: Request, transform: Function) -> Response:
         accept = _accept(request.headers.get("accept"), self.default_accept)
@@ -230,14 +244,21 @@ def _accept(accept: str | None, default: str) -> str:
 
 
 def _as_toolkit(request: Request) -> str | bytes | bytearray:
-    """The body as the toolkit hands it to a user's function: JSON and CSV as text."""
-    media_type = (request.content_type or "").partition(";")[0].strip().lower()
-    if media_type not in TEXT_TYPES:
+    """The body as the toolkit hands it to a user's function: text where the content type is exactly one of two.
+
+    With a parameter, such as a charset, it is bytes there too.
+    """
+    if request.content_type not in TEXT_TYPES:
         return request.body
     try:
         return request.body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DecodeError(f"a body of {media_type} must be UTF-8: {error}") from error
+        raise DecodeError(f"a body of {request.content_type} must be UTF-8: {error}; name its charset") from error
+
+
+def toolkit_values() -> ModuleType:
+    """The module that makes the toolkit's values; it needs NumPy, which not every model does."""
+    return importlib.import_module("container.worker.toolkit_values")
 
 
 def _as_bytes(result: Any, content_type: str) -> tuple[bytes, str]:

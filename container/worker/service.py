@@ -7,6 +7,7 @@ is reported to the supervisor with its reason; nothing raised for a request leav
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -60,6 +61,8 @@ class Service:
         context.system_properties["model_dir"] = model_dir
         sys.dont_write_bytecode = True  # the artefact is the user's, and often read-only
         functions = user_module.load(artefact, settings.program)
+        if functions.relies_on_toolkit:
+            importlib.import_module("container.worker.toolkit_values")  # brings NumPy; not in the first request
         os.chdir(artefact.directory)
         capture = CaptureConfig.from_env(os.environ, artefact.capture_settings)
         codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))

@@ -50,6 +50,11 @@ class Functions:
     output_fn: Function | None = None
     transform_fn: Function | None = None
 
+    @property
+    def relies_on_toolkit(self) -> bool:
+        """Whether the module expects what the toolkit's default decoder gives: it has no `features_fn`, no `input_fn`."""
+        return self.features_fn is None and self.input_fn is None and self.transform_fn is None
+
 
 def load(artefact: Artefact, program: str) -> Functions:
     """Import the user's module and take its functions.

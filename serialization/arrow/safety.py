@@ -5,6 +5,7 @@ those with a plain form: numbers, booleans, text, bytes, times, decimals, and li
 them. Text views become text; an extension type becomes what it is stored as.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy
@@ -39,8 +40,10 @@ _LEAVES = (
 def check_schema(schema: Any, limits: Limits) -> None:
     """Refuse types without a plain form, nesting beyond the limit, and columns of one name. Raises DecodeError."""
     names = schema.names
+    if len(names) > limits.max_columns:
+        raise DecodeError(f"the table has {len(names)} columns; at most {limits.max_columns} are read")
     if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(names).items() if times > 1)
         raise DecodeError(f"the table has two columns {twice[:60]!r}; give each a name of its own")
     for field in schema:
         kind = field.type
@@ -90,7 +93,9 @@ def _check_type(kind: Any, path: str, depth: int) -> None:
     if depth <= 0:
         raise DecodeError(f"column {path[:60]!r} is nested too deeply; send flatter data")
     if types.is_dictionary(kind):
-        _check_type(kind.value_type, path, depth - 1)
+        if not any(known(kind.value_type) for known in _LEAVES):
+            # One index may stand for a list of any length: what a row unfolds to would have to be added up one by one.
+            raise DecodeError(f"column {path[:60]!r} is a dictionary of {str(kind.value_type)[:60]}; send it unfolded")
     elif types.is_struct(kind):
         for field in kind:
             _check_type(field.type, f"{path}.{field.name}", depth - 1)

@@ -37,6 +37,7 @@ from serialization.limits import Limits
 from .fields import Field, is_required
 from .flatten import join
 from .message import Message
+from .weight import Scale
 from .wellknown import READERS
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Plan:
         descriptor: Descriptor = message_class.DESCRIPTOR
         self.name: str = descriptor.full_name
         self._class = message_class
+        self._pool = pool
         known[self.name] = self
 
         def plan_of(of: Descriptor) -> Plan:
@@ -120,6 +122,10 @@ class Plan:
         return any(plan.own_required for plan in (self, *self._below))
 
     @cached_property
+    def _scale(self) -> Scale:
+        return Scale(self._class.DESCRIPTOR, self._pool, {})
+
+    @cached_property
     def _below(self) -> frozenset[Plan]:
         found: set[Plan] = set()
         pending = [field.child for field in self.fields]
@@ -135,8 +141,10 @@ class Plan:
 
         columns: the repeated messages of the outermost message as dicts of columns.
         """
+        body = bytes(body)
+        self._scale.check(body, self.name, limits)
         try:
-            message = self._class.FromString(bytes(body))
+            message = self._class.FromString(body)
         except GoogleDecodeError:
             raise DecodeError(
                 f"the body is not a {self.name} message: it is malformed, cut off or of another type; "

@@ -6,7 +6,7 @@ features under their own names (`label` for `values`, `label_{name}` where a fea
 and `configuration` are not read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -20,7 +20,7 @@ from serialization.plain import to_plain
 from serialization.tables import tabulate
 
 from .frames import frame, frames
-from .record import record_class
+from .record import record_class, record_scale
 from .tensors import Budget, write
 
 _VALUES = "values"
@@ -34,18 +34,25 @@ class RecordIoCodec:
 
     def decode(self, body: memoryview, media: MediaType) -> Payload:
         """An ndarray (rows, values) or a dict of columns; see the module."""
-        of_class = record_class()
+        of_class, scale = record_class(), record_scale()
         budget = Budget(self._limits)
         rows: list[dict[str, object]] = []
         for number, part in enumerate(frames(body), start=1):
-            budget.take(1, 1)
+            budget.take_objects(1)
+            scale.check(part, "aialgs.data.Record", self._limits)
             try:
                 rows.append(_row(of_class.FromString(part), number, budget))
             except (GoogleDecodeError, UnicodeDecodeError):
                 raise DecodeError(f"record {number} of the body is not an aialgs.data.Record message") from None
         if not rows:
             raise DecodeError("the body has no records; send at least one")
-        return Payload(_assemble(rows), media.name)
+        names = dict.fromkeys(name for row in rows for name in row)
+        if len(names) > 1 and len(names) * len(rows) > self._limits.max_objects * 4:
+            raise DecodeError(
+                f"the body has {len(rows)} records with {len(names)} names in all; a table of them would have more than "
+                f"{4 * self._limits.max_objects} cells; send fewer records, or records with the same names"
+            )
+        return Payload(_assemble(rows, names), media.name)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """A record for each row, the outputs in its `label` map by name; outputs without names as `values`."""
@@ -78,8 +85,7 @@ def _label(name: str, features: Mapping[str, object]) -> str:
     return f"label_{name}" if name in features else name
 
 
-def _assemble(rows: Sequence[Mapping[str, object]]) -> object:
-    names = dict.fromkeys(name for row in rows for name in row)
+def _assemble(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> object:
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
     values = columns.get(_VALUES)
     if len(columns) == 1 and isinstance(values, numpy.ndarray):

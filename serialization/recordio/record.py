@@ -10,10 +10,23 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
+from serialization.protobuf.weight import Scale
+
 
 @cache
 def record_class() -> Any:
     """The class of `aialgs.data.Record`, made once."""
+    return GetMessageClass(_pool().FindMessageTypeByName("aialgs.data.Record"))
+
+
+@cache
+def record_scale() -> Scale:
+    """What weighs a record before it is parsed, made once."""
+    return Scale(record_class().DESCRIPTOR, _pool(), {})
+
+
+@cache
+def _pool() -> descriptor_pool.DescriptorPool:
     field: Any = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="record.proto", package="aialgs.data", syntax="proto2")
 
@@ -56,4 +69,4 @@ def record_class() -> Any:
         add(record, name, number, field.TYPE_STRING, field.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    return GetMessageClass(pool.FindMessageTypeByName("aialgs.data.Record"))
+    return pool

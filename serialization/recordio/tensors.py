@@ -25,7 +25,15 @@ class Budget:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._items = limits.max_items
+        self._objects = limits.max_objects
         self._bytes = limits.max_expanded_bytes
+
+    def take_objects(self, count: int) -> None:
+        """Count records, and two for a tensor. Raises DecodeError past the limit."""
+        self._objects -= count
+        if self._objects < 0:
+            most = self._limits.max_objects
+            raise DecodeError(f"the body has more than {most} records and values; send fewer in one request")
 
     def take(self, items: int, width: int) -> None:
         self._items -= items
@@ -38,12 +46,14 @@ class Budget:
 
     def read(self, value: Any, number: int, name: str) -> object:
         """A tensor as an array, bytes as text, a value without either as None."""
+        self.take_objects(2)
         kind = value.WhichOneof("value")
         if kind is None:
             return None
         if kind == "bytes":
+            self.take_objects(len(value.bytes.value) // 4)
+            self.take(len(value.bytes.value), 8)
             texts = [_text(item, value.bytes.content_type) for item in value.bytes.value]
-            self.take(len(texts), 8)
             return texts[0] if len(texts) == 1 else texts
         tensor = getattr(value, kind)
         where = f"record {number}, {name[:60]!r}"

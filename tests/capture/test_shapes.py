@@ -6,6 +6,7 @@ import collections
 import hashlib
 import hmac
 import re
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.writing.column_names import Shapes
+from capture.writing.column_names import MAX_NAMES, Shapes
 
 names = st.lists(st.text(max_size=5), unique=True, max_size=8)
 
@@ -160,3 +161,20 @@ def test_outputs_are_restricted_by_their_names_but_an_unnamed_one_has_none() -> 
     assert shapes.of(("Score", "rank", "other")).hashed == (0,)
     assert shapes.of(("",)).names == ("",)
     assert shapes.of(("0", "1")).names == ("0", "1")
+
+
+def test_names_that_never_come_again_take_bounded_memory() -> None:
+    shapes = Shapes()
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            shapes.read({f"{number}-{name}": 0 for name in range(20_000)})
+        remembered, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert remembered < 16 * 1024 * 1024
+
+
+def test_a_row_has_a_bounded_number_of_names() -> None:
+    with pytest.raises(ValueError, match=f"at most {MAX_NAMES} are captured"):
+        Shapes().read(dict.fromkeys(map(str, range(MAX_NAMES + 1))))

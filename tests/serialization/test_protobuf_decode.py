@@ -324,7 +324,7 @@ def test_nesting_beyond_the_limit_is_refused():
 @pytest.mark.parametrize("columns", [False, True])
 def test_empty_items_cannot_unfold_past_the_limit(body, kind, columns):
     body = body if kind == PROTOBUF else b"\x0a\x88\x27" + bytes(8) * 625
-    with pytest.raises(DecodeError, match="more than 600 values"):
+    with pytest.raises(DecodeError, match=r"more than 600 (fields|values)"):
         Codecs(protobuf=bodies.ranking(), limits=Limits(max_items=600)).decode(body, kind, columns=columns)
 
 
