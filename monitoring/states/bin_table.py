@@ -8,14 +8,22 @@ many edges of its own cell as the fullest cell holds, and each of these is one c
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from monitoring.states.binning import ColumnBinning
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _CELLS = 1 << 14
 _FEW_STEPS = 8
+_SKIPPED = (2, 4)
+"""Edges at either end that a linear grid may leave to its outermost cells, so that an outlier does not widen all others."""
 _SIGN = np.uint64(1 << 63)
 
 
@@ -31,7 +39,10 @@ class BinTable:
         if len(edges) < 2:
             return
         best = _FEW_STEPS + 1
-        for grid in (_LinearGrid(edges), _BitGrid(edges)):
+        grids: list[_LinearGrid | _BitGrid] = [
+            _LinearGrid(edges[skipped:-skipped]) for skipped in _SKIPPED if len(edges) > 4 * skipped
+        ]
+        for grid in (_LinearGrid(edges), *grids, _BitGrid(edges)):
             cells = grid.cells(edges)
             counts = np.bincount(cells, minlength=_CELLS + 1)
             if counts.max() < best:
@@ -51,8 +62,19 @@ class BinTable:
         return codes
 
 
+_TABLES: WeakKeyDictionary[ColumnBinning, BinTable] = WeakKeyDictionary()
+
+
+def table_of(binning: ColumnBinning) -> BinTable:
+    """Returns the table of a column's edges, made once for each binning object."""
+    table = _TABLES.get(binning)
+    if table is None:
+        table = _TABLES[binning] = BinTable(binning.edges)
+    return table
+
+
 class _LinearGrid:
-    """Cells of equal width between the first and the last edge."""
+    """Cells of equal width between the first and the last of the given edges; values outside fall into the outer cells."""
 
     def __init__(self, edges: Floats) -> None:
         # Halved before they are subtracted: the distance of two large edges may exceed the largest float.

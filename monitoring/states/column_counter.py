@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitoring.states.bin_table import BinTable
+from monitoring.states.bin_table import table_of
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.cells import Cells, Numbers, Opaque, Texts
-from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Reason, ValueKind
+from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Examples, Reason, ValueKind
 from monitoring.states.hashing import hash_texts
 from monitoring.states.merging import added, merge_examples, smallest_hashes, smallest_names
 from monitoring.states.text import number_text, short_texts
@@ -52,7 +52,7 @@ class ColumnCounter:
         bins = binning.fine
         self.state = ColumnState(fine=np.zeros(bins + 1, np.int64), sums=np.zeros(bins))
         self.known = False
-        self._table = BinTable(binning.edges)
+        self._table = table_of(binning)
         self._coarse_of_fine = binning.coarse_of_fine
         self._domain = pa.array(binning.domain, pa.string())
         self._dictionary: _Dictionary | None = None
@@ -79,7 +79,7 @@ class ColumnCounter:
         self.state.missing -= count
         self.state.rescued += count
         self.state.kinds[kind] += count
-        self._examples(Reason.TYPE, row_set, rows)
+        self._keep(Reason.TYPE, row_set.examples(rows))
 
     def _add_numbers(self, cells: Numbers, rows: RowSet, binned: bool) -> Coded:
         state, centre = self.state, self.binning.centre
@@ -242,10 +242,9 @@ class ColumnCounter:
         return Coded(np.full(rows, self._coarse_of_fine[-1]), fine)
 
     def _examples_where(self, reason: Reason, rows: RowSet, mask: Mask | None) -> None:
-        self._examples(reason, rows, rows.front_of(mask))
+        self._keep(reason, rows.examples_where(mask))
 
-    def _examples(self, reason: Reason, rows: RowSet, indices: Codes) -> None:
-        entries = rows.examples(indices)
+    def _keep(self, reason: Reason, entries: Examples) -> None:
         if entries:
             self.state.examples = merge_examples(self.state.examples, {reason: entries})
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_MANY = 4096
+_NEAR = 128
+"""Rows of the front that are looked through one by one for examples."""
 
 
 class RowSet:
@@ -47,16 +48,17 @@ class RowSet:
         order = np.argsort(hashes.take(self._group.take(found)), kind="stable")
         return found[order]
 
-    def front_of(self, mask: Mask | None) -> Indices:
-        """Returns rows of the set for which the mask is true, enough of them to choose examples from."""
+    def examples_where(self, mask: Mask | None) -> Examples:
+        """Returns the events with the smallest hashes among the rows for which the mask is true (all rows for None)."""
         if self._events.ids is None:
-            return np.zeros(0, np.int64)
-        if mask is None:
-            return self.front
-        found = self.front[mask.take(self.front)]
-        if len(np.unique(self._group.take(found))) >= EXAMPLES or len(self.front) == len(self):
-            return found
-        return np.flatnonzero(mask)
+            return ()
+        found = self.front if mask is None else self.front[mask.take(self.front)]
+        groups = list(dict.fromkeys(self._group.take(found[:_NEAR]).tolist()))
+        if len(groups) >= EXAMPLES:
+            return self._named(groups[:EXAMPLES])
+        if mask is None or len(self.front) == len(self):
+            return self.examples(found)
+        return self.examples(np.flatnonzero(mask))
 
     def examples(self, rows: Indices) -> Examples:
         """Returns the events of these rows with the smallest hashes, at most EXAMPLES of them."""
@@ -67,9 +69,14 @@ class RowSet:
         hashes = self._events.hashes.take(groups)
         if len(groups) > EXAMPLES:
             groups = groups[np.argpartition(hashes, EXAMPLES - 1)[:EXAMPLES]]
-        named = ids.take(groups).to_pylist()
-        kept = {(int(self._events.hashes[group]), name) for group, name in zip(groups, named, strict=True) if name}
-        return tuple(sorted(kept))
+        return self._named(groups.tolist())
+
+    def _named(self, groups: list[int]) -> Examples:
+        ids = self._events.ids
+        if ids is None:
+            return ()
+        named = {(int(self._events.hashes[group]), ids[group].as_py()) for group in groups}
+        return tuple(sorted(entry for entry in named if entry[1]))
 
     def sampled(self) -> tuple[Indices, EventSample]:
         """Returns the rows of the set that stand for the sampled events, and the sample without bins."""
