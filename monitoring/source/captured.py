@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
+@lru_cache(maxsize=16)
+def _dataset(uri: str) -> Dataset:
+    """Returns the data set of a URI, the same for all its objects: a client of S3 takes long to make."""
+    return Dataset(uri)
+
+
 class CapturedPart(msgspec.Struct, frozen=True, tag="captured"):
     """One captured object. `uri` is the data set's."""
 
@@ -43,7 +50,7 @@ class CapturedPart(msgspec.Struct, frozen=True, tag="captured"):
         if key is None:
             raise UnreadablePart(f"{self.key} is not the key of a captured object")
         try:
-            return _OpenObject(Dataset(self.uri).open(key))
+            return _OpenObject(_dataset(self.uri).open(key))
         except (ReadError, SinkError, pa.ArrowException, ValueError) as error:
             raise UnreadablePart(f"cannot read {self.key}: {error}") from error
 

@@ -8,14 +8,8 @@ many edges of its own cell as the fullest cell holds, and each of these is one c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
-
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from monitoring.states.binning import ColumnBinning
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -60,17 +54,6 @@ class BinTable:
         for _ in range(self.steps):
             codes += values > self._padded.take(codes)
         return codes
-
-
-_TABLES: WeakKeyDictionary[ColumnBinning, BinTable] = WeakKeyDictionary()
-
-
-def table_of(binning: ColumnBinning) -> BinTable:
-    """Returns the table of a column's edges, made once for each binning object."""
-    table = _TABLES.get(binning)
-    if table is None:
-        table = _TABLES[binning] = BinTable(binning.edges)
-    return table
 
 
 class _LinearGrid:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitoring.states.bin_table import table_of
+from monitoring.states.bin_table import BinTable
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.cells import Cells, Numbers, Opaque, Texts
 from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Examples, Reason, ValueKind
@@ -36,6 +37,17 @@ def unbinned(name: str) -> ColumnBinning:
     return ColumnBinning(name, ColumnKind.UNKNOWN, _NO_EDGES, (), np.zeros(1, np.int64), 0.0, np.nan, np.nan)
 
 
+_PREPARED: WeakKeyDictionary[ColumnBinning, tuple[BinTable, pa.Array]] = WeakKeyDictionary()
+
+
+def _prepared(binning: ColumnBinning) -> tuple[BinTable, pa.Array]:
+    """Returns the table of a column's edges and its domain, made once for each binning object."""
+    found = _PREPARED.get(binning)
+    if found is None:
+        found = _PREPARED[binning] = (BinTable(binning.edges), pa.array(binning.domain, pa.string()))
+    return found
+
+
 @dataclass(slots=True)
 class Coded:
     """The bins of the rows of one batch: the fine counts, and the coarse bin of each row."""
@@ -52,9 +64,8 @@ class ColumnCounter:
         bins = binning.fine
         self.state = ColumnState(fine=np.zeros(bins + 1, np.int64), sums=np.zeros(bins))
         self.known = False
-        self._table = table_of(binning)
+        self._table, self._domain = _prepared(binning)
         self._coarse_of_fine = binning.coarse_of_fine
-        self._domain = pa.array(binning.domain, pa.string())
         self._dictionary: _Dictionary | None = None
 
     def add(self, cells: Cells, rows: RowSet, type_name: str) -> Coded:
@@ -84,7 +95,7 @@ class ColumnCounter:
     def _add_numbers(self, cells: Numbers, rows: RowSet, binned: bool) -> Coded:
         state, centre = self.state, self.binning.centre
         values, missing, absent = cells.values, cells.nulls, 0
-        if cells.kind is None:
+        if cells.kind is None and not np.isfinite(_sum(values)):
             nans = np.isnan(values)
             if missing is not None:
                 nans &= ~missing
@@ -278,6 +289,12 @@ class _Dictionary:
                 for a, b in zip(ours, theirs, strict=True)
             )
         )
+
+
+def _sum(values: npt.NDArray[np.float64]) -> float:
+    """Returns the sum: it is finite only where no value is NaN or infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.add.reduce(values))
 
 
 def _as_texts(cells: Numbers) -> Texts:

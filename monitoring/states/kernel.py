@@ -170,6 +170,7 @@ class _SliceCounter:
         self._count_stores(batch, events.firsts)
         counts: dict[str, dict[str, npt.NDArray[np.float64]]] = {name: {} for name in groupings}
         chosen, sample = firsts.sampled()
+        chosen_rows = events.firsts.take(chosen)
         rescued = rescued_cells(column_of(batch, layout.rescued))
         for index, name in enumerate(batch.schema.names):
             if not layout.is_feature(name):
@@ -188,7 +189,7 @@ class _SliceCounter:
             totals = np.bincount(binning.coarse_of_fine, coded.fine_counts, binning.coarse)
             for table, groups in rows.groups.items():
                 counts[table][name] = groups.counts(coded.coarse, binning.coarse, totals)
-            positions = chosen if rows is firsts else events.firsts[chosen]
+            positions = chosen if rows is firsts else chosen_rows
             sample.bins[name] = coded.coarse.take(positions).astype(np.uint8)
         self._add_absent(batch, every, firsts, counts, sample, rescued)
         self._add_tables(groupings, every, firsts, counts)

@@ -65,6 +65,9 @@ class RowSet:
         ids = self._events.ids
         if ids is None or not len(rows):
             return ()
+        if len(rows) <= _NEAR:
+            few = set(self._group.take(rows).tolist())
+            return self._named(sorted(few, key=self._events.hashes.__getitem__)[:EXAMPLES])
         groups = np.unique(self._group.take(rows))
         hashes = self._events.hashes.take(groups)
         if len(groups) > EXAMPLES:

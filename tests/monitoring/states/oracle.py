@@ -85,7 +85,7 @@ def clipped_sums(rows: list[Row], binning: ColumnBinning) -> list[float]:
     """Returns the sums of values by fine bin, clipped to the outer edges."""
     sums = [0.0] * binning.fine
     for row in counted(rows, binning):
-        value = row.cells.get(binning.name)
+        value: Any = row.cells.get(binning.name)
         index = fine_bin(value, binning)
         if index < binning.fine and len(binning.edges):
             sums[index] += float(np.clip(float(value or 0.0), binning.edges[0], binning.edges[-1]))
