@@ -16,8 +16,8 @@ Codes = npt.NDArray[np.int64]
 
 _CELLS = 1 << 14
 _FEW_STEPS = 8
-_SKIPPED = (2, 4)
-"""Edges at either end that a linear grid may leave to its outermost cells, so that an outlier does not widen all others."""
+_SKIPPED = (0, 2, 12)
+"""Edges at either end that a table may leave to a binary search, so that outliers do not widen the cells of all values."""
 _SIGN = np.uint64(1 << 63)
 
 
@@ -26,23 +26,22 @@ class BinTable:
 
     def __init__(self, edges: Floats) -> None:
         self._edges = edges
-        self._padded = np.append(edges, np.inf)
-        self._grid: _LinearGrid | _BitGrid | None = None
-        self._base = np.zeros(0, np.int64)
         self.steps = 0
-        if len(edges) < 2:
-            return
+        self._grid: _LinearGrid | _BitGrid | None = None
+        self._skipped = 0
         best = _FEW_STEPS + 1
-        grids: list[_LinearGrid | _BitGrid] = [
-            _LinearGrid(edges[skipped:-skipped]) for skipped in _SKIPPED if len(edges) > 4 * skipped
-        ]
-        for grid in (_LinearGrid(edges), *grids, _BitGrid(edges)):
-            cells = grid.cells(edges)
-            counts = np.bincount(cells, minlength=_CELLS + 1)
-            if counts.max() < best:
-                best = int(counts.max())
-                self._grid, self.steps = grid, best
-                self._base = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
+        for skipped in _SKIPPED:
+            inner = edges[skipped : len(edges) - skipped]
+            if len(inner) < 2 or (skipped and len(edges) < 8 * skipped):
+                continue
+            for grid in (_LinearGrid(inner), _BitGrid(inner)):
+                counts = np.bincount(grid.cells(inner), minlength=_CELLS + 1)
+                if counts.max() < best:
+                    best = int(counts.max())
+                    self._grid, self.steps, self._skipped = grid, best, skipped
+                    self._base = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
+        self._inner = edges[self._skipped : len(edges) - self._skipped]
+        self._padded = np.append(self._inner, np.inf)
 
     def codes(self, values: Floats) -> Codes:
         """Returns the bin of each value. Infinities fall into the outer bins; a NaN gets an undefined bin."""
@@ -53,6 +52,11 @@ class BinTable:
         codes: Codes = self._base.take(self._grid.cells(values))
         for _ in range(self.steps):
             codes += values > self._padded.take(codes)
+        if self._skipped:
+            codes += self._skipped
+            outside = np.flatnonzero((values <= self._inner[0]) | (values > self._inner[-1]))
+            if len(outside):
+                codes[outside] = np.searchsorted(self._edges, values.take(outside), "left")
         return codes
 
 
