@@ -30,12 +30,13 @@ def unpack(folder: Path) -> Path:
 @contextmanager
 def running(command: list[str], address: str, folder: Path) -> Iterator[None]:
     """Starts a program, waits until it is ready at `address`, and stops it."""
-    with (folder / f"{Path(command[0]).name}.log").open("wb") as log:
+    written = folder / f"{Path(command[0]).name}.log"
+    with written.open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + LIMIT
         while True:
-            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+            assert process.poll() is None, f"{command[0]} ended:\n{written.read_text()[-1000:]}"
             try:
                 urllib.request.urlopen(f"{address}/-/ready", timeout=5).close()
                 break
@@ -46,3 +47,22 @@ def running(command: list[str], address: str, folder: Path) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def templates_of_alertmanager(programs: Path) -> Iterator[None]:
+    """Links the templates to where Debian's Alertmanager looks for them, which is compiled in; takes the link away again."""
+    place = Path("/usr/share/prometheus")
+    if (place / "alertmanager").exists():
+        yield
+        return
+    made = not place.exists()
+    place.mkdir(exist_ok=True)
+    link = place / "alertmanager"
+    link.symlink_to(programs.parents[1] / "usr/share/prometheus/alertmanager")
+    try:
+        yield
+    finally:
+        link.unlink()
+        if made:
+            place.rmdir()

@@ -21,7 +21,7 @@ from monitoring.publish.samples import of_run
 from tests.monitoring.alarms.examples import cause
 from tests.monitoring.alarms.results import column, result
 from tests.s3_server import free_ports
-from tests.system.debian_programs import LIMIT, running, unpack
+from tests.system.debian_programs import LIMIT, running, templates_of_alertmanager, unpack
 
 RULES = Path(__file__).resolve().parents[2] / "deploy/prometheus/endpoint-monitor.rules.yml"
 SUBJECT = 'endpoint="flights", variant="AllTraffic", monitor="hourly"'
@@ -147,6 +147,7 @@ def test_a_push_is_scraped_replaced_and_its_alert_reaches_alertmanager(programs:
         ),
     ]  # fmt: skip
     with (
+        templates_of_alertmanager(programs),
         running(commands[0][0], commands[0][1], tmp_path),
         running(commands[1][0], commands[1][1], tmp_path),
         running(commands[2][0], commands[2][1], tmp_path),
