@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from monitoring.baseline.baseline import Baseline
+from monitoring.baseline.baseline import STATES_FILE, Baseline
 from monitoring.baseline.monitor_overrides import with_settings
 from monitoring.baseline.registry import CONSTRAINTS, STATISTICS, find_baseline, is_registered
 from monitoring.engines.window import count_groups, count_window
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from monitoring.engines.counting import Engine
     from monitoring.source.part import PartGroup, RowSource
 
+VERSION = "{version}"
+"""In `baseline`: the version of the model that the baseline belongs to."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -60,11 +62,14 @@ class Monitor:
         **given: Any,
     ) -> None:
         base = {} if settings is None else msgspec.structs.asdict(settings)
+        if isinstance(baseline, str):
+            base["baseline"] = baseline
         self.settings = load_settings(None, base | given)
         self.baseline = baseline if isinstance(baseline, Baseline) else open_baseline(baseline)
         self.constraints = with_settings(self.baseline.constraints, self.settings)
         self._engine = engine or _engine(self.settings)
         self._now = now
+        self._versions: dict[str, Monitor] = {}
 
     @classmethod
     def from_file(cls, path: str | Path, **given: Any) -> Monitor:
@@ -95,6 +100,15 @@ class Monitor:
         window = self.window(source, start, end)
         profile = self.profile(source, window, progress)
         return self.judge(source, window or spanned(profile), profile, model_version=model_version)
+
+    def for_version(self, version: str) -> Monitor:
+        """Returns the monitor of a model version: this one, but where `baseline` names a place for each `{version}`."""
+        if VERSION not in self.settings.baseline or not version:
+            return self
+        if version not in self._versions:
+            uri = self.settings.baseline.replace(VERSION, version)
+            self._versions[version] = Monitor(Baseline.load(uri), self.settings, engine=self._engine, now=self._now)
+        return self._versions[version]
 
     def open(self, data: Any = None, endpoint: str | None = None, variant: str | None = None) -> RowSource:
         """Returns the source of `data`, or of what the settings call `captured`."""
@@ -189,9 +203,26 @@ def open_baseline(given: Any) -> Baseline:
         text = str(given)
         if is_registered(text):
             return _registered(text)
+        if VERSION in text:
+            return Baseline.load(text.replace(VERSION, newest_version(text)))
         if not is_file(text) and not text.endswith((".parquet", ".csv")):
             return Baseline.load(text)
     return Baseline.from_training(given)
+
+
+def newest_version(template: str) -> str:
+    """Returns the last version, by name, that has a baseline. Raises UsageError where there is none."""
+    head, _, tail = template.partition(VERSION)
+    parent, _, start = head.rpartition("/")
+    marker = f"{tail}/{STATES_FILE}"
+    found = [
+        entry.key[len(start) : -len(marker)]
+        for entry in open_storage(parent or "/").list(start)
+        if entry.key.endswith(marker)
+    ]
+    if not found:
+        raise UsageError(f"there is no baseline of any version at {template}: make one with `monitoring baseline`")
+    return max(found)
 
 
 def _registered(uri: str) -> Baseline:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from monitoring.result import RunResult
     from monitoring.run_report import Report
     from monitoring.source.part import RowSource
+    from monitoring.states.profile import Profile
     from monitoring.storage import Storage
     from monitoring.window import Window
 
@@ -32,12 +33,12 @@ HORIZON = dt.timedelta(days=14)
 class Consequences(Protocol):
     """What follows a judged window: metrics, alarms, retraining. Called again for a window that a crash interrupted."""
 
-    def after(self, result: RunResult, page: str) -> None:
-        """Acts on one result. `page` is the URI of its report."""
+    def after(self, result: RunResult, page: str, *, alone: bool = True) -> None:
+        """Acts on one result. `page` is the URI of its report; `alone` says that the window has one model version only."""
 
 
 class _Nothing:
-    def after(self, result: RunResult, page: str) -> None:
+    def after(self, result: RunResult, page: str, *, alone: bool = True) -> None:
         """Does nothing."""
 
 
@@ -52,7 +53,8 @@ class Judgement:
 class CatchUp:
     """Judges what is ready, once each time `run` is called.
 
-    `patience` is how long a window may stay unproved, `horizon` how far back the search goes. `stopped` is asked before each
+    `patience` is how long a window may stay unproved, `horizon` how far back the search goes. An hour without data that lies
+    further back is not judged, whatever `start` says. `stopped` is asked before each
     window.
     """
 
@@ -99,19 +101,20 @@ class CatchUp:
         self, source: RowSource, endpoint: str, variant: str, start: dt.datetime | None
     ) -> Iterator[Window]:
         now = self._now()
-        first = start
-        if first is None:
-            span = source.span() if isinstance(source, CapturedSource) else None
-            if span is None:
-                return
-            first = max(span.start, now - self._horizon)
+        span = source.span() if isinstance(source, CapturedSource) else None
+        if span is None and start is None:
+            return
+        earliest = now - self._horizon
+        first = start or max(span.start if span is not None else earliest, earliest)
+        last = earliest if span is None else span.end
         done = {
             entry.key.removesuffix(RESULT)
             for entry in self._storage.list(f"runs/{endpoint}/{variant}/")
             if entry.key.endswith(f"/{RESULT}")
         }
         for window in windows(first, now, self._schedule):
-            if prefix(endpoint, variant, window) not in done:
+            silent_long_ago = window.start >= last and window.end <= earliest
+            if prefix(endpoint, variant, window) not in done and not silent_long_ago:
                 yield window
 
     def _judge(self, source: RowSource, endpoint: str, variant: str, window: Window) -> Judgement | None:
@@ -122,17 +125,45 @@ class CatchUp:
         if not self._claims.take(place):
             return None
         try:
-            profile = self._monitor.profile(source, window)
-            report = self._monitor.judge(source, window, profile)
-            page = write_pages(self._storage, report.result, self._monitor.baseline, profile, place)[PAGE]
-            self._consequences.after(report.result, page)
-            write_result(self._storage, report.result, place)
+            return self._judge_versions(source, window, place)
         except BaseException:
             self._claims.release(place)
             raise
+
+    def _judge_versions(self, source: RowSource, window: Window, place: str) -> Judgement:
+        """Judges the rows of each model version apart, against the version's own baseline. Returns the largest one's.
+
+        Its files lie below `place`, those of other versions below `place` and their name. The largest one's `result.json` is
+        written last.
+        """
+        profile = self._monitor.profile(source, window)
+        events = _events_by_version(profile) or {"": 0}
+        versions = sorted(events, key=lambda version: (-events[version], version))
+        judged = [self._judge_version(source, window, place, version, versions) for version in reversed(versions)]
+        return judged[-1]
+
+    def _judge_version(
+        self, source: RowSource, window: Window, place: str, version: str, versions: list[str]
+    ) -> Judgement:
+        alone = len(versions) == 1
+        monitor = self._monitor.for_version(version)
+        profile = monitor.profile(source, window)
+        report = monitor.judge(source, window, profile, model_version=None if alone else version)
+        below = place if version == versions[0] else f"{place}version-{version}/"
+        page = write_pages(self._storage, report.result, monitor.baseline, profile, below)[PAGE]
+        self._consequences.after(report.result, page, alone=alone)
+        write_result(self._storage, report.result, below)
         return Judgement(report, page)
 
     def _is_ready(self, source: RowSource, window: Window) -> bool:
         if window.end + self._patience <= self._now():
             return True
         return bool(source.completeness(window).proved)
+
+
+def _events_by_version(profile: Profile) -> dict[str, int]:
+    """Returns the events of each model version of a profile."""
+    events: dict[str, int] = {}
+    for key, state in profile.slices.items():
+        events[key.model_version] = events.get(key.model_version, 0) + state.events
+    return events

@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, fail=False):
         self.windows, self.fail = [], fail
 
-    def after(self, result, page):
+    def after(self, result, page, *, alone=True):
         self.windows.append(result.start)
         if self.fail:
             raise RuntimeError("the process dies here")
