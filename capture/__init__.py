@@ -6,12 +6,18 @@ process, makes Parquet of what is committed and uploads it. `docs/capture.md` ha
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from capture.buffer import CaptureBuffer, Prepared
 from capture.config import CaptureConfig
 from capture.errors import CaptureError, ConfigError, SpoolError
 from capture.event_id import new_event_id
 from capture.record import Features, Lookup
 
+if TYPE_CHECKING:
+    from capture.reading.table import read
+
+__version__ = "0.1.0"
 __all__ = [
     "CaptureBuffer",
     "CaptureConfig",
@@ -22,4 +28,14 @@ __all__ = [
     "Prepared",
     "SpoolError",
     "new_event_id",
+    "read",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `read` when it is asked for: it brings pyarrow, which a process that only captures does not need."""
+    if name == "read":
+        from capture.reading.table import read
+
+        return read
+    raise AttributeError(f"module 'capture' has no attribute {name!r}")

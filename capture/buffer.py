@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 import weakref
 from hashlib import blake2b
 from time import perf_counter_ns
@@ -134,6 +135,8 @@ class CaptureBuffer:
                 if event_id is None:
                     event = event_id_bytes(now)
                 else:
+                    if type(event_id) is not str:
+                        event_id = _id_text(event_id)
                     event, now = event_id, event_time_of(event_id) or now
                 if self._threshold < 2**64 and not self._chosen(inference_id, event):
                     lane.counters.sampled_out()
@@ -179,6 +182,8 @@ class CaptureBuffer:
         begun = perf_counter_ns()
         now = 0
         try:
+            if type(event_id) is not str:
+                event_id = _id_text(event_id)
             now = event_time_of(event_id) or self._clock() // 1000
             if self._lanes.closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
                 return Prepared(False, event_id, now, inference_id, None, None)
@@ -209,7 +214,7 @@ class CaptureBuffer:
 
     def _chosen(self, inference_id: str | None, event: str | bytes) -> bool:
         """Whether sampling keeps an event: by the first 8 bytes of BLAKE2b of its inference id, else its event id."""
-        text = inference_id or (event if isinstance(event, str) else event_id_text(event))
+        text = str(inference_id) if inference_id else (event if isinstance(event, str) else event_id_text(event))
         return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") < self._threshold
 
     def _refuse(self, lane: Lane, error: Exception) -> None:
@@ -221,6 +226,13 @@ class CaptureBuffer:
             reason = INTERNAL
         lane.counters.refused(reason)
         self._complaints.say(REFUSALS[reason], _detail(error))
+
+
+def _id_text(given: object) -> str:
+    """The text of an id that is a number or a UUID. Raises Refused for anything else."""
+    if isinstance(given, str | int | uuid.UUID):
+        return str(given)
+    raise Refused(UNENCODABLE, f"an event id of type {type(given).__name__}: give text, as new_event_id() does")
 
 
 def _detail(error: Exception) -> str:

@@ -59,7 +59,10 @@ class ObjectEntry(msgspec.Struct, frozen=True):
 
 
 class Ledger(msgspec.Struct):
-    """`as_of` and `complete_until` are microseconds since 1970 UTC; `objects` is by key below the destination."""
+    """One day of one spool. Times are microseconds since 1970 UTC; `objects` is by key below the destination.
+
+    `next_by` is when the next ledger is written at the latest, as long as the instance is alive; None: unknown.
+    """
 
     spool: str
     endpoint_name: str
@@ -70,6 +73,7 @@ class Ledger(msgspec.Struct):
     objects: dict[str, ObjectEntry]
     writers: dict[str, WriterEntry]
     version: int = LEDGER_VERSION
+    next_by: int | None = None
 
 
 def encode(ledger: Ledger) -> bytes:

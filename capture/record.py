@@ -83,6 +83,20 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.endpoint_name!r} and {self.variant_name!r} cannot be parts of a key")
 
 
+def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names, the second of a name as `{name}.1`, the third as `{name}.2`."""
+    if len(set(names)) == len(names):
+        return names
+    found: dict[str, None] = {}
+    for name in names:
+        free, count = name, 0
+        while free in found or (count and free in names):
+            count += 1
+            free = f"{name}.{count}"
+        found[free] = None
+    return tuple(found)
+
+
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Returns whether a feature's name is one of the names and globs of `CAPTURE_EXCLUDE` or `CAPTURE_HASH`.
 

@@ -113,6 +113,8 @@ def _summary_json(found: Summary) -> dict[str, Any]:
         "first_event_time": found.first,
         "last_event_time": found.last,
         "complete": judged.complete if judged else None,
+        "complete_until": found.alive_until,
+        "unreadable": [one.why for one in found.unreadable],
         "share": judged.share if judged else None,
         "gaps": [_gap_json(gap) for gap in judged.gaps] if judged else [],
         "instances": [
@@ -121,6 +123,7 @@ def _summary_json(found: Summary) -> dict[str, Any]:
                 "last_heard_of": dataset.to_datetime(instance.as_of),
                 "complete_until": dataset.to_datetime(instance.complete_until),
                 "closed": instance.closed,
+                "alive": instance.alive,
             }
             for instance in (judged.instances if judged else ())
         ],

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from capture import dataset
 from capture.encoding.json_text import json_text
+from capture.reading.completeness import GapKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,9 +41,9 @@ def print_summary(found: Summary) -> None:
     if judged is None:
         facts.add_row("complete", "unknown: nothing is there")
     else:
-        facts.add_row("complete", Text("yes", "green") if judged.complete else Text(_incomplete(found), "red"))
+        facts.add_row("complete", _completeness(found))
         for instance in judged.instances if not judged.complete else ():
-            state = "stopped" if instance.closed else "last heard of"
+            state = "stopped" if instance.closed else "alive, last heard of" if instance.alive else "last heard of"
             facts.add_row(f"instance {instance.spool}", f"{state} at {_time(dataset.to_datetime(instance.as_of))} UTC")
     console.print(facts)
     for gap in judged.gaps if judged else ():
@@ -131,6 +132,17 @@ def _cell(value: Any, longest: int = _LONGEST) -> Text:
     else:
         text = value if isinstance(value, str) else json_text(value)
     return Text(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def _completeness(found: Summary) -> Text:
+    """Whether the window is complete; what only is not over yet is no alarm."""
+    judged, until = found.completeness, found.alive_until
+    if judged is not None and judged.complete:
+        return Text("yes" if until is None else f"until {_time(until)} UTC, and the endpoint is alive", "green")
+    if judged is not None and {gap.kind for gap in judged.gaps} == {GapKind.PENDING}:
+        reached = min(instance.complete_until for instance in judged.instances if instance.alive)
+        return Text(f"until {_time(dataset.to_datetime(reached))} UTC, and the endpoint is alive", "yellow")
+    return Text(_incomplete(found), "red")
 
 
 def _incomplete(found: Summary) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from capture.config import CaptureConfig
 from capture.errors import SpoolError
+from capture.journal.location import spools_of_this_user
 from capture.shipping.stats import Stats, read_stats
 
 if TYPE_CHECKING:
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--spool", help="spool directory (default: CAPTURE_SPOOL_DIR, else the one chosen)")
+    parser.add_argument("--config", metavar="FILE", help="capture.toml with the settings that the environment lacks")
     parser.add_argument("--json", action="store_true", help="for a program")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the counters; raises SpoolError where there is no spool."""
-    directory = Path(args.spool) if args.spool else CaptureConfig.from_env().spool().directory
+    if args.config and not Path(args.config).is_file():
+        raise SpoolError(f"there is no file {args.config}")
+    file = Path(args.config) if args.config else None
+    directory = Path(args.spool) if args.spool else CaptureConfig.from_env(toml=file).spool().directory
     if not directory.is_dir():
-        raise SpoolError(f"there is no spool at {directory}: set CAPTURE_SPOOL_DIR, or give --spool DIRECTORY")
+        there = ", ".join(map(str, spools_of_this_user())) or "there is none"
+        raise SpoolError(
+            f"there is no spool at {directory}: set CAPTURE_SPOOL_DIR, or give --spool DIRECTORY or --config capture.toml "
+            f"(spools that were chosen on this machine: {there})"
+        )
     stats = read_stats(directory)
     if args.json:
         print(msgspec.json.encode(stats).decode())

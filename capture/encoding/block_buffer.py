@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from capture.encoding.arrow_cells import pieces_of_arrow
 from capture.encoding.cells import Piece, Pieces, pieces_of_cells, pieces_of_numpy
-from capture.record import Batch, Block, Columns, Matrix, Ragged, Rows
+from capture.record import Batch, Block, Columns, Matrix, Ragged, Rows, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -122,7 +122,7 @@ class Gathering:
     def _group(self, key: Hashable, names: tuple[str, ...]) -> _Group:
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group(_distinct(names))
+            group = self._groups[key] = _Group(distinct(names))
             self.names.update(group.names)
             self._order.update(dict.fromkeys(group.names))
         return group
@@ -131,20 +131,6 @@ class Gathering:
         group.starts.append(slot)
         group.counts.append(rows)
         self.cells += rows * len(group.names)
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, the second of a name as `{name}.1`, the third as `{name}.2`: a table may have a name twice."""
-    if len(set(names)) == len(names):
-        return names
-    found: dict[str, None] = {}
-    for name in names:
-        free, count = name, 0
-        while free in found or (count and free in names):
-            count += 1
-            free = f"{name}.{count}"
-        found[free] = None
-    return tuple(found)
 
 
 def _columns(batch: pa.RecordBatch) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NAT = -(2**63)
 Row = tuple[tuple[str, ...], tuple[Any, ...]]
 
 
@@ -34,14 +36,45 @@ def unfold(block: Block) -> Iterator[Row]:
 def cells(column: Any) -> list[Any]:
     """A column, or a matrix, as Python values."""
     if isinstance(column, pa.Array | pa.ChunkedArray):
-        return list(column.to_pylist())
+        return _arrow_cells(column)
     if not isinstance(column, np.ndarray):
         return list(column)
-    if column.dtype.kind == "M" and np.datetime_data(column.dtype)[0] == "ns":
-        column = column.astype("M8[us]")
-    if column.dtype.kind == "m":
-        column = column.astype("m8[us]")
-    return list(column.tolist())
+    return _times(column) if column.dtype.kind in "mM" else list(column.tolist())
+
+
+def _times(column: np.ndarray[Any, Any]) -> list[Any]:
+    """Times as Python's; as NumPy's text where Python's are too coarse or do not reach so far."""
+    unit = np.datetime_data(column.dtype)[0]
+    if unit in ("generic", "Y", "M") and column.dtype.kind == "m":
+        return [None if np.isnat(value) else str(value) for value in column]
+    coarse = column
+    if column.dtype.kind == "m" or unit in ("ns", "ps", "fs", "as"):
+        coarse = column.astype(f"{column.dtype.kind}8[us]")
+    exact = ((coarse.astype(column.dtype) == column) | np.isnat(column)).tolist()
+    return [
+        value if fits and type(value) is not int else str(original)
+        for value, fits, original in zip(coarse.tolist(), exact, column, strict=True)
+    ]
+
+
+def _arrow_cells(column: Any) -> list[Any]:
+    kind = column.type
+    zoned = pa.types.is_timestamp(kind) and kind.tz is not None
+    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_date64(kind):
+        unit, letter = getattr(kind, "unit", "ms"), "m" if pa.types.is_duration(kind) else "M"
+        ticks = np.asarray(column.cast(pa.int64()).fill_null(_NAT), np.int64)
+        values = _times(ticks.view(f"{letter}8[{unit}]"))
+        return [_in_utc(value) for value in values] if zoned else values
+    if pa.types.is_time(kind) and kind.unit == "ns":
+        ticks = column.cast(pa.int64()).to_pylist()
+        return [None if tick is None else str(np.datetime64(tick, "ns"))[11:] for tick in ticks]
+    return list(column.to_pylist())
+
+
+def _in_utc(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"{value}Z"
+    return value if value is None else value.replace(tzinfo=dt.UTC)
 
 
 def items_of(event: Event) -> Block:
@@ -59,4 +92,4 @@ def by_output(predictions: Block) -> dict[str, list[Any]]:
 
 
 def _listed(column: Any) -> Any:
-    return column.to_pylist() if isinstance(column, pa.Array) else column
+    return cells(column) if isinstance(column, pa.Array) else column

@@ -27,6 +27,7 @@ from capture import dataset
 from capture.encoding.block_rows import by_output, items_of, unfold
 from capture.encoding.json_text import json_text, plain
 from capture.encoding.table import Counts
+from capture.record import distinct
 
 if TYPE_CHECKING:
     from capture.record import Event, Header
@@ -162,11 +163,19 @@ class _Names:
     def columns(self, names: tuple[str, ...]) -> tuple[str, ...]:
         found = self._known.get(names)
         if found is None:
-            found = tuple(map(self._column_of, names))
-            self.renamed.update((name, None) for name, column in zip(names, found, strict=True) if name != column)
+            own = distinct(names)
+            found = tuple(self._free_column(name, own) for name in own)
+            self.renamed.update((name, None) for name, column in zip(own, found, strict=True) if name != column)
             if len(self._known) < 10_000:
                 self._known[names] = found
         return found
+
+    def _free_column(self, name: str, names: tuple[str, ...]) -> str:
+        """The column of a name. One that is renamed gives way to a feature that is called so."""
+        column = self._column_of(name)
+        while self._column_of is dataset.feature_column and column != name and column in names:
+            column = f"feature_{column}"
+        return column
 
 
 def _escaped(text: bytes) -> bytes:

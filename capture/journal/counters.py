@@ -33,8 +33,8 @@ NOBODYS_LANE = MOST_LANES - 1
 PAGE = 4096
 _WORDS = PAGE // 8
 
-TOO_LARGE, UNENCODABLE, SPOOL_FULL, SPOOL_UNAVAILABLE, BUSY, INTERNAL = range(6)
-REFUSALS = ("too_large", "unencodable", "spool_full", "spool_unavailable", "busy", "internal")
+TOO_LARGE, UNENCODABLE, SPOOL_FULL, SPOOL_UNAVAILABLE, BUSY, INTERNAL, CLOSED = range(7)
+REFUSALS = ("too_large", "unencodable", "spool_full", "spool_unavailable", "busy", "internal", "closed")
 """Why `append` refuses a record, in the order of the counters."""
 
 _KEPT, _SAMPLED_OUT, _ROWS, _BYTES, _MISMATCHES, _SETTLED, _COUNT, _SUM, _MAX = range(9)
@@ -88,7 +88,13 @@ class Lane:
     def used(self) -> bool:
         """Whether anything was ever counted."""
         words = self._words
-        return bool(words[_COUNT] or words[_KEPT] or words[_REFUSED + SPOOL_UNAVAILABLE] or words[_REFUSED + BUSY])
+        return bool(
+            words[_COUNT]
+            or words[_KEPT]
+            or words[_REFUSED + SPOOL_UNAVAILABLE]
+            or words[_REFUSED + BUSY]
+            or words[_REFUSED + CLOSED]
+        )
 
     @property
     def records(self) -> int:

@@ -43,6 +43,12 @@ def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -
     return SpoolPlace(directory, max(max_bytes, _LEAST_LIMIT))
 
 
+def spools_of_this_user() -> list[Path]:
+    """Returns the spools that were chosen for this user on this machine, ascending."""
+    bases = {_SHARED_MEMORY, Path(tempfile.gettempdir())}
+    return sorted(path for base in bases for path in base.glob(f"endpoint-capture-{os.getuid()}-*") if path.is_dir())
+
+
 def tmpfs_allowance(directory: Path) -> int:
     """How much a spool on this tmpfs may take: at most 10 % of the container's memory, and half of the file system.
 

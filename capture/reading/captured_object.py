@@ -63,6 +63,16 @@ class CapturedObject:
             if name not in others and not name.startswith((dataset.AGE_PREFIX, dataset.MISSING_PREFIX))
         )
 
+    def whole(self) -> bool:
+        """Returns whether every row can be read, which a truncated or damaged file shows only when it is tried."""
+        if isinstance(self._content, pa.Table):
+            return True
+        try:
+            rows = sum(batch.num_rows for batch in self._content.iter_batches(batch_size=BATCH_ROWS))
+        except (pa.ArrowException, OSError):
+            return False
+        return bool(rows == self.rows)
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows, of these columns or of all."""
         wanted = None if columns is None else list(columns)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from capture.ledger import Ledger, Lost, WriterEntry
 
 
+_USUAL_PAUSE = 660_000_000
+"""Microseconds within which an instance with default settings, which names no time itself, writes its next ledger."""
+
+
 class GapKind(StrEnum):
     """What makes a window incomplete."""
 
@@ -30,6 +34,7 @@ class GapKind(StrEnum):
     REFUSED = "refused records"
     WAITING = "waiting records"
     SILENT = "silent instance"
+    PENDING = "not complete yet"
     NO_LEDGER = "no ledger"
     UNREADABLE_LEDGER = "unreadable ledger"
 
@@ -56,7 +61,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One spool as its ledgers tell: when it was last heard of, and until when its account is whole."""
+    """One spool as its ledgers describe it: when it was last heard of, and until when its account is whole.
+
+    `alive` says that it has not stopped, and that its next ledger is not overdue.
+    """
 
     spool: str
     endpoint: str
@@ -64,6 +72,7 @@ class Instance:
     as_of: int
     complete_until: int
     closed: bool
+    alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +122,12 @@ class Evidence:
     rows: Callable[[Iterable[str]], Mapping[str, int | None]]
 
 
-def judge(start: int, end: int, evidence: Sequence[Evidence]) -> Completeness:
-    """The judgement over [start, end) of all endpoints and variants of which there is evidence."""
-    judgements = [_Judgement(start, end, entry) for entry in evidence]
+def judge(start: int, end: int, evidence: Sequence[Evidence], now: int | None = None) -> Completeness:
+    """Judges [start, end) for all endpoints and variants of which there is evidence.
+
+    `now` is the present, in microseconds since 1970 UTC. Without it no instance counts as alive.
+    """
+    judgements = [_Judgement(start, end, entry, now) for entry in evidence]
     for judgement in judgements:
         judgement.reach()
     gaps = tuple(gap for judgement in judgements for gap in judgement.gaps)
@@ -137,6 +149,7 @@ class _Judgement:
     start: int
     end: int
     evidence: Evidence
+    now: int | None = None
     gaps: list[Gap] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
     objects: int = 0
@@ -184,11 +197,17 @@ class _Judgement:
         last = ledgers[-1]
         until = max(ledger.complete_until for ledger in ledgers)
         evidence = self.evidence
-        self.instances.append(Instance(spool, evidence.endpoint, evidence.variant, last.as_of, until, last.closed))
+        alive = not last.closed and self.now is not None and self.now <= (last.next_by or last.as_of + _USUAL_PAUSE)
+        self.instances.append(
+            Instance(spool, evidence.endpoint, evidence.variant, last.as_of, until, last.closed, alive)
+        )
         waiting = sum(max(0, entry.waiting) for entry in last.writers.values())
         if last.closed and waiting:
             message = f"instance {spool} stopped at {_time(last.as_of)} with {_records(waiting)} waiting"
             self._gap(GapKind.WAITING, message, waiting, spool=spool)
+        elif alive and until < self.end:
+            message = f"instance {spool} is alive: its data is complete until {_time(until)}"
+            self._gap(GapKind.PENDING, message, None, (max(until, self.start), self.end), spool=spool)
         elif not last.closed and until < self.end:
             message = (
                 f"instance {spool} was last heard of at {_time(last.as_of)}: its data is whole until {_time(until)}"

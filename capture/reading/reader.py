@@ -18,6 +18,7 @@ import uuid
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -38,16 +39,35 @@ if TYPE_CHECKING:
     from capture.ledger import Ledger
     from capture.sinks import Source
 
-__all__ = ["CapturedObject", "Completeness", "Dataset", "Found", "Gap", "GapKind", "ReadError", "SinkError"]
+__all__ = [
+    "CapturedObject",
+    "Completeness",
+    "Dataset",
+    "Found",
+    "Gap",
+    "GapKind",
+    "ReadError",
+    "SinkError",
+    "Unreadable",
+]
 
 AHEAD = 4
 """Objects that are fetched while one is read."""
 _FOOTER = 64 << 10
 _MOST_HOURS = 72
 _MOST_DAYS = 92
+_MAX_LOOKED_AT = 1000
 _FIRST, _LAST = -(2**62), 2**62
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object that is there and cannot be read as captured data, and why."""
+
+    key: ObjectKey
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,29 @@ class Dataset:
                     key = dataset.parse_object_key(text)
                     if key is not None and first - dataset.HOUR < key.hour < last:
                         yield Found(key, size)
+
+    def tries(
+        self,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        *,
+        endpoint: str | None = None,
+        variant: str | None = None,
+    ) -> Iterator[CapturedObject | Unreadable]:
+        """The objects of the window; of one that is damaged, or none of ours, why it cannot be read."""
+        found = self.objects(start, end, endpoint=endpoint, variant=variant)
+        return _ahead(self._try, (entry.key for entry in found))
+
+    def _try(self, key: ObjectKey) -> CapturedObject | Unreadable:
+        try:
+            found = self.open(key)
+            return found if found.whole() else Unreadable(key, f"{key} has rows that cannot be read")
+        except MissingObject as error:
+            return Unreadable(key, str(error))
+        except SinkError:
+            raise
+        except Exception as error:  # whatever foreign bytes do to a decoder
+            return Unreadable(key, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     def read(
         self,
@@ -147,12 +190,19 @@ class Dataset:
         an item's number (`{id}#3`) means that item.
         """
         hour = _hour_of_id(event_id.partition("#")[0])
+        unreadable: list[Unreadable] = []
         if hour is not None and start is None and end is None:
             near = dataset.to_datetime(hour), dataset.to_datetime(hour + dataset.HOUR)
-            table = self._event(event_id, self.read(*near, endpoint=endpoint, variant=variant))
+            table = self._event(event_id, self.tries(*near, endpoint=endpoint, variant=variant), unreadable)
             if table is not None:
                 return table
-        return self._event(event_id, self.read(start, end, endpoint=endpoint, variant=variant))
+        unreadable.clear()
+        table = self._event(event_id, self.tries(start, end, endpoint=endpoint, variant=variant), unreadable)
+        if table is None and unreadable:
+            raise ReadError(
+                f"event {event_id} was not found, and {len(unreadable)} objects cannot be read: {unreadable[0].why}"
+            )
+        return table
 
     def ledgers(
         self, start: dt.datetime, end: dt.datetime, *, endpoint: str | None = None, variant: str | None = None
@@ -167,25 +217,87 @@ class Dataset:
         ]
 
     def completeness(
-        self, start: dt.datetime, end: dt.datetime, *, endpoint: str | None = None, variant: str | None = None
+        self,
+        start: dt.datetime,
+        end: dt.datetime,
+        *,
+        endpoint: str | None = None,
+        variant: str | None = None,
+        now: dt.datetime | None = None,
     ) -> Completeness:
-        """Whether the window is complete, and every gap by name. Reads ledgers, listings, and of objects the row counts."""
+        """Whether the window is complete, and every gap by name. Reads ledgers, listings, and of objects the row counts.
+
+        With `now`, the present, an instance that is alive and whose data does not reach the window's end yet is
+        *not complete yet* instead of *silent*.
+        """
         first, last = _window(start, end)
         names = self.variants(endpoint, variant)
         if not names and endpoint is not None and variant is not None:
             names = [(endpoint, variant)]
-        return judge(first, last, [self._evidence(name, kind, first, last) for name, kind in names])
+        evidence = [self._evidence(name, kind, first, last) for name, kind in names]
+        return judge(first, last, evidence, None if now is None else dataset.to_microseconds(now))
 
     def span(
         self, *, endpoint: str | None = None, variant: str | None = None
     ) -> tuple[dt.datetime, dt.datetime] | None:
-        """The first and last hour of which there is an object, as a window; None where there is no object."""
+        """The first and last hour of which there is an object, or of which a ledger lists one, as a window; else None.
+
+        So objects that were deleted are in the window, and are missed there.
+        """
         hours = [found.key.hour for found in self.objects(endpoint=endpoint, variant=variant)]
+        for name, kind in self.variants(endpoint, variant):
+            hours += [dataset.hour_of(time) for time in self._listed_times(name, kind)]
         return (dataset.to_datetime(min(hours)), dataset.to_datetime(max(hours) + dataset.HOUR)) if hours else None
 
-    def _event(self, event_id: str, objects: Iterable[CapturedObject]) -> pa.Table | None:
+    def _listed_times(self, endpoint: str, variant: str) -> list[int]:
+        """The first and last event times that the ledgers list, by the first and the last day that list any."""
+        keys = (
+            dataset.parse_ledger_key(key)
+            for key, _ in self._source.list(f"{dataset.LEDGER_PREFIX}/{endpoint}/{variant}/")
+        )
+        days = sorted({key.day for key in keys if key is not None})
+        found: list[int] = []
+        for ordered in (days, days[::-1]):
+            for day in ordered:
+                entries = [entry for one in self._ledgers(endpoint, variant, day)[0] for entry in one.objects.values()]
+                found += [time for entry in entries for time in entry.event_times]
+                if entries:
+                    break
+        return found
+
+    def has_ledgers(self, variants: Iterable[tuple[str, str]]) -> bool:
+        """Returns whether there is a ledger of any of these endpoints and variants."""
+        for name, kind in variants:
+            keys = self._source.list(f"{dataset.LEDGER_PREFIX}/{name}/{kind}/")
+            if any(dataset.parse_ledger_key(key) for key, _ in keys):
+                return True
+        return False
+
+    def lies_there(self) -> str:
+        """Says what lies below the URI, for a person whose URI holds no captured data."""
+        names = sorted(
+            {key.partition("/")[0] + "/" * ("/" in key) for key, _ in islice(self._source.list(), _MAX_LOOKED_AT)}
+        )
+        if not names:
+            return "nothing lies there"
+        for key, _ in islice(self._source.list(), _MAX_LOOKED_AT):
+            parts = key.split("/")
+            for deeper in (1, 2):
+                if dataset.parse_object_key("/".join(["x"] * deeper + parts)):
+                    return f"it lies too deep: give {self.uri.rsplit('/', deeper)[0]}"
+            for higher in (1, 2, 3):
+                if dataset.parse_object_key("/".join(parts[higher:])):
+                    return f"captured data lies deeper: give {self.uri}/{'/'.join(parts[:higher])}"
+        return f"what lies there is {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
+
+    def _event(
+        self, event_id: str, objects: Iterable[CapturedObject | Unreadable], unreadable: list[Unreadable]
+    ) -> pa.Table | None:
         bare, _, item = event_id.partition("#")
         for found in objects:
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+                continue
             ids = found.table([dataset.EVENT_ID, dataset.INFERENCE_ID, dataset.ITEM_INDEX])
             mask = _either(ids, event_id)
             if item.isdigit() and not pc.any(mask).as_py():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from capture import dataset
-from capture.reading.reader import ReadError
+from capture.reading.completeness import Gap, GapKind
+from capture.reading.reader import ReadError, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,11 @@ class ColumnSummary:
 
 @dataclass(slots=True)
 class Summary:
-    """Counts of a window. Times are those of events; `first` and `last` are None where there is no row."""
+    """Counts of a window. Times are those of events; `first` and `last` are None where there is no row.
+
+    `alive_until` is until when the data is complete, where instances are alive and the window has no end; `unreadable`
+    are the objects that could not be read.
+    """
 
     uri: str
     start: dt.datetime | None
@@ -51,6 +56,8 @@ class Summary:
     columns: dict[str, ColumnSummary] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=list)
     completeness: Completeness | None = None
+    alive_until: dt.datetime | None = None
+    unreadable: list[Unreadable] = field(default_factory=list)
 
     def null_share(self, column: ColumnSummary) -> float:
         """The share of rows without a value in the column."""
@@ -65,28 +72,65 @@ def summarize(
     variant: str | None = None,
     rows: int = 3,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    now: dt.datetime | None = None,
 ) -> Summary:
     """Reads the objects of the window and counts; keeps the first `rows` rows.
 
-    Completeness is judged up to `end`, or, where that is open, up to the last event that is there. `progress` is told
-    how many of how many objects are read. Raises ReadError where there is no captured data below the URI.
+    Where the window is open, completeness is judged from the first to the last event that is there or that a ledger
+    lists, but, while instances are alive at `now`, no further than their ledgers reach. `progress` gets how many of how
+    many objects are read. Raises ReadError where there is no captured data below the URI.
     """
     variants = captured.variants(endpoint, variant)
     if not variants:
         which = "".join(
             f" of {name} {value}" for name, value in (("endpoint", endpoint), ("variant", variant)) if value
         )
-        raise ReadError(f"there is no captured data{which} under {captured.uri}")
+        raise ReadError(f"there is no captured data{which} under {captured.uri}: {captured.lies_there()}")
     found = list(captured.objects(start, end, endpoint=endpoint, variant=variant))
     summary = Summary(captured.uri, start, end, variants, len(found), sum(entry.size for entry in found))
-    for number, entry in enumerate(captured.read(start, end, endpoint=endpoint, variant=variant), 1):
-        _count(summary, entry, start, end, rows)
+    for number, entry in enumerate(captured.tries(start, end, endpoint=endpoint, variant=variant), 1):
+        if isinstance(entry, Unreadable):
+            summary.unreadable.append(entry)
+        else:
+            _count(summary, entry, start, end, rows)
         progress(number, len(found))
-    first = start or (dataset.to_datetime(min(entry.key.hour for entry in found)) if found else None)
-    last = end or (summary.last + dataset.MICROSECOND if summary.last else None)
-    if first and last and first < last:
-        summary.completeness = captured.completeness(first, last, endpoint=endpoint, variant=variant)
+    span = captured.span(endpoint=endpoint, variant=variant)
+    if span is None and not found:
+        if not captured.has_ledgers(variants):
+            raise ReadError(f"there is no captured data under {captured.uri}: {captured.lies_there()}")
+        return summary
+    if span is not None:
+        _judge(summary, captured, start or span[0], end, span[1], now or dt.datetime.now(dt.UTC), endpoint, variant)
     return summary
+
+
+def _judge(
+    summary: Summary,
+    captured: Dataset,
+    first: dt.datetime,
+    end: dt.datetime | None,
+    latest: dt.datetime,
+    now: dt.datetime,
+    endpoint: str | None,
+    variant: str | None,
+) -> None:
+    """Judges the window; without an `end`, up to where the instances that are alive vouch for it."""
+    last = end or min(latest, now) if latest > first else latest
+    if first >= last:
+        return
+    judged = captured.completeness(first, last, endpoint=endpoint, variant=variant, now=now)
+    alive = [instance.complete_until for instance in judged.instances if instance.alive]
+    if end is None and alive:
+        summary.alive_until = dataset.to_datetime(min(alive))
+        if first < summary.alive_until < last:
+            judged = captured.completeness(first, summary.alive_until, endpoint=endpoint, variant=variant, now=now)
+    named = {gap.key for gap in judged.gaps}
+    damaged = tuple(
+        Gap(GapKind.ROW_COUNT, one.why, one.key.endpoint, one.key.variant, key=str(one.key))
+        for one in summary.unreadable
+        if str(one.key) not in named
+    )
+    summary.completeness = replace(judged, gaps=judged.gaps + damaged)
 
 
 def _count(

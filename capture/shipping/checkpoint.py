@@ -210,7 +210,9 @@ def save(path: Path, state: State) -> None:
     write_whole(path, msgspec.msgpack.encode(state))
 
 
-def ledger_of(state: State, book: Book, day: int, as_of: int, complete_until: int, closed: bool) -> Ledger:
+def ledger_of(
+    state: State, book: Book, day: int, as_of: int, complete_until: int, closed: bool, next_by: int | None
+) -> Ledger:
     """One day's ledger of one place."""
     return Ledger(
         spool=state.spool,
@@ -221,4 +223,5 @@ def ledger_of(state: State, book: Book, day: int, as_of: int, complete_until: in
         closed=closed,
         objects=book.days.get(day, {}),
         writers=book.writers,
+        next_by=next_by,
     )

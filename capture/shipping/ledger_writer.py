@@ -76,6 +76,7 @@ class Bookkeeper:
         self._monotonic = monotonic
         self._due_at = monotonic()
         self._closing = False
+        self._next_after: int | None = None
         self._delivered = False
         self._letters: _Letters | None = None
         self._told: dict[tuple[str, int], _Told] = {}
@@ -200,6 +201,7 @@ class Bookkeeper:
 
         `closed` says that the spool is at its end: then that is something to say.
         """
+        self._next_after = int(heartbeat * 1e6) + GRACE
         self._receive()
         if closed != self._closing:
             self._closing = closed
@@ -213,6 +215,7 @@ class Bookkeeper:
         end = time.monotonic() + seconds
         for closes in (None, closed):
             if self._letters is None and closes is not None:
+                self._next_after = None
                 self._send(closes)
             if self._letters is not None:
                 wait([self._letters.future], timeout=max(end - time.monotonic(), 0.0))
@@ -252,7 +255,8 @@ class Bookkeeper:
                 if told is not None and told.until >= day + DAY and told.objects == tell.objects:
                     continue
                 key = str(dataset.LedgerKey(book.place.endpoint_name, book.place.variant_name, day, self._state.spool))
-                body = ledger.encode(checkpoint.ledger_of(self._state, book, day, now, until, closed))
+                next_by = None if closed or self._next_after is None else now + self._next_after
+                body = ledger.encode(checkpoint.ledger_of(self._state, book, day, now, until, closed, next_by))
                 parcels.append(Parcel(book.place.destination, book.kms_key_id, key, body, "application/json"))
                 tells.append((name, tell))
         self._letters = _Letters(self._dispatch.send(parcels), tells, closed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from capture.journal import values
-from capture.record import matches
+from capture.record import distinct, matches
 from capture.writing.restriction import Restriction, texts
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Shape:
         kept = tuple(i for i, name in enumerate(given) if not any(matches(text, exclude) for text in texts_of(name)))
         self.given = given
         self.size = len(given)
-        self.names = tuple(names[i] for i in kept)
+        self.names = distinct(tuple(names[i] for i in kept))
         self.head = values.encode(self.names)
         self.kept = None if len(kept) == len(given) else kept
         self.hashed = tuple(

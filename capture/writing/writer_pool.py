@@ -93,6 +93,9 @@ class Lanes:
         """A lane where every one that was made is in use: a new one, or the first that comes back. None, and the record is
         counted as refused, where there is none."""
         if self.closed:
+            if self._config.enabled:
+                self._refuse(accounts.CLOSED)
+                self._complaints.say("closed", "the buffer is closed")
             return None
         if not (self.account is not None or self._enter()) or not self._serve():
             self._refuse(accounts.SPOOL_UNAVAILABLE)

@@ -290,11 +290,18 @@ def test_hostile_predictions_ids_and_lookups_are_refused_and_counted(scribe: Scr
 
 @pytest.mark.parametrize("ids", [{"event_id": None}, {"event_id": 17}, {"event_id": uuid.UUID(int=7)}])
 @pytest.mark.parametrize("percentage", [50.0, 100.0])
-def test_prepare_never_raises_for_an_id_that_is_no_text(tmp_path: Path, ids: dict[str, Any], percentage: float) -> None:
+def test_an_id_that_is_a_number_or_a_uuid_is_its_text_and_any_other_is_refused(
+    tmp_path: Path, ids: dict[str, Any], percentage: float
+) -> None:
     with buffer(tmp_path, sampling_percentage=percentage) as made:
         prepared = made.prepare({"a": 1}, **ids)
-        assert not made.append(prepared, 0.5)
-    assert counts(tmp_path / "spool")["refused"] == {"unencodable": 1}
+        taken = made.append(prepared, 0.5)
+        if ids["event_id"] is not None:
+            assert taken == made.append({"a": 1}, 0.5, **ids)
+            assert {event.event_id for event in events(tmp_path / "spool")} <= {str(ids["event_id"])}
+            assert made.append({"a": 1}, 0.5, inference_id=17), "sampling takes an inference id of any type"
+    assert taken == (ids["event_id"] is not None)
+    assert counts(tmp_path / "spool")["refused"] == ({} if taken else {"unencodable": 1})
 
 
 @pytest.mark.parametrize("inference_id", ["\ud800", 17, b"bytes", ""])
@@ -372,3 +379,11 @@ def test_every_call_is_counted_whatever_becomes_of_it(tmp_path: Path, spool: Pat
     assert stats.balanced
     assert stats.waiting == counted["kept"] == len(events(spool))
     assert counted["refused"]["unencodable"] + counted["kept"] + counted["sampled_out"] == 300
+
+
+def test_appends_after_close_are_counted(tmp_path: Path) -> None:
+    with buffer(tmp_path) as made:
+        assert made.append({"a": 1}, 0.5)
+        made.close(0)
+        assert [made.append({"a": number}, 0.5) for number in range(3)] == [False] * 3
+    assert counts(tmp_path / "spool")["refused"] == {"closed": 3}

@@ -1,11 +1,15 @@
 """`capture inspect` shows a person, or a program, what was captured, and says in a line what it cannot."""
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from capture import dataset
 from capture.__main__ import main
 from capture.ledger import Lost
 from capture.sinks import open_sink
@@ -139,7 +143,7 @@ def test_an_expected_error_is_one_line(
     assert inspect(*(argument.format(tmp_path) for argument in arguments)) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == f"capture inspect: {message.format(tmp_path)}\n"
+    assert err.removesuffix(": nothing lies there\n").strip() == f"capture inspect: {message.format(tmp_path)}"
 
 
 @pytest.mark.parametrize(
@@ -188,3 +192,109 @@ def test_a_time_that_is_none_is_refused_with_an_example(tmp_path: Path, capsys: 
         inspect(tmp_path, "--from", "soon")
     assert caught.value.code == 2
     assert "'soon' is no time: give ISO 8601, as 2026-03-01T09:00" in capsys.readouterr().err
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Three events in two Parquet objects, and a ledger of a spool that is closed."""
+    place = open_sink(f"file://{tmp_path}")
+    objects = write_objects(place, some_events(), format="parquet")
+    write_ledger(place, objects, until=NOON + 2 * HOUR, closed=True)
+    return tmp_path
+
+
+def newest(directory: Path) -> Path:
+    return sorted(directory.glob("flights/**/*.parquet"))[-1]
+
+
+def test_deleted_objects_are_missed_without_a_window(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    newest(directory).unlink()
+    found = as_json(capsys, directory)
+    assert not found["complete"]
+    assert [gap["kind"] for gap in found["gaps"]] == ["missing object"]
+    for path in directory.glob("flights/**/*.parquet"):
+        path.unlink()
+    found = as_json(capsys, directory)
+    assert (found["complete"], found["share"]) == (False, 0.0)
+    assert [gap["kind"] for gap in found["gaps"]] == ["missing object"] * 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "middle", "foreign", "empty", "text"])
+def test_an_object_that_cannot_be_read_is_a_gap(
+    directory: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    path = newest(directory)
+    data = path.read_bytes()
+    foreign = directory / "foreign"
+    pq.write_table(pa.table({"x": [1]}), foreign)
+    damaged = {
+        "truncated": data[: len(data) // 2],
+        "middle": data[:8] + bytes(400) + data[408:],
+        "foreign": foreign.read_bytes(),
+        "empty": b"",
+        "text": b"not Parquet at all",
+    }[damage]
+    foreign.unlink()
+    path.write_bytes(damaged)
+    found = as_json(capsys, directory)
+    assert len(found["unreadable"]) == 1
+    assert (found["events"], found["objects"]) == (2, 2)
+    if damage not in ("middle", "foreign"):
+        assert [gap["kind"] for gap in found["gaps"]] == ["row count"]
+    assert not found["complete"]
+    event = json.loads(json.dumps(found["rows_sample"][0]))["capture_event_id"]
+    assert inspect(directory, "--event", event) == 0
+    capsys.readouterr()
+    assert inspect(directory, "--event", "none-such") == 1
+    assert "1 objects cannot be read" in capsys.readouterr().err
+
+
+def test_a_live_endpoint_is_complete_until_its_last_word_and_no_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = open_sink(f"file://{tmp_path}")
+    now = dataset.to_microseconds(dt.datetime.now(dt.UTC))
+    events = [event({"a": 1}, time=now - 600 * SECOND), event({"a": 2}, number=2, time=now - 30 * SECOND)]
+    objects = write_objects(place, events, format="parquet")
+    for day in {now // dataset.DAY, (now - 600 * SECOND) // dataset.DAY}:
+        write_ledger(place, objects, day * dataset.DAY, until=now - 60 * SECOND, as_of=now, next_by=now + 300 * SECOND)
+    found = as_json(capsys, tmp_path)
+    assert (found["complete"], found["gaps"]) == (True, [])
+    assert found["instances"][0]["alive"]
+    assert inspect(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "UTC, and the endpoint is alive" in out
+    assert "silent" not in out
+
+
+def test_an_instance_whose_next_ledger_is_overdue_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = open_sink(f"file://{tmp_path}")
+    objects = write_objects(place, [event({"a": 1}, time=NOON + 30 * SECOND)], format="parquet")
+    write_ledger(place, objects, until=NOON, next_by=NOON + 600 * SECOND)
+    found = as_json(capsys, tmp_path)
+    assert [gap["kind"] for gap in found["gaps"]] == ["silent instance"]
+
+
+@pytest.mark.parametrize(
+    ("below", "said"),
+    [
+        ("flights", "it lies too deep: give file://{}"),
+        ("flights/AllTraffic", "it lies too deep: give file://{}"),
+        ("..", "captured data lies deeper: give file://{}"),
+    ],
+)
+def test_a_wrong_level_says_which_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str, said: str
+) -> None:
+    prefix = tmp_path / "team" / "captured"
+    write_objects(open_sink(f"file://{prefix}"), some_events(), format="parquet")
+    assert inspect((prefix / below).resolve()) == 1
+    assert said.format(prefix) in capsys.readouterr().err
+
+
+def test_a_prefix_with_other_things_says_what_lies_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.tar.gz").touch()
+    (tmp_path / "notes.txt").touch()
+    assert inspect(tmp_path) == 1
+    assert "what lies there is models/, notes.txt" in capsys.readouterr().err
