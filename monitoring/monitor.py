@@ -20,7 +20,7 @@ from monitoring.result import Completeness, Subject
 from monitoring.run_report import Report
 from monitoring.settings import MonitorSettings, load_settings
 from monitoring.source.captured import CapturedSource
-from monitoring.source.managed_source import baseline_columns, summed
+from monitoring.source.managed_source import ManagedSource, baseline_columns, summed
 from monitoring.source.open import open_rows
 from monitoring.states.profile import Profile
 from monitoring.states.store import StateStore
@@ -256,7 +256,9 @@ def spanned(profile: Profile) -> Window:
 
 
 def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -> QueryRows | None:
-    """Returns where the report's queries find the rows."""
+    """Returns where the report's queries find the rows; None where they do not: in memory, and in JSON Lines."""
+    if isinstance(source, ManagedSource) and source.has_lines:
+        return None
     if isinstance(source, CapturedSource):
         return captured_rows(source.uri, endpoint, variant, window)
     keys = tuple(name for name in (source.layout.event_id,) if name and not name.startswith("capture_"))

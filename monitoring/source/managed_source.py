@@ -105,7 +105,10 @@ class _Opened:
 
 
 class ManagedSource(CapturedSource):
-    """Captured data whose JSON Lines may be the managed service's. `columns` are those of the baseline."""
+    """Captured data whose JSON Lines may be the managed service's. `columns` are those of the baseline.
+
+    `has_lines` says whether the groups that were listed have JSON Lines, which a query over Parquet does not find.
+    """
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class ManagedSource(CapturedSource):
         preprocess: str | None = None,
     ) -> None:
         super().__init__(uri, endpoint, variant, unit)
+        self.has_lines = False
         self._columns = columns or BaselineColumns()
         self._preprocess = preprocess or ""
         if preprocess:
@@ -130,6 +134,7 @@ class ManagedSource(CapturedSource):
     def _part(self, part: Part) -> Part:
         if not part.name.endswith(".jsonl"):
             return part
+        self.has_lines = True
         return ManagedPart(self.uri, part.name, part.size, self._columns, self._preprocess)
 
 

@@ -4,6 +4,8 @@ import datetime as dt
 import json
 from functools import reduce
 
+import boto3
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -12,7 +14,7 @@ from monitoring.baseline.baseline import Baseline
 from monitoring.engines.local import LocalEngine
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.monitor import Monitor
-from monitoring.source.managed_source import baseline_columns, summed
+from monitoring.source.managed_source import ManagedPart, baseline_columns, summed
 from monitoring.source.open import open_rows
 from monitoring.states.kernel import Plan
 from monitoring.states.profile import Profile, merge_profiles
@@ -142,6 +144,7 @@ def test_a_monitor_judges_what_the_managed_service_captured(tmp_path, baseline):
         "baseline_drift_check",
     ]
     assert "50 of 50 events have no time: the hour of their object serves" in report.result.notes
+    assert {cause.query for cause in report.result.causes} == {""}, "a query over Parquet would find nothing"
 
 
 def test_a_monitors_script_names_the_values(tmp_path, baseline):
@@ -165,3 +168,23 @@ def test_names_of_the_captured_values_are_a_flag(tmp_path, capsys):
         ("label", "missing_column_check"),
         ("kind", "baseline_drift_check"),
     }
+
+
+def test_a_part_can_be_sent_to_another_process(tmp_path, baseline):
+    put(tmp_path, f"{HOUR}/05-12-345-one.jsonl", line("1,x"))
+    [group] = open_rows(str(tmp_path), columns=baseline_columns(baseline.binning)).groups(None)
+    [part] = group.parts
+    sent = msgspec.json.decode(msgspec.json.encode(part), type=ManagedPart)
+    assert sent == part
+    assert next(iter(sent.fetch().batches())).num_rows == 1
+
+
+def test_managed_objects_are_read_from_s3(aws, baseline):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="managed-captures")
+    s3.put_object(
+        Bucket="managed-captures",
+        Key=f"data/{HOUR}/05-12-345-one.jsonl",
+        Body=body(line("1,x"), line("2,y", event_id="e2")),
+    )
+    assert counted("s3://managed-captures/data", baseline).rows == 2
