@@ -149,7 +149,7 @@ def _state(
         rows=feature.present + feature.missing,
         missing=feature.missing,
         kinds=kinds,
-        zero_one=int(counts[(items == 0) | (items == 1)].sum()),
+        zero_one=max(0, int(counts[(items == 0) | (items == 1)].sum()) - int(kinds[ValueKind.BOOLEAN])),
         negatives=int(counts[items < 0].sum()),
         infinities=feature.infinities,
         finite=finite,
