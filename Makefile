@@ -54,6 +54,7 @@ test: venv ## the test suite
 .PHONY: test-system
 test-system: .venv/spark .venv-ministack/ready ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
 	@java -version >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; }
+	@test -x /usr/bin/chromium || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	$(PYTHON) -m pytest tests/system
 
 # Half a gigabyte that nothing else needs.

@@ -92,6 +92,11 @@ class Report:
 
         return render(self.result, 100)
 
+    def _repr_html_(self) -> str:
+        from monitoring.report.notebook import render
+
+        return render(self.result)
+
     def __repr__(self) -> str:
         return f"<Report {self.outcome}: {self.verdict}>"
 

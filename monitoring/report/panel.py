@@ -18,7 +18,8 @@ from monitoring.result import Bin, ColumnResult, Grade, Status, Summary
 
 ID_LENGTH, CONDITION_LENGTH = 64, 80
 DISTANCES = {
-    "linf_robust": "L∞, robust",
+    "linf_simple": "L∞ of present values, simple",
+    "linf_robust": "L∞ of present values, robust",
     "chi_square": "Chi-square, p",
     "psi": "PSI",
     "jensen_shannon": "Jensen-Shannon",
@@ -91,7 +92,7 @@ def panel_of(column: ColumnResult, at: int, year: int) -> Panel:
         linf=wording.distance(column.linf),
         linf_width=round(100 * min(1.0, column.linf or 0.0), 1),
         p=wording.p_value(column.p_value),
-        detectable=f"≥ {column.detectable:.2f}" if column.detectable is not None else "",
+        detectable=f"≥ {column.detectable:.2f}" if column.detectable is not None and not _drifted(column) else "",
         since=visible(column.since),
         recent=tuple("n" if grade is None else str(GRADES.index(grade)) for grade in column.recent[-24:]),
         recent_start=_recent_start(column),
@@ -110,6 +111,10 @@ def panel_of(column: ColumnResult, at: int, year: int) -> Panel:
         query=lines(column.query),
         sort=_sort(column, level if judged else -1, year),
     )
+
+
+def _drifted(column: ColumnResult) -> bool:
+    return column.status is Status.DRIFT
 
 
 def panel_order(column: ColumnResult) -> tuple[float, float]:
