@@ -267,7 +267,9 @@ def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -
 
 def _engine(settings: MonitorSettings) -> Engine:
     if settings.engine == "spark":
-        raise UsageError("engine = \"spark\" needs the extra: pip install 'endpoint-capture[spark]'")
+        from monitoring.engines.spark import SparkEngine
+
+        return SparkEngine(settings.spark_master)
     from monitoring.engines.local import LocalEngine
 
     return LocalEngine(settings.threads)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import reduce
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ from monitoring.states.binning import ColumnKind
 from monitoring.states.codec import encode_binning, encode_profile
 from monitoring.states.groupings import LevelGrouper
 from monitoring.states.kernel import Plan
-from monitoring.states.profile import Profile, SliceState, merge_profiles
+from monitoring.states.profile import Profile, SliceState
 from monitoring.states.units import UnitKind, UnitTable, without_empty
 
 if TYPE_CHECKING:
@@ -94,8 +93,7 @@ def _count(
     window: Window | None,
     progress: Callable[[PartGroup], None],
 ) -> Profile:
-    counted = engine.count(source.groups(window), plan, progress)
-    return reduce(merge_profiles, (profile for _, profile in counted), Profile(plan.baseline_id))
+    return engine.total(source.groups(window), plan, progress)
 
 
 def _choose(

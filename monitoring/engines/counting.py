@@ -38,6 +38,9 @@ class Engine(Protocol):
     ) -> Iterator[tuple[PartGroup, Profile]]:
         """Yields the profile of each group, in order. `progress` is called for each group that is done."""
 
+    def total(self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = ...) -> Profile:
+        """Returns the profile of all groups."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -84,16 +87,17 @@ class GroupMerger:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._seen = _NO_KEYS
+        self.keys = _NO_KEYS
+        """The sorted keys of all rows so far."""
         self.profile = Profile(plan.baseline_id)
 
     def add(self, counted: Counted) -> None:
         """Adds a part; counts it again where it repeats a row."""
-        if len(counted.keys) and (_repeats(counted.keys) or _common(self._seen, counted.keys)):
-            counted = count_part(counted.part, fetch(counted.part), self._plan, self._seen)
-            self._seen = counted.keys
+        if len(counted.keys) and (repeats(counted.keys) or _common(self.keys, counted.keys)):
+            counted = count_part(counted.part, fetch(counted.part), self._plan, self.keys)
+            self.keys = counted.keys
         elif len(counted.keys):
-            self._seen = _merged(self._seen, counted.keys)
+            self.keys = _merged(self.keys, counted.keys)
         self.profile = merge_profiles(self.profile, counted.profile)
 
 
@@ -101,7 +105,8 @@ def _unreadable(part: Part, plan: Plan, error: MonitoringError) -> Profile:
     return Profile(plan.baseline_id, unreadable=(part.name,), notes=(str(error),))
 
 
-def _repeats(keys: Hashes) -> bool:
+def repeats(keys: Hashes) -> bool:
+    """Returns True if a key stands twice in sorted keys."""
     return bool((keys[1:] == keys[:-1]).any())
 
 

@@ -10,15 +10,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from monitoring.engines.counting import Counted, GroupMerger, count_part, fetch, plan_of_group
+from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:
     from monitoring.errors import MonitoringError
     from monitoring.source.part import OpenPart, Part, PartGroup
     from monitoring.states.kernel import Plan
-    from monitoring.states.profile import Profile
 
 FETCH_AHEAD = 4
 
@@ -62,6 +63,13 @@ class LocalEngine:
             finally:
                 for *_, future in pending:
                     future.cancel()
+
+    def total(
+        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = _ignore
+    ) -> Profile:
+        """Returns the profile of all groups, merged in their order."""
+        profiles = (profile for _, profile in self.count(groups, plan, progress))
+        return reduce(merge_profiles, profiles, Profile(plan.baseline_id))
 
     def _jobs(
         self,

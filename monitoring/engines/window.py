@@ -74,6 +74,8 @@ def count_window(
     progress: Callable[[PartGroup], None] = lambda group: None,
 ) -> Profile:
     """Returns the profile of a window; of all rows without one. Of an empty window the profile has no slice."""
+    if store is None:
+        return engine.total(source.groups(window), Plan(baseline.id, baseline.binning, source.layout), progress)
     counted = count_groups(source, window, baseline, engine, store, progress)
     return reduce(merge_profiles, (entry.profile for entry in counted), Profile(baseline.id))
 
