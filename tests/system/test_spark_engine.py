@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -72,6 +73,12 @@ def hostile(seed: int, rows: int = 3000) -> pa.Table:
     )
 
 
+def with_request(flights: pd.DataFrame) -> pd.DataFrame:
+    """Returns the features with the request of each flight: its airport and hour."""
+    requests = (flights["origin"].astype(str) + flights["hour_key"].astype(str)).to_numpy()
+    return data.featured(flights).assign(request=requests)
+
+
 def test_generated_rows_of_changing_types_give_equal_states(spark: SparkEngine, tmp_path: Path) -> None:
     for seed in range(8):
         pq.write_table(hostile(seed), tmp_path / f"{seed}.parquet", row_group_size=700)
@@ -84,11 +91,14 @@ def test_generated_rows_of_changing_types_give_equal_states(spark: SparkEngine, 
 
 def test_the_flights_give_equal_states(spark: SparkEngine, tmp_path: Path) -> None:
     flights = data.flights()
-    july = data.featured(flights[flights["date"].str.startswith("2013-07")])
+    july, training = (
+        with_request(flights[flights["date"].str.startswith("2013-07")]),
+        with_request(data.training_rows()),
+    )
     for number in range(5):
-        july.iloc[number::5].to_parquet(tmp_path / f"{number}.parquet")
-    baseline = Baseline.from_training(data.training_rows(), id_column="hour_key")
-    source = open_rows(tmp_path, id_column="hour_key")
+        july[july["weekday"] % 5 == number].to_parquet(tmp_path / f"{number}.parquet")
+    baseline = Baseline.from_training(training, id_column="request")
+    source = open_rows(tmp_path, id_column="request")
     ours, theirs = (count_window(source, None, baseline, engine) for engine in (LocalEngine(1), spark))
     assert ours.rows > 25_000
     assert_equal(ours.total(), theirs.total())
