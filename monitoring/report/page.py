@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,17 +27,21 @@ from monitoring.report.markup import column_links, lines, sentence
 from monitoring.report.panel import Panel, panel_of, panel_order
 from monitoring.result import Cause, ColumnResult, RunResult, Status, Urgency
 
+if TYPE_CHECKING:
+    from monitoring.quality.result import QualityResult
+
 CAUSES_SHOWN = 6
 NAMED = 8
 _FOLDER = Path(__file__).parent
 
 
-def render(result: RunResult, *, trend: str = "", quality: Answer | None = None, quality_section: str = "") -> str:
+def render(result: RunResult, *, trend: str = "", quality: QualityResult | None = None) -> str:
     """Returns the report of a run as HTML.
 
-    `trend` is the URL of the trend page, relative to the report, "" for none. `quality` answers the fourth question and
-    `quality_section` is trusted HTML below the data, both from a joined ground truth.
+    `trend` is the URL of the trend page, relative to the report, "" for none. `quality` is what a joined ground truth says of
+    the same window: it answers the fourth question and adds a section.
     """
+    answer, section = _quality(quality)
     columns = sorted(result.columns, key=panel_order)
     panels = [panel_of(column, at, result.end.year) for at, column in enumerate(columns)]
     views = _cause_views(result.causes, {column.name: panel for column, panel in zip(columns, panels, strict=True)})
@@ -54,7 +58,7 @@ def render(result: RunResult, *, trend: str = "", quality: Answer | None = None,
             window=wording.span(result.start, result.end, result.created),
             state=state_word(result),
             mark=_mark(result, judged, f"g{GRADES.index(grade)}"),
-            answers=answers(result, quality),
+            answers=answers(result, answer),
             facts=facts(result),
             causes=views[:CAUSES_SHOWN],
             more_causes=views[CAUSES_SHOWN:],
@@ -66,7 +70,7 @@ def render(result: RunResult, *, trend: str = "", quality: Answer | None = None,
             with_recent=any(panel.recent for panel in panels),
             created=wording.moment(result.created),
             trend=trend,
-            quality_section=Markup(quality_section),  # noqa: S704  # written by this package's own template
+            quality_section=section,
             say=lambda text: sentence(text, links),
             title=sentence,
             style=_asset("base.css") + _asset("report.css"),
@@ -93,6 +97,14 @@ def environment() -> Environment:
         "mark": lambda grade: "gn" if grade is None else f"g{GRADES.index(grade)}",
     }
     return found
+
+
+def _quality(quality: QualityResult | None) -> tuple[Answer | None, Markup]:
+    if quality is None:
+        return None, Markup("")
+    from monitoring.report.quality_section import answer_quality, render_quality
+
+    return answer_quality(quality), render_quality(quality)
 
 
 def _asset(name: str) -> Markup:
