@@ -6,7 +6,9 @@
     BASE/model/code/store.db            weather and planes
     BASE/model/code/capture.toml        the model's name and its columns' types
     BASE/model.tar.gz                   the content of BASE/model, byte for byte the same for the same inputs
-    BASE/training.parquet               the training set, for a baseline
+    BASE/training.parquet               the training set
+    BASE/baseline.parquet               the same flights as requests, with the model's predictions, for a baseline
+    BASE/held_out.parquet               flights that the model did not see, for the baseline of its quality
 
 `BASE` is what `SAGEMAKER_BASE_DIR` names (`/opt/ml` in an image).
 """
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 
 from examples.flights import data, schema
 from examples.flights.export import write_model
+from examples.flights.reference import write_reference
 from examples.flights.store import write_store
 from examples.flights.train import train
 
@@ -39,6 +42,8 @@ class Artefact:
     model_dir: Path
     archive: Path
     training_set: Path
+    baseline_data: Path
+    held_out_data: Path
     training_rows: int
     held_out_auc: float
     request_message: str = schema.REQUEST
@@ -77,13 +82,19 @@ def build_artefact(directory: Path, *, training_rows: int | None = None, trees: 
     archive = directory / "model.tar.gz"
     _pack(model_dir, archive)
     training_set = directory / "training.parquet"
-    rows = data.featured(data.training_rows(training_rows))
+    seen = data.training_rows(training_rows)
+    baseline_data, held_out_data = directory / "baseline.parquet", directory / "held_out.parquet"
+    write_reference(model, seen, baseline_data)
+    write_reference(model, data.held_out_rows(), held_out_data)
+    rows = data.featured(seen)
     pq.write_table(pa.Table.from_pandas(rows, schema=data.arrow_schema(), preserve_index=False), training_set)
     return Artefact(
         base_dir=directory,
         model_dir=model_dir,
         archive=archive,
         training_set=training_set,
+        baseline_data=baseline_data,
+        held_out_data=held_out_data,
         training_rows=model.rows,
         held_out_auc=model.held_out_auc,
     )

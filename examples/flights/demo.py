@@ -1,4 +1,4 @@
-"""The whole main job, once, on real flights: train, serve, replay July, stop, show what was captured, check it."""
+"""The whole main job, once, on real flights: train, serve, replay July, stop, show and check what was captured, monitor it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from examples.flights.endpoint import Endpoint, EndpointError
 from examples.flights.replay import Answer, replay
 from examples.flights.traffic import Request, july_requests
 from examples.flights.verify import compare
+from examples.flights.watch import Judged, judge, write_baseline
 from examples.flights.workspace import Workspace
 
 
@@ -39,7 +40,8 @@ def run_demo(directory: Path, limit: int | None, console: Console, progress: Con
         _stop(endpoint, console)
     _inspect(workspace)
     _check(workspace, answers, console)
-    _tell_paths(workspace, artefact, console)
+    judged = _monitor(workspace, artefact, console, progress)
+    _tell_paths(workspace, artefact, judged.page, console)
 
 
 def train(workspace: Workspace, console: Console, progress: Console) -> Artefact:
@@ -105,9 +107,21 @@ def _check(workspace: Workspace, answers: Sequence[Answer], console: Console) ->
     )
 
 
-def _tell_paths(workspace: Workspace, artefact: Artefact, console: Console) -> None:
+def _monitor(workspace: Workspace, artefact: Artefact, console: Console, progress: Console) -> Judged:
+    begin = time.monotonic()
+    with progress.status("comparing with January to March"):
+        baseline = write_baseline(artefact, workspace.baseline)
+    console.print(
+        f"\n[bold]Baseline[/] of {baseline.profile.rows:,} training flights in {baseline.units.requests:,} requests, "
+        f"{time.monotonic() - begin:.1f} s; July beside it:\n"
+    )
+    return judge(baseline, workspace.captured, workspace.monitoring, console)
+
+
+def _tell_paths(workspace: Workspace, artefact: Artefact, page: Path, console: Console) -> None:
     console.print("\n[bold]Made[/]")
     for what, path in (
+        ("report", page),
         ("captured rows", workspace.objects),
         ("model artefact", artefact.archive),
         ("training set", artefact.training_set),

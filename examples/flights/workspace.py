@@ -1,6 +1,8 @@
 """The directory that a run of the example makes anew, and everything that it puts there.
 
 OUT/model/ … , OUT/model.tar.gz, OUT/training.parquet     the artefact (`build`)
+OUT/baseline/                                             what training looked like (`watch`)
+OUT/monitoring/                                           report, violations, statistics of the captured traffic
 OUT/captured/                                             the captured dataset
 OUT/spool/                                                where captured records wait until they are shipped
 OUT/endpoint.log                                          what the endpoint said
@@ -58,6 +60,16 @@ class Workspace:
     @property
     def spool(self) -> Path:
         return self.directory / "spool"
+
+    @property
+    def baseline(self) -> Path:
+        """The baseline of the training flights."""
+        return self.directory / "baseline"
+
+    @property
+    def monitoring(self) -> Path:
+        """What the monitor wrote."""
+        return self.directory / "monitoring"
 
     @property
     def log(self) -> Path:
