@@ -80,6 +80,7 @@ class CapturedSource:
 
     def __init__(self, uri: str, endpoint: str | None = None, variant: str | None = None, unit: str = "") -> None:
         self._dataset = Dataset(uri)
+        self._endpoint, self._variant = endpoint, variant
         self._narrowed = {"endpoint": endpoint, "variant": variant}
         self.uri = self._dataset.uri
         self.layout = captured_layout(unit)
@@ -116,7 +117,9 @@ class CapturedSource:
 
     def completeness(self, window: Window) -> Completeness:
         """Returns the judgement of the ledgers: `proved` is None where the window has no ledger at all."""
-        judged = _readable(lambda: self._dataset.completeness(window.start, window.end, **self._narrowed))
+        judged = _readable(
+            lambda: self._dataset.completeness(window.start, window.end, endpoint=self._endpoint, variant=self._variant)
+        )
         missing = 0
         known = True
         for gap in judged.gaps:

@@ -46,7 +46,9 @@ def test_the_demo_captures_every_prediction_it_served_and_leaves_nothing_behind(
     assert f"Checked {flights} rows captured = {flights} predictions served" in result.stdout
     assert "capture_missing_planes" in result.stdout
     made = [Path(line.split()[-1]) for line in result.stdout.partition("\nMade\n")[2].splitlines()]
-    assert len(made) == 4
+    assert len(made) == 5
+    assert made[0].name == "report.html"
+    assert re.search(r"large\s+temp\s", result.stdout), "July's temperatures are unlike those of January to March"
     assert all(path.exists() for path in made)
     assert processes_of(out) == []
     assert not (out / "spool").exists()
