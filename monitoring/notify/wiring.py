@@ -25,13 +25,17 @@ def settings_at(uri: str) -> NotifySettings:
     return parse(document.get("notify", {}), uri)
 
 
-def deliverer_of(settings: NotifySettings) -> Deliverer:
-    """Returns a deliverer that reaches PagerDuty and Slack. Raises UsageError where the settings name no state."""
-    if not settings.state:
+def deliverer_of(settings: NotifySettings, state: str = "") -> Deliverer:
+    """Returns a deliverer that reaches PagerDuty and Slack.
+
+    `state` is where deliveries are recorded if the settings do not say. Raises UsageError where neither does.
+    """
+    state = settings.state or state
+    if not state:
         raise UsageError(
             "notify.state is not set: give s3://bucket/prefix or a directory, where deliveries are recorded"
         )
     if not settings.pagerduty and not settings.slack:
         raise UsageError("monitor.toml has neither [notify.pagerduty.NAME] nor [notify.slack.NAME]: add one")
     settings.routes()
-    return Deliverer(open_storage(settings.state), settings, Secrets(), PagerDutyChannel(), SlackChannel())
+    return Deliverer(open_storage(state), settings, Secrets(), PagerDutyChannel(), SlackChannel())

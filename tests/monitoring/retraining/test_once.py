@@ -108,10 +108,9 @@ def executions(aws) -> Counter[str]:
     return Counter(entry["PipelineExecutionDisplayName"] for entry in found)
 
 
-def play(storage: Storage, aws, rounds: int, seed: int) -> int:
+def play(storage: Storage, starter: Starter, rounds: int, seed: int) -> int:
     """Rounds of one episode each; monitors come back, hour by hour, until the start is recorded. Returns the kills."""
     kills = 0
-    client = aws.client("sagemaker")
     for number in range(1, rounds + 1):
         fate = Fate(random.Random(seed + number))
         state = state_of(f"quality:auc{number}")
@@ -119,7 +118,7 @@ def play(storage: Storage, aws, rounds: int, seed: int) -> int:
         key = guard_key("flights", "AllTraffic", f"quality:auc{number}", 1, 1)
         for attempt in range(20):
             fate.over = attempt >= 12
-            wave(storage, state, PipelineStarter(RULE, lambda: client), fate, now)
+            wave(storage, state, starter, fate, now)
             now += dt.timedelta(minutes=11)
             guards = {guard.cause.key: guard for guard in Guards(storage, "flights", "AllTraffic", "x").all()}
             held = guards.get(f"quality:auc{number}")
@@ -131,9 +130,14 @@ def play(storage: Storage, aws, rounds: int, seed: int) -> int:
     return kills
 
 
+def pipeline_of(aws) -> PipelineStarter:
+    client = aws.client("sagemaker")
+    return PipelineStarter(RULE, lambda: client)
+
+
 def test_monitors_that_are_killed_start_a_pipeline_once(aws, tmp_path):
     create_pipeline(aws)
-    kills = play(open_storage(str(tmp_path)), aws, rounds=5, seed=1)
+    kills = play(open_storage(str(tmp_path)), pipeline_of(aws), rounds=5, seed=1)
     assert kills >= 10
     assert set(executions(aws).values()) == {1}
     assert len(executions(aws)) == 5
@@ -142,9 +146,9 @@ def test_monitors_that_are_killed_start_a_pipeline_once(aws, tmp_path):
 @pytest.mark.long
 def test_two_hundred_kills_of_four_monitors_start_each_pipeline_once(aws, s3_bucket):
     create_pipeline(aws)
-    kills, rounds = 0, 0
+    kills, rounds, starter = 0, 0, pipeline_of(aws)
     while kills < 200:
-        kills += play(open_storage(f"s3://{s3_bucket}/{rounds}"), aws, rounds=20, seed=1_000 + rounds)
+        kills += play(open_storage(f"s3://{s3_bucket}/{rounds}"), starter, rounds=20, seed=1_000 + rounds)
         rounds += 20
         assert set(executions(aws).values()) == {rounds // 20}
 
