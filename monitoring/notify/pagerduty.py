@@ -6,6 +6,7 @@ call is made once: what may be repeated goes back to the queue with a delay.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any
 
@@ -19,6 +20,7 @@ RATE_LIMIT_SECONDS = 30.0
 NETWORK_SECONDS = 10.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _RETRIED_BY_THE_CLIENT = (429, 500, 502, 503, 504)
+logging.getLogger("pagerduty.api_client").setLevel(logging.CRITICAL)  # each failure is logged once, by the deliverer
 
 
 class PagerDutyChannel:
