@@ -63,7 +63,9 @@ def environment() -> Path:
     if not ready.exists():
         uv = Path(sys.executable).parent / "uv"
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, WORK], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, PACKAGE, "pyarrow"], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "--quiet", "--python", python, PACKAGE, "pandas<3", "pyarrow"], check=True
+        )
         ready.touch()
     return python
 
