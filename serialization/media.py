@@ -16,6 +16,7 @@ _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"\s*({_WORD}/{_WORD})\s*")
 _PARAMETER = re.compile(rf'\s*;\s*(?:({_WORD})\s*=\s*({_WORD}(?:/{_WORD})?|"(?:[^"\\]|\\.)*"))?\s*')
 _ELEMENT = re.compile(r'(?:[^,"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)++')
+_STAR = re.compile(r"^\s*\*(?=\s*(;|$))")
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -72,7 +73,7 @@ def parse_content_type(text: str) -> MediaType:
 
 
 def _quality(text: str) -> float:
-    if not re.fullmatch(r"[01](\.\d{0,6})?", text):
+    if not re.fullmatch(r"[01](\.[0-9]{0,6})?|\.[0-9]{1,6}", text):
         return -1.0
     return min(float(text), 1.0)
 
@@ -110,7 +111,8 @@ def _ranges(accept: str) -> list[tuple[float, int, MediaType]]:
     """Media ranges with their quality and position; what is malformed is left out."""
     found = []
     for position, element in enumerate(_ELEMENT.findall(accept[:_MAX_HEADER])):
-        media = _parse(element)
+        # `*` is how Java's old clients write `*/*`, with a quality of `.2`.
+        media = _parse(_STAR.sub("*/*", element))
         if media is None or (media.name.startswith("*/") and media.name != "*/*"):
             continue
         parameters = dict(media.parameters)

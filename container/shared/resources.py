@@ -41,23 +41,33 @@ class Limits:
         return max(1, math.floor(self.cpus))
 
 
+SMALL_BODY = 64 * 1024
+"""Bytes up to which a body is small: a hundred of them fit everywhere."""
+QUEUE = 100
+"""Requests that may wait in Multi Model Server's queue for a model, as many as in the toolkit."""
+MAX_LARGE = QUEUE // 2
+
+
 @dataclass(frozen=True)
 class JavaBudget:
-    """What Java's front end gets: bytes of heap, and how many requests may wait in its queue."""
+    """What Java's front end gets: bytes of heap, and how many bodies over `SMALL_BODY` it may hold at once.
+
+    The proxy lets no more large ones through, and makes the others wait; small ones do not share that limit.
+    """
 
     heap: int
-    queue: int
+    large: int
 
     @classmethod
     def of(cls, limits: Limits, max_payload: int) -> JavaBudget:
         """An eighth of the memory for the heap (96 MiB to 2 GiB), more where a few bodies would not fit, at most half.
 
-        The waiting bodies fill at most three quarters of it. A body is held twice while it waits: as Netty received
+        The large bodies fill at most three quarters of it. A body is held twice while it waits: as Netty received
         it, and as the message for the worker.
         """
         usual = min(max(limits.memory // 8, 96 * MEBIBYTE), 2048 * MEBIBYTE)
         heap = max(usual, min(8 * max_payload, limits.memory // 2))
-        return cls(heap, min(100, max(4, heap * 3 // 4 // (2 * max_payload))))
+        return cls(heap, min(MAX_LARGE, max(2, heap * 3 // 4 // (2 * max_payload))))
 
 
 def _groups(root: Path, own: Path) -> Iterator[Path]:

@@ -26,6 +26,40 @@ BATCH_VARIABLES = ("SAGEMAKER_MODEL_SERVER_BATCH_SIZE", "SAGEMAKER_TS_BATCH_SIZE
 STORE_SCHEMES = ("sqlite", "sagemaker", "feast", "python")
 
 
+INSTEAD = {
+    "MMS_MAX_REQUEST_SIZE": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "MMS_MAX_RESPONSE_SIZE": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "MMS_DEFAULT_RESPONSE_TIMEOUT": "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+    "MMS_DEFAULT_WORKERS_PER_MODEL": "SAGEMAKER_MODEL_SERVER_WORKERS",
+    "MMS_NUMBER_OF_NETTY_THREADS": "nothing: Multi Model Server chooses it",
+    "MMS_VMARGS": "SAGEMAKER_MODEL_SERVER_VMARGS",
+    "MMS_DEFAULT_SERVICE_HANDLER": "SAGEMAKER_PROGRAM",
+    "TS_MAX_REQUEST_SIZE": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "TS_MAX_RESPONSE_SIZE": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "TS_DEFAULT_RESPONSE_TIMEOUT": "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+    "TS_DEFAULT_WORKERS_PER_MODEL": "SAGEMAKER_MODEL_SERVER_WORKERS",
+    "TS_DEFAULT_STARTUP_TIMEOUT": "SAGEMAKER_STARTUP_TIMEOUT",
+    "SAGEMAKER_HANDLER": "SAGEMAKER_PROGRAM",
+    "SAGEMAKER_TS_RESPONSE_TIMEOUT": "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+    "SAGEMAKER_TS_MIN_WORKERS": "SAGEMAKER_MODEL_SERVER_WORKERS",
+    "SAGEMAKER_TS_MAX_WORKERS": "SAGEMAKER_MODEL_SERVER_WORKERS",
+}
+"""What to set instead of a variable of Multi Model Server, TorchServe or the toolkit that has no effect here."""
+
+
+def instead_of(name: str) -> str:
+    """What the log advises for a variable that has no effect."""
+    known = INSTEAD.get(name)
+    if known is None:
+        return "the endpoint writes Multi Model Server's settings itself"
+    return known if known.startswith("nothing") else f"set {known}"
+
+
+def _is_ignored(name: str) -> bool:
+    ours = name in BATCH_VARIABLES or name == "MMS_CONFIG_FILE"
+    return not ours and (name in INSTEAD or name.startswith(("MMS_", "TS_", "SAGEMAKER_TS_")))
+
+
 class SettingError(ValueError):
     """A setting that cannot be: one line that names the variable, its value and what is allowed."""
 
@@ -117,7 +151,7 @@ class Settings:
             log_level=reader.level("SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO),
             store=reader.store(),
             protobuf=reader.protobuf(),
-            ignored=tuple(sorted(name for name in env if name.startswith("MMS_") and name not in BATCH_VARIABLES)),
+            ignored=tuple(sorted(name for name in env if env[name].strip() and _is_ignored(name))),
         )
 
 
@@ -182,7 +216,7 @@ class _Reader:
     def program(self, name: str, default: str) -> str:
         value = self.text(name) or default
         module = value.removesuffix(".py")
-        if not all(part.isidentifier() for part in module.split(".")):
+        if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", module):
             raise SettingError(name, value, "a module or file name in the artefact's code/, such as inference.py")
         return module
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from container.shared.artefact import Artefact
-from container.shared.resources import JavaBudget
+from container.shared.resources import QUEUE, JavaBudget
 from container.shared.run_directory import RunDirectory
 from container.supervisor import unix_http
 from container.supervisor.unix_http import Response
@@ -183,7 +183,7 @@ class ModelServer:
             "default_workers_per_model": "1",
             "max_request_size": str(self.max_payload),
             "max_response_size": str(self.max_payload + RESPONSE_OVERHEAD),
-            "job_queue_size": str(self.budget.queue),
+            "job_queue_size": str(QUEUE),
             # One a day: each starts a Python process that measures the host.
             "metric_time_interval": "86400",
         }

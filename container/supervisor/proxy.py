@@ -25,6 +25,7 @@ from importlib import util
 from pathlib import Path
 
 from container.shared.headers import HANDLER_HEADER
+from container.shared.resources import SMALL_BODY
 from container.shared.run_directory import RunDirectory
 
 DRAIN_LIMIT = 16
@@ -80,6 +81,7 @@ def configuration(
     time_limit: float,
     max_payload: int,
     workers: int,
+    large_at_once: int,
     multi_model: bool,
 ) -> str:
     """HAProxy's configuration file.
@@ -89,6 +91,8 @@ def configuration(
         time_limit: seconds the handler may take; the proxy waits longer, since a request may wait in the queue too.
         max_payload: bytes a request's body may have.
         workers: as many requests are worked on at once (`/execution-parameters`).
+        large_at_once: bodies over `SMALL_BODY`, or of unknown length, that the model server may hold at once; others wait
+            here, where they take no memory, and small requests pass them.
     """
     # A request that waits in the queue waits for others, each of which has the same limit. SageMaker gives up at 60 s.
     patience = int(max(60.0, time_limit)) + 15
@@ -112,6 +116,7 @@ defaults
   option http-no-delay
   http-reuse always
   timeout connect 5s
+  timeout queue {patience}s
   timeout client {patience}s
   timeout http-request 60s
   timeout http-keep-alive 10m
@@ -137,7 +142,16 @@ backend supervisor
   timeout server 1h
   server supervisor unix@{directory.supervisor} maxconn 64
 
-backend invocations
+{_backend("invocations", 4096, directory, max_payload, too_large, multi_model)}
+{_backend("large", large_at_once, directory, max_payload, too_large, multi_model)}"""
+
+
+def _backend(
+    name: str, at_once: int, directory: RunDirectory, max_payload: int, too_large: str, multi_model: bool
+) -> str:
+    """A way to the model server that lets so many requests through at once."""
+    return f"""\
+backend {name}
   http-request return status 405 {_body("MethodNotAllowed", "send a POST")} if !{{ method POST }}
   http-request return status 400 {_body("BadRequest", "more than one Content-Type")} if {{ req.fhdr_cnt(content-type) gt 1 }}
   acl form req.fhdr(content-type) -m beg -i multipart/ application/x-www-form-urlencoded
@@ -146,7 +160,7 @@ backend invocations
   http-request del-header {HANDLER_HEADER}
 {_invoke_path(multi_model, directory)}
 {_foreign_errors(too_large)}
-  server mms unix@{directory.invocations} maxconn 4096
+  server mms unix@{directory.invocations} maxconn {at_once}
 """
 
 
@@ -171,10 +185,13 @@ def _execution_parameters(workers: int, max_payload: int) -> str:
 def _routes(multi_model: bool) -> str:
     routes = [
         "use_backend supervisor if { path /metrics } { method GET }",
-        "use_backend invocations if { path /invocations }",
+        f"acl small req.hdr_val(content-length) le {SMALL_BODY}",
+        "use_backend invocations if { path /invocations } small",
+        "use_backend large if { path /invocations }",
     ]
     if multi_model:
-        routes.append("use_backend invocations if { path_reg ^/models/[^/]+/invoke$ }")
+        routes.append("use_backend invocations if { path_reg ^/models/[^/]+/invoke$ } small")
+        routes.append("use_backend large if { path_reg ^/models/[^/]+/invoke$ }")
         routes.append("use_backend supervisor if { path_reg ^/models(/[^/]+)?$ }")
     return "\n".join(f"  {route}" for route in routes)
 
@@ -216,7 +233,6 @@ FOREIGN_ERRORS = {
         "the worker that had this request has ended: killed, out of memory, crashed, or over its time limit",
     ),
     503: ("Overloaded", "all workers are busy and the queue is full: try again, or give the endpoint more instances"),
-    507: ("OutOfMemory", "the model server has no memory left for this request"),
 }
 """Errors that Multi Model Server makes for a request that no handler answered."""
 
@@ -230,11 +246,12 @@ def _own_errors() -> str:
 def _foreign_errors(too_large: str) -> str:
     made_elsewhere = f"!{{ res.hdr({HANDLER_HEADER}) -m found }}"
     rules = [(status, _body(kind, message)) for status, (kind, message) in FOREIGN_ERRORS.items()]
+    # 507 makes SageMaker unload a model: a model server without room for one more request must not say it.
     rules.append((413, f"content-type application/json string {_quoted(too_large)}"))
     return "".join(
         f"  http-response return status {status} {body} if {{ status {status} }} {made_elsewhere}\n"
         for status, body in rules
-    )
+    ) + (f"  http-response return status 503 {_body(*FOREIGN_ERRORS[503])} if {{ status 507 }} {made_elsewhere}\n")
 
 
 class Admin:
@@ -273,10 +290,12 @@ class Admin:
 
     async def responses(self) -> dict[str, int]:
         """How many answers to invocations went out, by class: `2xx`, `4xx`, `5xx`."""
-        header, *rows = (await self.command("show stat invocations 2 -1")).strip().splitlines()
+        header, *rows = (await self.command("show stat -1 2 -1")).strip().splitlines()
         names = header.lstrip("# ").split(",")
+        total: dict[str, int] = {}
         for row in rows:
             values = dict(zip(names, row.split(","), strict=False))
-            if values.get("svname") == "BACKEND":
-                return {f"{digit}xx": int(values.get(f"hrsp_{digit}xx") or 0) for digit in "2345"}
-        return {}
+            if values.get("svname") == "BACKEND" and values.get("pxname") in ("invocations", "large"):
+                for digit in "2345":
+                    total[f"{digit}xx"] = total.get(f"{digit}xx", 0) + int(values.get(f"hrsp_{digit}xx") or 0)
+        return total

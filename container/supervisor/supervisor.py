@@ -31,7 +31,8 @@ from pathlib import Path
 from capture.config import unknown_variables
 from container.shared.resources import JavaBudget
 from container.shared.run_directory import VARIABLE, RunDirectory
-from container.supervisor import metrics_page, proxy, requirements, shipper_process, unix_http
+from container.shared.settings import instead_of
+from container.supervisor import capture_trial, metrics_page, proxy, requirements, shipper_process, unix_http
 from container.supervisor.child_processes import Child, Children, describe_exit
 from container.supervisor.log_process import Pump
 from container.supervisor.model_server import LoadFailed, ModelServer, ModelServerNotFound, find_home, find_java
@@ -65,9 +66,10 @@ class Supervisor:
         self._http = unix_http.Server(self._answer)
         self._admin = proxy.Admin(self._directory)
         self._readiness = Readiness(self._admin, self._directory, plan.settings.multi_model, self._end_because)
+        self._budget = JavaBudget.of(plan.limits, plan.settings.max_payload)
         self._server = ModelServer(
             self._directory,
-            JavaBudget.of(plan.limits, plan.settings.max_payload),
+            self._budget,
             plan.settings.max_payload,
             plan.settings.java_options,
             plan.settings.startup_timeout,
@@ -76,6 +78,7 @@ class Supervisor:
         self._spool: Path | None = plan.capture.spool().directory if plan.capture.enabled else None
         self._env = self._environment()
         self._scrape = metrics_page.Scrape(self._directory, self._spool)
+        self._installed = False
         self._pump: Pump | None = None
         self._proxy: Child | None = None
         self._java: Child | None = None
@@ -109,10 +112,12 @@ class Supervisor:
         await self._readiness.roster.start(self._directory.roster)
         await self._http.start(self._directory.supervisor)
         await self._start_proxy()
+        trial = self._try_capture()
         self._start_shipper()
         await self._start_java()
         if not self._settings.multi_model:
             await self._load_model(begun)
+        await self._check_trial(trial)
         seconds = self._loop.time() - begun
         await self._readiness.open(seconds)
         log.info("ready after %.1f s, %d workers", seconds, len(self._readiness.roster.alive))
@@ -139,7 +144,7 @@ class Supervisor:
             f"to {plan.capture.destination}" if plan.capture.enabled else "off",
         )
         for name in settings.ignored:
-            log.warning("%s is set and does nothing: the endpoint writes Multi Model Server's settings itself", name)
+            log.warning("%s is set and does nothing here: %s", name, instead_of(name))
         for line in unknown_variables():
             log.warning("%s", line)
 
@@ -156,6 +161,28 @@ class Supervisor:
         code = await asyncio.shield(pip.exited)
         if code != 0:
             raise EndpointFailed(f"{path} cannot be installed: pip ended with {describe_exit(code)}, see the log")
+        self._installed = True
+
+    def _try_capture(self) -> Child | None:
+        """Start the trial of what is installed, where packages came after ours; it runs while the model is loaded."""
+        if self._spool is None or not (self._installed or capture_trial.is_needed()):
+            return None
+        return self._spawn("capture trial", capture_trial.command(self._trial_reason), self._env)
+
+    async def _check_trial(self, trial: Child | None) -> None:
+        if trial is None or await asyncio.shield(trial.exited) == 0:
+            return
+        with contextlib.suppress(OSError):
+            raise EndpointFailed(f"captured records cannot be shipped with the packages that are installed: "
+                                 f"{self._trial_reason.read_text()}; see requirements.txt or the image")  # fmt: skip
+        raise EndpointFailed(
+            f"captured records cannot be shipped with the packages that are installed: the trial ended with "
+            f"{describe_exit(trial.exited.result())}; see requirements.txt or the image"
+        )
+
+    @property
+    def _trial_reason(self) -> Path:
+        return self._directory.path / "trial"
 
     async def _start_proxy(self) -> None:
         settings = self._settings
@@ -168,6 +195,7 @@ class Supervisor:
                 time_limit=settings.time_limit,
                 max_payload=settings.max_payload,
                 workers=self._plan.workers,
+                large_at_once=self._budget.large,
                 multi_model=settings.multi_model,
             )
         )

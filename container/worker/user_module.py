@@ -69,9 +69,16 @@ def load(artefact: Artefact, program: str) -> Functions:
     artefact.check()
     artefact.make_importable()
     importlib.invalidate_caches()
-    if util.find_spec(program) is None:
+    if not _exists(program):
         raise ArtefactError(f"there is no {program}.py in {artefact.code}: put it there, or set SAGEMAKER_PROGRAM")
     return functions_of(importlib.import_module(program))
+
+
+def _exists(program: str) -> bool:
+    try:
+        return util.find_spec(program) is not None
+    except ModuleNotFoundError:  # of a package that is not there
+        return False
 
 
 def functions_of(module: ModuleType) -> Functions:
@@ -81,6 +88,15 @@ def functions_of(module: ModuleType) -> Functions:
         ArtefactError: as in `load`.
     """
     where = getattr(module, "__file__", None) or module.__name__
+    if (
+        callable(getattr(module, "handle", None))
+        and not hasattr(module, "predict_fn")
+        and not hasattr(module, "transform_fn")
+    ):
+        raise ArtefactError(
+            f"{where} is a handler service of Multi Model Server, with handle(data, context); write model_fn(model_dir) and "
+            "predict_fn(features, model) instead, or transform_fn(model, body, content_type, accept) for a whole request"
+        )
     found: dict[str, Function] = {}
     for name, arguments in ARGUMENTS.items():
         function = getattr(module, name, None)

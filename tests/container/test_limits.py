@@ -78,12 +78,12 @@ def test_a_fraction_of_a_cpu_is_one_worker():
     assert Limits(3.9, MEBIBYTE).workers == 3
 
 
-def test_the_heap_is_a_share_of_the_container_s_memory_and_the_queue_fits_it():
+def test_the_heap_is_a_share_of_the_container_s_memory_and_large_bodies_fit_it():
     small, large = (JavaBudget.of(Limits(2, size * MEBIBYTE), 6 * MEBIBYTE) for size in (2048, 65536))
     assert (small.heap, large.heap) == (256 * MEBIBYTE, 2048 * MEBIBYTE)
-    assert (small.queue, large.queue) == (16, 100)
+    assert (small.large, large.large) == (16, 50)
     for budget in (small, large):
-        assert budget.queue * 2 * 6 * MEBIBYTE <= budget.heap
+        assert budget.large * 2 * 6 * MEBIBYTE <= budget.heap
 
 
 def test_large_payloads_get_a_larger_heap_but_never_more_than_half_the_memory():
@@ -107,4 +107,4 @@ def test_java_is_told_its_heap_and_its_queue(tmp_path: Path):
     server = ModelServer(RunDirectory(tmp_path), JavaBudget(123 * MEBIBYTE, 17), 1000, (), 60.0)
     server.prepare()
     assert f"-Xmx{123 * MEBIBYTE}" in server.command("/nowhere/bin/java", tmp_path)
-    assert "job_queue_size=17" in (tmp_path / "mms.properties").read_text().splitlines()
+    assert "job_queue_size=100" in (tmp_path / "mms.properties").read_text().splitlines()

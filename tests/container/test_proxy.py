@@ -24,6 +24,7 @@ def test_haproxy_takes_the_configuration_without_a_warning(tmp_path: Path, multi
         time_limit=time_limit,
         max_payload=6_291_456,
         workers=3,
+        large_at_once=7,
         multi_model=multi_model,
     )
     directory.proxy_configuration.write_text(text)

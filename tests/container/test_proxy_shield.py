@@ -121,7 +121,14 @@ def shielded(server_timeout: str | None = None) -> Iterator[Shield]:
         recorder = Recorder(directory.invocations)
         stack.callback(recorder.close)
         text = proxy.configuration(
-            directory, host="127.0.0.1", port=port, time_limit=5, max_payload=1000, workers=1, multi_model=False
+            directory,
+            host="127.0.0.1",
+            port=port,
+            time_limit=5,
+            max_payload=1000,
+            workers=1,
+            large_at_once=7,
+            multi_model=False,
         )
         if server_timeout is not None:
             text = re.sub(r"(?<=\n  timeout server )\d+s", server_timeout, text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from container.shared.settings import DEFAULT_PAYLOAD, SettingError, Settings
+from container.shared.settings import DEFAULT_PAYLOAD, SettingError, Settings, instead_of
 
 
 def test_an_empty_environment_gives_sagemaker_s_defaults():
@@ -101,3 +101,23 @@ def test_a_wrong_value_is_refused_with_the_variable_the_value_and_what_is_allowe
     assert message.startswith(f"{variable}={value}: ")
     assert allowed in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("MMS_MAX_REQUEST_SIZE", "set SAGEMAKER_MAX_PAYLOAD_IN_MB"),
+        ("MMS_DEFAULT_RESPONSE_TIMEOUT", "set SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS"),
+        ("TS_DEFAULT_WORKERS_PER_MODEL", "set SAGEMAKER_MODEL_SERVER_WORKERS"),
+        ("SAGEMAKER_HANDLER", "set SAGEMAKER_PROGRAM"),
+        ("TS_UNHEARD_OF", "the endpoint writes Multi Model Server's settings itself"),
+    ],
+)
+def test_what_has_no_effect_is_reported_with_what_to_set_instead(variable: str, advice: str):
+    assert Settings.from_env({variable: "7"}).ignored == (variable,)
+    assert instead_of(variable) == advice
+
+
+@pytest.mark.parametrize("program", ["deploy-model.py", "2_inference.py", "serve-2.py", "package.serve-it"])
+def test_a_program_may_have_a_name_that_no_import_statement_takes(program: str):
+    assert Settings.from_env({"SAGEMAKER_PROGRAM": program}).program == program.removesuffix(".py")

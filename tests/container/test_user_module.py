@@ -106,3 +106,10 @@ def test_a_module_that_would_shadow_ours_is_refused_wherever_it_lies(tmp_path: P
     path.touch()
     with pytest.raises(ArtefactError, match="rename it"):
         Artefact(tmp_path).check()
+
+
+def test_a_handler_service_is_refused_with_what_to_write_instead():
+    made = ModuleType("service")
+    exec("def initialize(context): pass\ndef handle(data, context): return []", made.__dict__)  # noqa: S102
+    with pytest.raises(ArtefactError, match=r"handler service .* write model_fn\(model_dir\) and predict_fn"):
+        functions_of(made)

@@ -92,3 +92,16 @@ def test_what_cannot_be_written_is_not_acceptable_and_the_answer_lists_what_can(
 
 def test_a_default_that_cannot_be_written_gives_way_to_the_first_that_can():
     assert choose(None, OFFERS, "text/html").name == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/json"),
+        ("*", "application/json"),
+        ("text/csv; q=.5, *;q=.2", "text/csv"),
+        (" * ; q=.2", "application/json"),
+    ],
+)
+def test_the_accept_header_of_java_s_old_clients_is_understood(accept: str, chosen: str):
+    assert choose(accept, ("application/json", "text/csv"), "application/json").name == chosen
