@@ -26,7 +26,7 @@ from tests.serialization import bodies, hostile
 
 MAX_SECONDS = 2.0
 MAX_BYTES = 400_000_000
-PATIENCE = 60
+PATIENCE = 120
 
 
 def measured(name: str) -> dict[str, Any]:
