@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--inputs", action="append", default=[], metavar="COLUMN", help="feature to keep in that baseline"
     )
+    data.add_argument(
+        "--manifest", metavar="URI", help="write the manifest of a training set: a final window's labelled rows"
+    )
     data.add_argument("--endpoint", help="only this endpoint")
     data.add_argument("--variant", help="only this variant")
     data.add_argument("--id", dest="id_column", metavar="COLUMN", help="id column of other Parquet data")
@@ -92,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
     from monitoring.quality.result import encode
     from monitoring.quality.run import judge_quality, write_result
     from monitoring.quality.text import render_text
+    from monitoring.quality.training_set import write_manifest
     from monitoring.result import Outcome
 
     question = _question(args)
@@ -103,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
         write_result(judged, args.output)
     if args.save_baseline:
         _save_baseline(judged, settings, args.save_baseline, now)
+    if args.manifest:
+        write_manifest(judged, settings, args.manifest, now)
     result = judged.result
     sys.stdout.write(encode(result).decode() + "\n" if args.json else render_text(result) + "\n")
     return {Outcome.OK: OK, Outcome.VIOLATIONS: VIOLATIONS, Outcome.NOT_JUDGED: NOT_JUDGED}[result.outcome]
@@ -145,6 +151,7 @@ def _settings(
         baseline=baseline,
         by=tuple(args.by),
         inputs=tuple(args.inputs),
+        keep_labels=args.manifest is not None,
         wait=parse_offset(args.mature_after, "--mature-after") if args.mature_after else None,
         min_coverage=args.min_coverage,
         constraints=constraints,

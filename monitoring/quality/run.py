@@ -55,7 +55,7 @@ class QualityRun:
     """What a run reads and how it judges.
 
     `by` names the columns of the segments, `inputs` the features to keep for a baseline made of this window. `wait` is how long labels need, by default the baseline's curve, else a day.
-    `constraints` replace the baseline's. `backend` makes an Ibis backend, by default DuckDB. `seed` fixes the bootstrap.
+    `keep_labels` keeps the labels for the manifest of a training set. `constraints` replace the baseline's. `backend` makes an Ibis backend, by default DuckDB. `seed` fixes the bootstrap.
     """
 
     captured: Captured
@@ -65,6 +65,7 @@ class QualityRun:
     baseline: QualityBaseline | None = None
     by: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    keep_labels: bool = False
     wait: dt.timedelta | None = None
     min_coverage: float = DEFAULT_MIN_COVERAGE
     constraints: tuple[Constraint, ...] | None = None
@@ -75,11 +76,12 @@ class QualityRun:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A run's result, the state of its window, and the labelled rows that the concept test saw."""
+    """A run's result, the state of its window, the labelled rows that the concept test saw, and the kept labels."""
 
     result: QualityResult
     state: QualityState
     rows: pa.Table | None = None
+    labels: pa.Table | None = None
     documents: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -89,6 +91,7 @@ class _Joined:
     counts: JoinCounts | None
     by_hour: Mapping[dt.datetime, tuple[int, int]]
     rows: pa.Table | None
+    labels: pa.Table | None = None
 
 
 def judge_quality(
@@ -155,7 +158,10 @@ def _join(run: QualityRun, folder: Path, aside: SetAside, inputs: Mapping[str, b
             columns = [*_STATE_COLUMNS, *(f"{INPUT_PREFIX}{name}" for name in inputs)]
             batches = list(join.batches(columns, lambda table: table.unit % parts == 0))
             rows = pa.Table.from_batches(batches) if batches else None
-        return _Joined(state, counts, by_hour, rows)
+        labels = None
+        if run.keep_labels and len(state):
+            labels = pa.Table.from_batches(list(join.batches(("event_id", "item", "event_time"))))
+        return _Joined(state, counts, by_hour, rows, labels)
     finally:
         join.close()
 
@@ -202,7 +208,7 @@ def _judge(
         baseline_rows=baseline.item_count if baseline is not None else 0,
         source=run.captured.uri, ground_truth=run.ground_truth,
     )  # fmt: skip
-    return Judged(result, state, joined.rows, _documents(result, question, state, now))
+    return Judged(result, state, joined.rows, joined.labels, _documents(result, question, state, now))
 
 
 def _maturity(run: QualityRun, now: dt.datetime, counts: PredictionCounts, joined: _Joined, labelled: int) -> Maturity:
