@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import sklearn.metrics as sk
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks import quality_join
 from benchmarks.machine import RESULTS, machine, write_results
@@ -36,7 +36,8 @@ from monitoring.quality.units import group_units
 
 Numbers = npt.NDArray[np.float64]
 RATES = (0.001, 0.01, 0.1, 0.5)
-REQUESTS = (50, 200, 1000, 5000)
+FULL_WINDOWS = {50: 2000, 200: 2000, 1000: 2000, 5000: 500}
+SHORT_WINDOWS = {50: 40, 200: 40}
 METRICS = (
     "accuracy",
     "precision",
@@ -49,7 +50,7 @@ METRICS = (
     "mae",
     "rmse",
 )
-TRUTH_REQUESTS = 400_000
+TRUTH_REQUESTS = 200_000
 DRAWS = 400
 MIN_GIVEN = 0.1
 """Share of windows that must get an interval before a cell's coverage is counted: the others say "too few"."""
@@ -138,45 +139,49 @@ def interval_metrics(rate: float, requests: int, rng: np.random.Generator) -> li
 
 
 def measure_intervals(full: bool) -> dict[str, Any]:
-    """Returns how often intervals hold the truth, by share of positives, requests and metric."""
-    windows = 2000 if full else 40
+    """Returns how often intervals hold the truth, by share of positives, requests and metric; small windows first."""
     cells: list[list[Any]] = [["positives", "requests", "metric", "windows", "with an interval", "hold the truth"]]
-    inside = counted = silent = 0
-    summary = ""
-    for rate in RATES:
-        truth = {m.name: m.value for m in interval_metrics(rate, TRUTH_REQUESTS, np.random.default_rng(1))}
-        for requests in REQUESTS:
+    truth = {rate: _truth(rate) for rate in RATES}
+    tally = [0, 0, 0]
+    found: dict[str, Any] = {}
+    for requests, windows in (FULL_WINDOWS if full else SHORT_WINDOWS).items():
+        for rate in RATES:
             rng = np.random.default_rng([int(rate * 1000), requests])
-            given, held = dict.fromkeys(METRICS, 0), dict.fromkeys(METRICS, 0)
-            for _ in range(windows):
-                metrics = interval_metrics(rate, requests, rng)
-                for metric, interval in zip(metrics, make_intervals(metrics, rng, DRAWS), strict=True):
-                    value = truth[metric.name]
-                    if interval.low is not None and interval.high is not None and value is not None:
-                        given[metric.name] += 1
-                        held[metric.name] += interval.low <= value <= interval.high
+            given, held = _coverage(rate, requests, windows, truth[rate], rng)
             for name in METRICS:
                 share = held[name] / given[name] if given[name] else None
-                cells.append(
-                    [
-                        f"{rate:.1%}",
-                        requests,
-                        name,
-                        windows,
-                        given[name],
-                        "too few" if share is None else f"{share:.1%}",
-                    ]
-                )
+                text = "too few" if share is None else f"{share:.1%}"
+                cells.append([f"{rate:.1%}", requests, name, windows, given[name], text])
                 if share is None or given[name] < MIN_GIVEN * windows:
-                    silent += 1
+                    tally[2] += 1
                 else:
-                    counted += 1
-                    inside += 0.93 <= share <= 0.97
-            summary = f'{inside} of {counted} cells in 93–97 %, {silent} say "too few" in over 90 % of their windows'
+                    tally[1] += 1
+                    tally[0] += 0.93 <= share <= 0.97
+            summary = f'{tally[0]} of {tally[1]} cells; {tally[2]} cells say "too few" in over 90 % of their windows'
+            found = {"cells": cells, "summary": summary}
             if full:
-                save("quality", "intervals", {"cells": cells, "summary": summary, "windows": windows})
+                save("quality", "intervals", found)
             print(f"intervals {rate:.1%} {requests}: {summary}", flush=True)
-    return {"cells": cells, "summary": summary, "windows": windows}
+    return found
+
+
+def _truth(rate: float) -> dict[str, float | None]:
+    return {m.name: m.value for m in interval_metrics(rate, TRUTH_REQUESTS, np.random.default_rng(1))}
+
+
+def _coverage(
+    rate: float, requests: int, windows: int, truth: dict[str, float | None], rng: np.random.Generator
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Returns how many windows gave an interval, and how many of these held the truth, by metric."""
+    given, held = dict.fromkeys(METRICS, 0), dict.fromkeys(METRICS, 0)
+    for _ in range(windows):
+        metrics = interval_metrics(rate, requests, rng)
+        for metric, interval in zip(metrics, make_intervals(metrics, rng, DRAWS), strict=True):
+            value = truth[metric.name]
+            if interval.low is not None and interval.high is not None and value is not None:
+                given[metric.name] += 1
+                held[metric.name] += interval.low <= value <= interval.high
+    return given, held
 
 
 def measure_exact(full: bool) -> dict[str, Any]:
@@ -186,8 +191,8 @@ def measure_exact(full: bool) -> dict[str, Any]:
         n = int(rng.integers(20, 2000))
         score: Numbers = np.round(rng.random(n), 2)
         weight: Numbers = rng.choice([1.0, 4.0], n)
-        label = (rng.random(n) < score).astype(float)
-        predicted = (score >= 0.5).astype(float)
+        label = (rng.random(n) < score).astype(np.float64)
+        predicted = (score >= 0.5).astype(np.float64)
         unit = np.arange(n) // 4
         zeros = np.zeros(n)
         state = QualityState(unit, zeros.astype(np.int64), predicted, score, label, weight, zeros)
@@ -203,7 +208,9 @@ def measure_exact(full: bool) -> dict[str, Any]:
             "log_loss": sk.log_loss(label, score, sample_weight=weight),
             "brier_score": sk.brier_score_loss(label, score, sample_weight=weight),
         }
-        values = QualityState(unit, state.time, score * 10, score, label * 7 + rng.normal(size=n), weight, zeros)
+        ten: Numbers = score * 10
+        numbers: Numbers = label * 7 + rng.normal(size=n)
+        values = QualityState(unit, state.time, ten, score, numbers, weight, zeros)
         found |= {m.name: m.value for m in regression_metrics(values, units)}
         w = {"sample_weight": weight}
         expected |= {
@@ -214,9 +221,9 @@ def measure_exact(full: bool) -> dict[str, Any]:
         codes = QualityState(
             unit,
             state.time,
-            rng.integers(0, 4, n) * 1.0,
+            rng.integers(0, 4, n).astype(np.float64),
             score,
-            rng.integers(0, 4, n) * 1.0,
+            rng.integers(0, 4, n).astype(np.float64),
             weight,
             zeros,
             tuple("abcd"),
@@ -251,7 +258,7 @@ def measure_concept(full: bool) -> dict[str, Any]:
     head = ["what moved", "requests", "runs", "changed", "declined", '"AUC fell" alarms']
     cells: list[list[Any]] = [head]
     false = runs = found = tried = 0
-    sizes = {100: 300, 420: 300, 5000: 60} if full else {420: 10}
+    sizes = {100: 200, 420: 200, 5000: 40} if full else {420: 10}
     for name, (before, after) in (ONLY_INPUTS | CONCEPTS).items():
         for requests, count in sizes.items():
             rng = np.random.default_rng([len(name), requests])
@@ -293,7 +300,7 @@ def _concept_runs(before: Any, after: Any, requests: int, count: int, rng: np.ra
 def _auc_upper(window: Any, rng: np.random.Generator) -> float:
     """Returns the upper end of the window's interval of the AUC."""
     zeros = np.zeros(len(window))
-    predicted = (window.score >= 0.5).astype(float)
+    predicted = (window.score >= 0.5).astype(np.float64)
     state = QualityState(
         window.unit, zeros.astype(np.int64), predicted, window.score, window.label, window.weight, zeros
     )
