@@ -36,7 +36,7 @@ from monitoring.quality.units import group_units
 
 Numbers = npt.NDArray[np.float64]
 RATES = (0.001, 0.01, 0.1, 0.5)
-FULL_WINDOWS = {50: 2000, 200: 2000, 1000: 2000, 5000: 500}
+FULL_WINDOWS = {50: 2000, 200: 2000, 1000: 2000, 5000: 2000}
 SHORT_WINDOWS = {50: 40, 200: 40}
 METRICS = (
     "accuracy",
@@ -85,7 +85,9 @@ def main() -> None:
     }
     parser.add_argument("--full", action="store_true", help="all windows and the join of 10 million rows")
     parser.add_argument("--only", choices=sections, help="one section")
+    parser.add_argument("--windows", type=int, default=2000, help="windows a cell of the full form (default: 2000)")
     args = parser.parse_args()
+    FULL_WINDOWS.update({requests: min(args.windows, count) for requests, count in FULL_WINDOWS.items()})
     name = "quality" if args.full else "quality-short"
     for section, run in sections.items():
         if args.only in (None, section):

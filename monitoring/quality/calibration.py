@@ -94,17 +94,15 @@ def _bin_index(score: Numbers, weight: Numbers, bins: int) -> tuple[npt.NDArray[
 def _recalibration(state: QualityState, units: Grouping) -> list[MetricSums]:
     p = np.clip(state.score, 1e-12, 1 - 1e-12)
     x = np.log(p / (1 - p))
-    design = np.column_stack([np.ones(len(x)), x])
-    beta = _logistic(design, state.label, state.weight)
+    beta = _logistic(x, state.label, state.weight)
     names = (("calibration_intercept", 0), ("calibration_slope", 1))
     if beta is None:
-        return [
-            undefined(name, "the probability separates the labels, or is constant", Better.NEITHER) for name, _ in names
-        ]
-    fitted = 1 / (1 + np.exp(-design @ beta))
-    information = design.T @ (design * (state.weight * fitted * (1 - fitted))[:, None])
-    scores = design * (state.weight * (state.label - fitted))[:, None]
-    steps = np.column_stack([units.sums(column) for column in (scores @ np.linalg.inv(information)).T])
+        reason = "the probability separates the labels, or is constant"
+        return [undefined(name, reason, Better.NEITHER) for name, _ in names]
+    fitted = 1 / (1 + np.exp(-(beta[0] + beta[1] * x)))
+    spread, error = state.weight * fitted * (1 - fitted), state.weight * (state.label - fitted)
+    information = np.array([[spread.sum(), spread @ x], [spread @ x, (spread * x) @ x]])
+    steps = np.column_stack([units.sums(error), units.sums(error * x)]) @ np.linalg.inv(information)
     n = units.sums(state.weight)
     return [
         MetricSums(name, float(beta[i]), np.column_stack([steps[:, i], n]), _one_step(beta[i], n.sum()), Scale.FREE, Better.NEITHER)
@@ -117,15 +115,22 @@ def _one_step(value: float, total: float) -> Formula:
     return lambda t: value + divide(t[..., 0], t[..., 1]) * total
 
 
-def _logistic(design: Numbers, label: Numbers, weight: Numbers) -> Numbers | None:
-    """Returns the coefficients of a weighted logistic regression by Newton's method, None where it does not converge."""
-    beta = np.zeros(design.shape[1])
+def _logistic(x: Numbers, label: Numbers, weight: Numbers) -> Numbers | None:
+    """Returns (intercept, slope) of a weighted logistic regression by Newton's method, None where it does not converge.
+
+    The start is a calibrated model, so a few steps suffice.
+    """
+    beta: Numbers = np.array([0.0, 1.0])
     for _ in range(50):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ beta, -500, 500)))
-        information = design.T @ (design * (weight * fitted * (1 - fitted))[:, None])
-        if np.linalg.cond(information) > 1e14:
+        fitted = 1 / (1 + np.exp(-np.clip(beta[0] + beta[1] * x, -500, 500)))
+        spread = weight * fitted * (1 - fitted)
+        a, b, c = float(spread.sum()), float(spread @ x), float((spread * x) @ x)
+        error = weight * (label - fitted)
+        determinant = a * c - b * b
+        if not determinant > 1e-14 * max(a * c, 1e-300):
             return None
-        step = np.linalg.solve(information, design.T @ (weight * (label - fitted)))
+        first, second = float(error.sum()), float(error @ x)
+        step = np.array([(c * first - b * second) / determinant, (a * second - b * first) / determinant])
         beta = beta + step
         if np.abs(beta).max() > 1e4:
             return None

@@ -114,19 +114,14 @@ def _common(
     _count(aside, Reason.NO_ID, pc.invert(has_id), labels)
     _count(aside, Reason.NO_VALUE, pc.and_(has_id, null_label), ids)
     _count(aside, Reason.WRONG_TYPE, pc.and_(has_id, wrong), labels)
-    split = pc.extract_regex(ids, _ITEM_OF_ID)
-    named = pc.is_valid(split)
-    both = pc.and_(named, pc.and_(pc.is_null(items), pc.is_null(keys)))
-    split_items = pc.struct_field(split, "item").cast(pa.int32())
-    bare = pc.if_else(both, pc.struct_field(split, "base"), ids)
-    place = pc.if_else(both, split_items, items)
+    bare, raw, place = _split_ids(ids, items, keys)
     rows = len(ids)
     batch = pa.RecordBatch.from_arrays(
         [
             pa.array(np.arange(rows, dtype=np.int64) + seq),
             pa.array(lines),
             bare,
-            pc.if_else(both, ids, pa.nulls(rows, pa.string())),
+            raw,
             pc.fill_null(place, 0),
             pc.and_(pc.is_null(place), pc.is_null(keys)),
             keys,
@@ -137,6 +132,21 @@ def _common(
         schema=label_schema(question.text_labels),
     )
     return batch.filter(pc.and_(has_id, pc.is_valid(values)))
+
+
+def _split_ids(ids: pa.Array, items: pa.Array, keys: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Returns (id without its item, id as written where it was split, item) of each label."""
+    nothing = pa.nulls(len(ids), pa.string())
+    if not pc.any(pc.match_substring(ids, "#")).as_py():
+        return ids, nothing, items
+    split = pc.extract_regex(ids, _ITEM_OF_ID)
+    both = pc.and_(pc.is_valid(split), pc.and_(pc.is_null(items), pc.is_null(keys)))
+    bare = pc.if_else(both, pc.struct_field(split, "base"), ids)
+    return (
+        bare,
+        pc.if_else(both, ids, nothing),
+        pc.if_else(both, pc.struct_field(split, "item").cast(pa.int32()), items),
+    )
 
 
 def label_values(labels: pa.Array, question: Question) -> pa.Array:
@@ -183,6 +193,8 @@ def canonical_text(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_finite(values), values, pa.nulls(len(values), values.type))
     text = values.cast(pa.string())
+    if text.null_count == len(text):
+        return text
     whole = pc.fill_null(pc.match_substring_regex(text, r"^-?[0-9]+\.0+$"), False)
     return pc.if_else(whole, pc.replace_substring_regex(text, r"\.0+$", ""), text)
 

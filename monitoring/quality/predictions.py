@@ -258,10 +258,12 @@ def _drop_duplicates(
 ) -> None:
     """Writes `target` again without repeated rows, where an object was copied twice."""
     every = np.concatenate(keys)
-    unique, first = np.unique(every, return_index=True)
-    counts.duplicates = len(every) - len(unique)
+    ordered = np.sort(every)
+    counts.duplicates = int((ordered[1:] == ordered[:-1]).sum())
     if not counts.duplicates:
         return
+    del ordered
+    _, first = np.unique(every, return_index=True)
     keep = np.zeros(len(every), bool)
     keep[first] = True
     copy, place = target.with_suffix(".unique.parquet"), 0

@@ -35,7 +35,7 @@ from monitoring.quality.predictions import INPUT_PREFIX, Captured, PredictionCou
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import QualityResult, encode
 from monitoring.quality.set_aside import SetAside
-from monitoring.quality.state import QualityState, encode_state, merge_states, state_of_batch
+from monitoring.quality.state import QualityState, collect_states, encode_state, merge_states, state_of_batch
 from monitoring.result import Outcome, Subject
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _join(run: QualityRun, folder: Path, aside: SetAside, inputs: Mapping[str, b
             return _Joined(merge_states([]), None, by_hour, None)
         counts = join.run(run.window, aside)
         text = run.question.text_labels
-        state = merge_states([state_of_batch(batch, text) for batch in join.batches(_STATE_COLUMNS)])
+        pieces = (state_of_batch(batch, text) for batch in join.batches(_STATE_COLUMNS))
+        state = merge_states(list(pieces)) if text else collect_states(pieces, counts.labelled)
         rows = None
         keep = run.inputs or (run.baseline is not None and run.baseline.rows is not None)
         if keep and len(state):

@@ -16,7 +16,7 @@ from monitoring.errors import MonitoringError
 from monitoring.quality.problem import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -57,8 +57,8 @@ class QualityState:
             return self.unit
         return self.time // (_HOUR if unit is Unit.HOUR else _DAY)
 
-    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> QualityState:
-        """Returns the state of some rows, by index or mask."""
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> QualityState:
+        """Returns the state of some rows, by index, mask or slice."""
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def hours(self) -> Iterator[tuple[int, QualityState]]:
@@ -93,6 +93,25 @@ def merge_states(states: Sequence[QualityState]) -> QualityState:
         renamed.append(state)
     columns = {name: np.concatenate([getattr(state, name) for state in renamed]) for name in _COLUMNS}
     return QualityState(**columns, classes=classes)
+
+
+def collect_states(states: Iterable[QualityState], rows: int) -> QualityState:
+    """Returns the state of all rows of numeric states, at most `rows` of them, without holding all parts at once."""
+    whole = QualityState(
+        unit=np.empty(rows, np.int64),
+        time=np.empty(rows, np.int64),
+        predicted=np.empty(rows),
+        score=np.empty(rows),
+        label=np.empty(rows),
+        weight=np.empty(rows),
+        delay=np.empty(rows),
+    )
+    done = 0
+    for state in states:
+        for name in _COLUMNS:
+            getattr(whole, name)[done : done + len(state)] = getattr(state, name)
+        done += len(state)
+    return whole.take(slice(done))
 
 
 def state_of_batch(batch: pa.RecordBatch, text_labels: bool) -> QualityState:
