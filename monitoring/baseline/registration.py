@@ -27,7 +27,7 @@ from monitoring.baseline.registry import (
     registry_client,
 )
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.storage import MissingKey, open_storage
+from monitoring.storage import MissingKey, StorageError, key_in_storage, open_storage
 
 _VALUE = re.compile(r"[\w\s.:/=+@-]{1,256}")
 
@@ -67,6 +67,15 @@ def files_of(
             if name in (STATISTICS, CONSTRAINTS):
                 raise UsageError(f"{directory} has no {name}: write a baseline there first") from error
     return BaselineFiles(directory, digests, baseline_id, training_data, training_digest)
+
+
+def digest_of_object(uri: str) -> str:
+    """Returns the digest of one file or object, "" where `uri` names none: a directory, a prefix."""
+    storage, key = key_in_storage(uri)
+    try:
+        return digest_of(storage.get(key).body)
+    except StorageError:
+        return ""
 
 
 def drift_check_baselines(files: BaselineFiles) -> dict[str, Any]:

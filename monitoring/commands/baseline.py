@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitoring.baseline.baseline import Baseline
-from monitoring.baseline.registration import add_to_version, create_version, files_of
+from monitoring.baseline.registration import add_to_version, create_version, digest_of_object, files_of
 from monitoring.baseline.registry import is_registered, parse_arn
 from monitoring.commands.arguments import add_window
 from monitoring.errors import UsageError
@@ -84,7 +84,13 @@ def _register(args: argparse.Namespace, baseline: Baseline) -> str:
     """Puts the baseline into the model registry and returns the version's ARN, "" without `--register`."""
     if args.register is None:
         return ""
-    files = files_of(args.output, baseline_id=baseline.id, training_data=args.data or args.captured)
+    training = args.data or args.captured
+    files = files_of(
+        args.output,
+        baseline_id=baseline.id,
+        training_data=training,
+        training_digest=digest_of_object(training),
+    )
     if is_registered(args.register) or args.register.startswith("arn:"):
         add_to_version(files, args.register)
         return parse_arn(args.register)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitoring.__main__ import main
-from monitoring.baseline.registration import add_to_version, create_version, files_of
+from monitoring.baseline.registration import add_to_version, create_version, digest_of_object, files_of
 from monitoring.baseline.registry import digest_of, find_baseline, is_registered
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.monitor import open_baseline
@@ -168,7 +168,10 @@ def test_a_baseline_is_made_registered_and_found_again_by_its_model(bucket, grou
     exists = version(group)
     assert main(["baseline", *flags, "--register", f"model-package:{exists}"]) == 0
     assert find_baseline(exists).source == "CustomerMetadataProperties"
-    assert find_baseline(exists).training_data == str(tmp_path / "train.parquet")
+    found = find_baseline(exists)
+    assert found.training_data == str(tmp_path / "train.parquet")
+    assert found.training_digest == digest_of((tmp_path / "train.parquet").read_bytes())
+    assert digest_of_object(str(tmp_path)) == ""
 
 
 def test_a_baseline_on_a_local_disk_cannot_be_registered(group, tmp_path, capsys):
