@@ -11,6 +11,8 @@ from monitoring.findings.moved import new_values, what_moved
 from monitoring.findings.query import RowSource, select
 from monitoring.result import ColumnResult, Status
 
+REAL = 0.05
+"""A difference of a column that did not drift is real at most at this p."""
 MEAN_MOVED = 0.05
 """A movement of the mean, in standard deviations of the baseline, that is worth a sentence."""
 SPREAD_CHANGED = 1.25
@@ -32,6 +34,8 @@ def status_sentence(column: ColumnResult) -> str:
     if column.status is Status.NOT_JUDGED:
         reason = column.reason or not_judged_reason(column)
         return f"Not judged{f': {reason}' if reason else ''}."
+    if column.p_value is not None and column.p_value <= REAL and linf:
+        return f"No drift: the difference is real (p {p}) but too small to matter (L∞ {linf})."
     seen = f" This window could have shown a change of {column.detectable:.2f} or more." if column.detectable else ""
     return f"No drift{f': {numbers}' if numbers else ''}.{seen}"
 

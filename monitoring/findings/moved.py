@@ -224,6 +224,6 @@ def _is_category(bar: Bin) -> bool:
     return bar.low is None and bar.high is None and not bar.is_null and not bar.is_other
 
 
-def new_values(column: ColumnResult, most: int = 5) -> str:
+def new_values(column: ColumnResult, most: int = 20) -> str:
     """Returns the SQL condition of the rows whose value training never had, by the values that are counted by name."""
     return one_of(column.name, [text for text, _ in column.unseen[:most]])

@@ -12,8 +12,8 @@ _PLAIN = frozenset({"capture_event_id", "capture_event_time", "capture_item_inde
 ROWS_SHOWN = 100
 LONG_VALUE = 200
 """Longer values are shortened where they are counted, so a query compares their first characters only."""
-DAYS_LISTED = 7
-"""A longer window reads the prefix of the variant instead of a list of days; the condition on time narrows it."""
+_KEY_TIME = ("%Y", "%m", "%d", "%H")
+"""The parts of an object's key that name its hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,17 @@ class RowSource:
 
 
 def captured_rows(uri: str, endpoint: str, variant: str, window: Window) -> RowSource:
-    """Returns the rows of a captured data set in `window`. `uri` is the capture's destination."""
+    """Returns the rows of a captured data set in `window`. `uri` is the capture's destination.
+
+    One pattern names the objects, down to what the window's first and last hour share: DuckDB refuses a list in which one
+    pattern finds nothing, and a quiet day has no object.
+    """
     prefix = f"{uri.rstrip('/').removeprefix('file://')}/{endpoint}/{variant}"
-    first, last = window.start.date(), (window.end - dt.timedelta(microseconds=1)).date()
-    days = [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
-    objects = [f"{prefix}/{day:%Y/%m/%d}/*/*.parquet" for day in days]
-    if len(days) > DAYS_LISTED:
-        objects = [f"{prefix}/*/*/*/*/*.parquet"]
+    first, last = window.start, window.end - dt.timedelta(microseconds=1)
+    parts = [first.strftime(part) for part in _KEY_TIME]
+    alike = [part == last.strftime(form) for part, form in zip(parts, _KEY_TIME, strict=True)]
+    shared = alike.index(False) if False in alike else len(alike)
+    objects = ["/".join([prefix, *parts[:shared], *"*" * (len(parts) - shared), "*.parquet"])]
     keys = ("capture_event_id", "capture_event_time", "capture_item_index")
     return RowSource(tuple(objects), keys, "capture_event_time", window.start, window.end)
 

@@ -8,6 +8,8 @@ from monitoring.findings.verdict import has_verdict
 from monitoring.findings.visible import visible, visible_value
 from monitoring.result import CauseKind, Completeness, Grade, Outcome, RunResult
 
+LONG = 72
+"""Hours from which a window of whole days is written in days."""
 KIND_WORDS = {
     CauseKind.DRIFT: "Drift",
     CauseKind.DATA_TYPE: "Type",
@@ -53,6 +55,7 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
     sampling = f", sampling {result.sampling_percentage:g} %" if result.sampling_percentage is not None else ""
     hours = (result.end - result.start).total_seconds() / 3600
     length = wording.counted(round(hours), "hour") if hours == round(hours) else wording.duration(hours * 3600)
+    length = wording.counted(round(hours / 24), "day") if hours >= LONG and hours % 24 == 0 else length
     events = f" in {wording.counted(result.events, 'event')}"
     rows = [
         ("Endpoint", f"{visible_value(subject.endpoint)} / {visible_value(subject.variant)}", False),

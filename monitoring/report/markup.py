@@ -12,6 +12,7 @@ from monitoring.findings.visible import visible
 from monitoring.report.anchors import anchor
 
 _SPAN = re.compile("`([^`]*)`")
+_UNIT = re.compile(r"(\d(?= %)|\b[≤≥p](?= \d)|[≤≥](?= \d)|\bp(?= [≤≥])|L∞(?= \d)) ")
 
 
 def column_links(names: Iterable[str], page: str = "") -> Mapping[str, str]:
@@ -24,13 +25,18 @@ def sentence(text: str, links: Mapping[str, str] | None = None) -> Markup:
     parts = []
     end = 0
     for match in _SPAN.finditer(text):
-        parts.append(escape(visible(text[end : match.start()])))
+        parts.append(_prose(text[end : match.start()]))
         shown = Markup("<code>{}</code>").format(visible(match.group(1)))
         link = (links or {}).get(match.group(1))
         parts.append(Markup('<a href="{}">{}</a>').format(link, shown) if link else shown)
         end = match.end()
-    parts.append(escape(visible(text[end:])))
+    parts.append(_prose(text[end:]))
     return Markup("").join(parts)
+
+
+def _prose(text: str) -> Markup:
+    """Returns text between names, escaped. A number is not separated from its unit at the end of a line."""
+    return escape(_UNIT.sub("\\1\N{NO-BREAK SPACE}", visible(text)))
 
 
 def lines(text: str) -> str:

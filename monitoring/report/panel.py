@@ -20,7 +20,8 @@ ID_LENGTH, CONDITION_LENGTH = 64, 80
 DISTANCES = {
     "linf_simple": "L∞ of present values, simple",
     "linf_robust": "L∞ of present values, robust",
-    "chi_square": "Chi-square, p",
+    "chi_square": "Chi-square",
+    "chi_square_p": "Chi-square, p",
     "psi": "PSI",
     "jensen_shannon": "Jensen-Shannon",
     "wasserstein": "Wasserstein",

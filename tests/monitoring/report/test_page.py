@@ -46,7 +46,7 @@ class Outline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not {"style", "script"} & set(self.open):
-            self.text += data
+            self.text += data.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def outline(html: str) -> Outline:
@@ -201,6 +201,13 @@ def test_a_column_without_baseline_or_without_window_has_a_row() -> None:
     found = page(conclude(draft((column("gone", window=None), column("new", baseline=None)))))
     assert {"gone", "new"} <= set(found.ids)
     assert "missing" in found.text
+
+
+def test_a_number_keeps_its_unit_on_its_line() -> None:
+    lacking = column("a", Grade.LARGE, linf=0.3, baseline=summary(1000), window=summary(1000, 300))
+    html = render(conclude(draft((lacking,))))
+    assert "30.0\N{NO-BREAK SPACE}% of the 1,000 rows" in html
+    assert "p\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}0.001" in html
 
 
 def test_an_advice_stands_once() -> None:
