@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the summary or the event; raises CaptureError where the data cannot be read or is not there."""
     from capture.reading.reader import Dataset
 
-    captured = Dataset(args.uri)
+    captured = Dataset(args.uri, clock=time.time_ns)
     if args.event is not None:
         return _show_event(captured, args)
     from capture.reading.summary import summarize

@@ -81,11 +81,14 @@ class Found:
 class Dataset:
     """Captured data below a URI: `s3://bucket/prefix`, `file:///directory`, or a directory's path.
 
+    `clock` gives nanoseconds since 1970 UTC; only with it a judgement tells an instance that is alive from a silent one.
+
     Every method raises `SinkError` where the place cannot be read, and `ReadError` where an object is none of ours.
     """
 
-    def __init__(self, uri: str, source: Source | None = None) -> None:
+    def __init__(self, uri: str, source: Source | None = None, clock: Callable[[], int] | None = None) -> None:
         self._source = open_source(uri) if source is None else source
+        self._clock = clock
         self.uri = self._source.uri
 
     def variants(self, endpoint: str | None = None, variant: str | None = None) -> list[tuple[str, str]]:
@@ -223,19 +226,18 @@ class Dataset:
         *,
         endpoint: str | None = None,
         variant: str | None = None,
-        now: dt.datetime | None = None,
     ) -> Completeness:
         """Whether the window is complete, and every gap by name. Reads ledgers, listings, and of objects the row counts.
 
-        With `now`, the present, an instance that is alive and whose data does not reach the window's end yet is
-        *not complete yet* instead of *silent*.
+        With a clock, an instance that is alive and whose data does not reach the window's end yet is *not complete yet*
+        instead of *silent*.
         """
         first, last = _window(start, end)
         names = self.variants(endpoint, variant)
         if not names and endpoint is not None and variant is not None:
             names = [(endpoint, variant)]
         evidence = [self._evidence(name, kind, first, last) for name, kind in names]
-        return judge(first, last, evidence, None if now is None else dataset.to_microseconds(now))
+        return judge(first, last, evidence, None if self._clock is None else self._clock() // 1000)
 
     def span(
         self, *, endpoint: str | None = None, variant: str | None = None
@@ -245,12 +247,16 @@ class Dataset:
         So objects that were deleted are in the window, and are missed there.
         """
         hours = [found.key.hour for found in self.objects(endpoint=endpoint, variant=variant)]
-        for name, kind in self.variants(endpoint, variant):
-            hours += [dataset.hour_of(time) for time in self._listed_times(name, kind)]
+        hours += [dataset.hour_of(dataset.to_microseconds(time)) for time in self.listed_times(endpoint, variant)]
         return (dataset.to_datetime(min(hours)), dataset.to_datetime(max(hours) + dataset.HOUR)) if hours else None
 
+    def listed_times(self, endpoint: str | None = None, variant: str | None = None) -> list[dt.datetime]:
+        """Returns event times of the objects that the ledgers list, the first and the last among them."""
+        found = [time for name, kind in self.variants(endpoint, variant) for time in self._listed_times(name, kind)]
+        return [dataset.to_datetime(time) for time in found]
+
     def _listed_times(self, endpoint: str, variant: str) -> list[int]:
-        """The first and last event times that the ledgers list, by the first and the last day that list any."""
+        """The event times of the first and the last day of which a ledger lists an object."""
         keys = (
             dataset.parse_ledger_key(key)
             for key, _ in self._source.list(f"{dataset.LEDGER_PREFIX}/{endpoint}/{variant}/")

@@ -72,12 +72,11 @@ def summarize(
     variant: str | None = None,
     rows: int = 3,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    now: dt.datetime | None = None,
 ) -> Summary:
     """Reads the objects of the window and counts; keeps the first `rows` rows.
 
     Where the window is open, completeness is judged from the first to the last event that is there or that a ledger
-    lists, but, while instances are alive at `now`, no further than their ledgers reach. `progress` gets how many of how
+    lists, but, while instances are alive, no further than their ledgers reach (if `captured` has a clock). `progress` gets how many of how
     many objects are read. Raises ReadError where there is no captured data below the URI.
     """
     variants = captured.variants(endpoint, variant)
@@ -94,13 +93,14 @@ def summarize(
         else:
             _count(summary, entry, start, end, rows)
         progress(number, len(found))
-    span = captured.span(endpoint=endpoint, variant=variant)
-    if span is None and not found:
-        if not captured.has_ledgers(variants):
-            raise ReadError(f"there is no captured data under {captured.uri}: {captured.lies_there()}")
-        return summary
-    if span is not None:
-        _judge(summary, captured, start or span[0], end, span[1], now or dt.datetime.now(dt.UTC), endpoint, variant)
+    listed = captured.listed_times(endpoint, variant)
+    if not listed and not found and not captured.has_ledgers(variants):
+        raise ReadError(f"there is no captured data under {captured.uri}: {captured.lies_there()}")
+    firsts = [dataset.to_datetime(entry.key.hour) for entry in found] + listed
+    lasts = [time + dataset.MICROSECOND for time in [*listed, *filter(None, [summary.last])]]
+    if (start or firsts) and (end or lasts):
+        first = start or min(firsts)
+        _judge(summary, captured, first, end, max(lasts, default=first), endpoint, variant)
     return summary
 
 
@@ -110,20 +110,19 @@ def _judge(
     first: dt.datetime,
     end: dt.datetime | None,
     latest: dt.datetime,
-    now: dt.datetime,
     endpoint: str | None,
     variant: str | None,
 ) -> None:
     """Judges the window; without an `end`, up to where the instances that are alive vouch for it."""
-    last = end or min(latest, now) if latest > first else latest
+    last = end or latest
     if first >= last:
         return
-    judged = captured.completeness(first, last, endpoint=endpoint, variant=variant, now=now)
+    judged = captured.completeness(first, last, endpoint=endpoint, variant=variant)
     alive = [instance.complete_until for instance in judged.instances if instance.alive]
     if end is None and alive:
         summary.alive_until = dataset.to_datetime(min(alive))
         if first < summary.alive_until < last:
-            judged = captured.completeness(first, summary.alive_until, endpoint=endpoint, variant=variant, now=now)
+            judged = captured.completeness(first, summary.alive_until, endpoint=endpoint, variant=variant)
     named = {gap.key for gap in judged.gaps}
     damaged = tuple(
         Gap(GapKind.ROW_COUNT, one.why, one.key.endpoint, one.key.variant, key=str(one.key))

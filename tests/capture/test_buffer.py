@@ -299,7 +299,8 @@ def test_an_id_that_is_a_number_or_a_uuid_is_its_text_and_any_other_is_refused(
         if ids["event_id"] is not None:
             assert taken == made.append({"a": 1}, 0.5, **ids)
             assert {event.event_id for event in events(tmp_path / "spool")} <= {str(ids["event_id"])}
-            assert made.append({"a": 1}, 0.5, inference_id=17), "sampling takes an inference id of any type"
+            given: Any = 17
+            assert made.append({"a": 1}, 0.5, inference_id=given), "sampling takes an inference id of any type"
     assert taken == (ids["event_id"] is not None)
     assert counts(tmp_path / "spool")["refused"] == ({} if taken else {"unencodable": 1})
 
