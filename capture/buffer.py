@@ -9,6 +9,7 @@ then is the shipper's business (`shipper.py`), in another process.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from capture.asynchronous import comes_from_outside
 from capture.event_id import event_id_bytes, event_id_text, event_time_of
 from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
 from capture.record import Features, Lookup
@@ -117,6 +119,7 @@ class CaptureBuffer:
             lane = another
         drafter = self._drafter
         try:
+            lane.begun = begun
             if type(features) is Prepared:
                 prepared = features
                 begun -= prepared.spent
@@ -160,11 +163,20 @@ class CaptureBuffer:
                     raise
             return True
         except Exception as error:
+            if comes_from_outside(error):
+                lane.interrupt()
+                raise
             self._refuse(lane, error)
             return False
+        except BaseException:
+            lane.interrupt()
+            raise
         finally:
-            lane.counters.measured(perf_counter_ns() - begun)
-            self._lanes.idle.append(lane)
+            try:
+                lane.counters.measured(perf_counter_ns() - begun)
+            finally:
+                lane.begun = 0
+                self._lanes.idle.append(lane)
 
     def prepare(
         self,
@@ -193,6 +205,8 @@ class CaptureBuffer:
             items = freeze(self._drafter.features(features, feature_names))
             return Prepared(True, event_id, now, inference_id, request, items, None, perf_counter_ns() - begun)
         except Exception as error:
+            if comes_from_outside(error):
+                raise
             return Prepared(False, event_id, now, inference_id, None, None, _detail(error))
 
     def close(self, timeout: float = 20.0) -> bool:
@@ -256,9 +270,16 @@ def _freshness(lookups: Mapping[str, Lookup], now: int) -> tuple[dict[str, float
     return ages, {group: lookup.missing for group, lookup in lookups.items()}
 
 
+def _close_all() -> None:
+    """Closes every buffer at an orderly end, so that the shipper takes what waits at once."""
+    for buffer in list(_buffers):
+        buffer.close(0.0)
+
+
 def _all_after_fork() -> None:
     for buffer in list(_buffers):
         buffer._lanes.forget()
 
 
 os.register_at_fork(after_in_child=_all_after_fork)
+atexit.register(_close_all)

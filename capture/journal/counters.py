@@ -65,6 +65,13 @@ class Lane:
         if mismatch:
             words[_MISMATCHES] += 1
 
+    def resume(self, last_number: int) -> None:
+        """Counts a record that was committed before an exception from outside kept it from being counted."""
+        words = self._words
+        self._kept = words[_KEPT] = max(words[_KEPT], last_number)
+        self._rows, self._bytes = words[_ROWS], words[_BYTES]
+        self._calls, self._nanoseconds, self._longest = words[_COUNT], words[_SUM], words[_MAX]
+
     def sampled_out(self) -> None:
         """One more record was left out by sampling."""
         self._words[_SAMPLED_OUT] += 1

@@ -2,7 +2,7 @@
 
 A spool on tmpfs never waits for the write-back of a page (a file on disk was seen to stall its writer for 4 ms), but
 its bytes are the container's memory. So: `/dev/shm` where it is large enough, limited to 10 % of the container's
-memory, else the temporary directory. The name follows from the user and from what is captured where, so that all
+memory, else the temporary directory, else `/dev/shm` however small it is. The name follows from the user and from what is captured where, so that all
 workers of one endpoint, and only they, meet in one directory.
 """
 
@@ -14,12 +14,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from capture.journal.container_memory import container_memory
+
 DEFAULT_LIMIT = 1 << 30
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 _LEAST_TMPFS = 64 << 20
 _LEAST_LIMIT = 32 << 20
 _TMPFS_MAGIC = {"tmpfs", "ramfs"}
-_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -
         on_tmpfs = tmpfs_allowance(_SHARED_MEMORY) if max_bytes is None else max_bytes
         roomy = on_tmpfs >= _LEAST_TMPFS and _size(_SHARED_MEMORY) >= 2 * on_tmpfs
         base = _SHARED_MEMORY if roomy and _is_tmpfs(_SHARED_MEMORY) else None
-        directory = (base or Path(tempfile.gettempdir())) / name
+        directory = (base or _temporary() or _SHARED_MEMORY) / name
     if max_bytes is None:
         max_bytes = tmpfs_allowance(directory) if _is_tmpfs(directory) else DEFAULT_LIMIT
     return SpoolPlace(directory, max(max_bytes, _LEAST_LIMIT))
@@ -45,7 +46,7 @@ def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -
 
 def spools_of_this_user() -> list[Path]:
     """Returns the spools that were chosen for this user on this machine, ascending."""
-    bases = {_SHARED_MEMORY, Path(tempfile.gettempdir())}
+    bases = {_SHARED_MEMORY, _temporary() or _SHARED_MEMORY}
     return sorted(path for base in bases for path in base.glob(f"endpoint-capture-{os.getuid()}-*") if path.is_dir())
 
 
@@ -57,17 +58,12 @@ def tmpfs_allowance(directory: Path) -> int:
     return min(DEFAULT_LIMIT, container_memory() // 10, _size(directory) // 2)
 
 
-def container_memory() -> int:
-    """The memory limit of this container (its cgroup's), or the machine's memory where there is none."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in _MEMORY_LIMITS:
-        try:
-            text = path.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return min(machine, int(text))
-    return machine
+def _temporary() -> Path | None:
+    """The temporary directory; None where there is none that can be written to, as on a read-only root."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
 
 
 def _existing(directory: Path) -> Path:

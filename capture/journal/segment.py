@@ -176,6 +176,11 @@ class SegmentWriter:
         self._words[_COMMIT] = self.records << 32 | end
         return end - start
 
+    @property
+    def last_number(self) -> int:
+        """The number of the last record that is committed; 0 where the segment was never opened."""
+        return max(self._words[_FIRST] + (self._words[_COMMIT] >> 32) - 1, 0)
+
     def seal(self) -> None:
         """No further record comes."""
         self._words[_STATE] = SEALED

@@ -37,7 +37,7 @@ _FIRST_SHIPPER_CHECK = 2.0
 class Attendant:
     """Prepared segments for one process; `take` and `retire` are for the request's thread, the rest is not.
 
-    `launcher` is None where somebody else sees to a shipper.
+    `launcher` is None where another process starts the shipper; `find_lost` is called at each look.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class Attendant:
         header: bytes,
         clock: Callable[[], int],
         launcher: Launcher | None,
+        find_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
         self._account = account
         self._header = header
         self._clock = clock
         self.launcher = launcher
+        self._find_lost = find_lost
         self._ready: deque[SegmentWriter] = deque()
         self._sealed: deque[SegmentWriter] = deque()
         self._wanted = _FEWEST
@@ -107,6 +109,7 @@ class Attendant:
         """What the thread does each time it wakes: unmaps what is sealed, prepares what is wanted. False where none
         is ready, and none can be had."""
         self.let_go()
+        self._find_lost()
         now = monotonic()
         if now - self._counted >= _PAUSE:
             used, self._used, self._counted = self._used, 0, now

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from capture.journal.counters import SPOOL_FULL, TOO_LARGE
+from capture.journal.counters import CLOSED, SPOOL_FULL, TOO_LARGE
 
 if TYPE_CHECKING:
     from capture.journal import counters
@@ -27,9 +27,12 @@ class Refused(Exception):
 
 
 class Lane:
-    """One writer: its id is the process's, followed by the lane's number."""
+    """One writer: its id is the process's, followed by the lane's number.
 
-    __slots__ = ("_attendant", "_segment", "counters", "index", "writer")
+    `begun` is when the append that uses it began, in nanoseconds; 0 while none does. `closed` says that it writes no more.
+    """
+
+    __slots__ = ("_attendant", "_interrupted", "_segment", "begun", "closed", "counters", "index", "writer")
 
     def __init__(self, process: str, index: int, lane_counters: counters.Lane, attendant: Attendant) -> None:
         self.index = index
@@ -37,6 +40,9 @@ class Lane:
         self.counters = lane_counters
         self._attendant = attendant
         self._segment: SegmentWriter | None = None
+        self._interrupted: SegmentWriter | None = None
+        self.begun = 0
+        self.closed = False
 
     def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft, now: int) -> None:
         """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
@@ -62,6 +68,11 @@ class Lane:
     def _next(self, now: int) -> SegmentWriter:
         """Seals the open segment, if it has records, and opens a prepared one."""
         segment = self._segment
+        if self.closed:
+            raise Refused(CLOSED, "the buffer is closed")
+        if self._interrupted is not None:
+            self.counters.resume(self._interrupted.last_number)
+            self._interrupted = None
         if segment is not None and not segment.records:
             return segment
         prepared = self._attendant.take()
@@ -74,8 +85,23 @@ class Lane:
         self._segment = prepared
         return prepared
 
+    def interrupt(self) -> None:
+        """Makes the lane whole again after an exception from outside, which may have come between any two steps.
+
+        What the open segment's commit word covers is committed; nothing more is written into that segment.
+        """
+        segment = self._segment
+        if segment is not None:
+            self._interrupted = segment
+            self._segment = None
+            segment.seal()
+
     def seal(self) -> None:
         """Seals the open segment: no further record comes from this lane."""
+        self.closed = True
+        if self._interrupted is not None:
+            self.counters.resume(self._interrupted.last_number)
+            self._interrupted = None
         if self._segment is not None:
             self._segment.seal()
             self._attendant.retire(self._segment)

@@ -16,6 +16,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from capture import event_id
+from capture.asynchronous import comes_from_outside
 from capture.fork_guard import fork_guard
 from capture.journal import counters as accounts
 from capture.journal.segment import header_bytes
@@ -37,6 +38,8 @@ _SPARE_LANES = 2
 _RETRY_SPOOL = 5.0
 _WAIT_FOR_SPOOL = 0.25
 _POLL = 0.01
+_PATIENCE = 0.25
+_MAX_LOOKS = 100
 
 
 class _Returning(list[Lane]):
@@ -79,6 +82,7 @@ class Lanes:
         self._clock = clock
         self._complaints = complaints
         self._serving = False
+        self._looks: dict[Lane, int] = {}
         self._numbers = itertools.count()
         self._next_try = 0.0
         self._unaccounted: dict[int, int] = {}
@@ -127,7 +131,9 @@ class Lanes:
                 if other.write_open(about, request, items, outputs):
                     self.idle.append(other)
                     return True
-            except BaseException:
+            except BaseException as error:
+                if comes_from_outside(error):
+                    other.interrupt()
                 self.idle.append(other)
                 raise
             self.idle.insert(0, other)
@@ -149,10 +155,13 @@ class Lanes:
         if account is None or attendant is None:
             return True
         attendant.stop()
+        patient = time.monotonic() + _PATIENCE
         while len(returning.sealed) < len(made):
             try:
                 returning.append(lanes.pop())
             except IndexError:
+                if time.monotonic() >= patient and self._take_back(returning, made):
+                    continue
                 if time.monotonic() >= end:
                     return False  # a thread still writes: its lane is sealed when it comes back, or the process dead
                 time.sleep(_POLL)
@@ -169,6 +178,28 @@ class Lanes:
             self._say_what_waits(made, launcher, timeout)
         account.let_go()
         return settled
+
+    def find_lost(self) -> None:
+        """Gives back a lane that an exception from outside took from its append before the append could mark it.
+
+        Such a lane is in no append's hands for very many looks; a thread that has just taken one marks it at once.
+        """
+        idle = set(map(id, self.idle))
+        missing = [lane for lane in self.made if not lane.begun and id(lane) not in idle]
+        self._looks = {lane: self._looks.get(lane, 0) + 1 for lane in missing}
+        for lane, looks in self._looks.items():
+            if looks >= _MAX_LOOKS and not lane.begun:
+                lane.interrupt()
+                self.idle.append(lane)
+
+    @staticmethod
+    def _take_back(returning: _Returning, made: list[Lane]) -> bool:
+        """Seals a lane that no append has in its hands and that does not come back; False where there is none."""
+        for lane in made:
+            if not lane.begun and lane not in returning.sealed:
+                returning.append(lane)
+                return True
+        return False
 
     def forget(self) -> None:
         """Gives up the parent's lanes in a forked child. The first append enters the spool as a writer of its own.
@@ -223,7 +254,7 @@ class Lanes:
                 self.spool.prepare()
                 account = accounts.Account.create(path, self._header, self._clock() // 1000)
             launcher = Launcher(self.spool, self._config) if self._start_shipper else None
-            attendant = Attendant(self.spool, account, self._header, self._clock, launcher)
+            attendant = Attendant(self.spool, account, self._header, self._clock, launcher, self.find_lost)
             attendant.start()
             if launcher is not None:
                 launcher.ensure()  # before the first record is accepted: this process may end right after it

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from capture.journal.container_memory import container_memory
+
 MEBIBYTE = 1024 * 1024
 NO_LIMIT = 1 << 60
 """Version 1 says "no limit" with a number near 2**63."""
@@ -29,11 +31,9 @@ class Limits:
     def read(cls, control_groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Limits:
         """The limits of the process that asks; the host's where no group sets one."""
         cpus = float(len(os.sched_getaffinity(0)))
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         for group in _groups(control_groups, own):
             cpus = min([cpus, *_cpu_limits(group)])
-            memory = min([memory, *_memory_limits(group)])
-        return cls(cpus, memory)
+        return cls(cpus, container_memory(control_groups, own))
 
     @property
     def workers(self) -> int:
@@ -90,11 +90,6 @@ def _number(file: Path) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return value if 0 < value < NO_LIMIT else None
-
-
-def _memory_limits(group: Path) -> list[int]:
-    found = (_number(group / "memory.max"), _number(group / "memory.limit_in_bytes"))
-    return [value for value in found if value is not None]
 
 
 def _cpu_limits(group: Path) -> list[float]:

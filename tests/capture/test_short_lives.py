@@ -21,7 +21,7 @@ from capture import CaptureBuffer, CaptureConfig
 
 def settings(home, **more):
     given = dict(destination=f"file://{home}/captured", spool_dir=Path(home) / "spool", max_records=5)
-    return CaptureConfig(**given, spool_max_bytes=64 << 20, **more)
+    return CaptureConfig(**{**given, **more}, spool_max_bytes=64 << 20)
 
 def append(home):
     buffer = CaptureBuffer(settings(home))
@@ -170,3 +170,9 @@ def test_where_no_python_is_found_the_log_says_what_to_do_and_records_wait(tmp_p
     env = {**os.environ, "CAPTURE_MAX_RECORDS": "5"}
     subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=60, capture_output=True)
     assert shipped(tmp_path) == list(range(10))
+
+
+def test_an_orderly_end_closes_the_buffer_so_that_nothing_waits_for_its_age(tmp_path: Path) -> None:
+    code = "buffer = CaptureBuffer(settings(sys.argv[1], max_age_seconds=86_400))\nbuffer.append({'mark': 1}, 0.5)"
+    run(code, tmp_path)
+    assert shipped(tmp_path) == [1]
