@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial, reduce
@@ -144,7 +145,7 @@ class SparkEngine:
         slices = max(1, min(len(tasks), context.defaultParallelism * TASKS_PER_CORE))
         rows = [(number, msgspec.json.encode(task).decode()) for number, task in enumerate(tasks)]
         frame = self.session.createDataFrame(context.parallelize(rows, slices), "number bigint, task string")
-        return frame.mapInArrow(partial(count_tasks, encode_plan(plan)), _COUNTED_TYPE)
+        return _mapped(frame, partial(count_tasks, encode_plan(plan)), _COUNTED_TYPE)
 
     def _counted_whole(self, group: PartGroup, plan: Plan) -> Profile:
         """Returns the profile of a group that repeats rows between its parts, counted by one task."""
@@ -167,7 +168,7 @@ class SparkEngine:
         """Merges states in a tree: MERGED_AT_ONCE partitions into one, until few are left."""
         partitions = states.rdd.getNumPartitions()
         while True:
-            states = states.mapInArrow(merge_states, _MERGED_TYPE)
+            states = _mapped(states, merge_states, _MERGED_TYPE)
             if partitions <= MERGED_AT_ONCE:
                 break
             partitions = -(-partitions // MERGED_AT_ONCE)
@@ -243,6 +244,13 @@ def _tasks(groups: list[PartGroup], plan: Plan, *, whole: bool = False) -> list[
 def _keys(rows: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Returns the sorted row keys of several tasks."""
     return np.sort(np.concatenate([np.frombuffer(bytes(row.keys), np.uint64) for row in rows]))
+
+
+def _mapped(frame: Any, function: Callable[..., Any], schema: str) -> Any:
+    """Returns `frame.mapInArrow(...)`. PySpark warns of a new pandas, which this path does not use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        return frame.mapInArrow(function, schema)
 
 
 def _session(master: str | None) -> Any:

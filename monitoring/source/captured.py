@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -78,26 +79,35 @@ class _OpenObject:
 class CapturedSource:
     """The captured data of a URI, narrowed to an endpoint and a variant where given."""
 
-    def __init__(self, uri: str, endpoint: str | None = None, variant: str | None = None, unit: str = "") -> None:
+    def __init__(
+        self,
+        uri: str,
+        endpoint: str | None = None,
+        variant: str | None = None,
+        unit: str = "",
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
         self._dataset = Dataset(uri)
         self._endpoint, self._variant = endpoint, variant
-        self._narrowed = {"endpoint": endpoint, "variant": variant}
+        self._now = now
         self.uri = self._dataset.uri
         self.layout = captured_layout(unit)
 
     def variants(self) -> list[tuple[str, str]]:
         """Returns the endpoints and variants of which there is an object or a ledger."""
-        return _readable(lambda: self._dataset.variants(**self._narrowed))
+        return _readable(lambda: self._dataset.variants(self._endpoint, self._variant))
 
     def span(self) -> Window | None:
         """Returns the window of all objects, in whole hours; None where there is none."""
-        found = _readable(lambda: self._dataset.span(**self._narrowed))
+        found = _readable(lambda: self._dataset.span(endpoint=self._endpoint, variant=self._variant))
         return Window(*found) if found else None
 
     def groups(self, window: Window | None) -> Iterator[PartGroup]:
         """Yields a group for each hour that has objects, in the order of endpoint, variant and time."""
         start, end = (window.start, window.end) if window else (None, None)
-        found = _readable(lambda: list(self._dataset.objects(start, end, **self._narrowed)))
+        found = _readable(
+            lambda: list(self._dataset.objects(start, end, endpoint=self._endpoint, variant=self._variant))
+        )
         found.sort(key=lambda entry: (entry.key.endpoint, entry.key.variant, entry.key.hour, str(entry.key)))
         for (endpoint, variant, hour), entries in groupby(
             found, key=lambda entry: (entry.key.endpoint, entry.key.variant, entry.key.hour)
@@ -118,7 +128,9 @@ class CapturedSource:
     def completeness(self, window: Window) -> Completeness:
         """Returns the judgement of the ledgers: `proved` is None where the window has no ledger at all."""
         judged = _readable(
-            lambda: self._dataset.completeness(window.start, window.end, endpoint=self._endpoint, variant=self._variant)
+            lambda: self._dataset.completeness(
+                window.start, window.end, endpoint=self._endpoint, variant=self._variant, now=self._now()
+            )
         )
         missing = 0
         known = True

@@ -1,0 +1,303 @@
+"""The monitor's speed and memory beside its peers, in one run on one machine.
+
+- **floor**: DuckDB sums each number and hashes each text of the same files;
+- **row pass**: our kernel over these files (statistics, bins, counts by unit), on one and on two threads, and on Spark after its
+  start;
+- **run**: the whole of `Monitor.run` and its report;
+- **peers**: Evidently's DataDriftPreset and NannyML's univariate drift, each in an environment of its own, made here.
+
+Each figure comes from a process of its own, bound to as many processors as it may use. A peer that needs longer than
+`--limit` is stopped, and the table says so.
+
+    python -m benchmarks.monitor [--rows N] [--peer-rows N] [--large] [--no-peers] [--no-spark] [--scratch DIR]
+
+writes benchmarks/results/monitor.json and monitor.md. The goals are those of 1,000,000 rows; `--large` adds 20,000,000 rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import monitor_data
+from benchmarks.machine import machine, write_results
+from benchmarks.tables import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = {
+    "evidently": ["evidently==0.7.23", "pandas<3", "pyarrow"],
+    "nannyml": ["nannyml==0.13.1", "pyarrow"],
+}
+LARGE_ROWS = 20_000_000
+REPEATS = 3
+OURS = "ours at the peers' rows"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and writes the results."""
+    options = _options(arguments)
+    if options.task:
+        print(json.dumps(TASKS[options.task](*options.of)))
+        return 0
+    scratch = Path(options.scratch or tempfile.mkdtemp(prefix="benchmark-monitor-"))
+    try:
+        found = _measure(options, scratch)
+    finally:
+        if not options.scratch:
+            shutil.rmtree(scratch)
+    write_results("monitor", {"machine": machine(), **found}, _table(found))
+    print(_table(found))
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.monitor", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of the window (%(default)s)")
+    parser.add_argument("--peer-rows", type=int, default=20_000, help="rows that peers get (%(default)s)")
+    parser.add_argument("--large", action="store_true", help=f"measure {LARGE_ROWS:,} rows too")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave the peers out")
+    parser.add_argument("--no-spark", dest="spark", action="store_false", help="leave Spark out")
+    parser.add_argument("--limit", type=float, default=900, help="seconds after which a peer is stopped (%(default)s)")
+    parser.add_argument("--scratch", help="a folder for data and environments that stays; else one that is removed")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    parser.add_argument("of", nargs="*", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    training, window = _data(scratch, options.rows, 1), _data(scratch, options.rows, 2)
+    baseline = scratch / f"baseline-{options.rows}"
+    results: dict[str, Any] = {"rows": options.rows, "columns": monitor_data.COLUMNS, "figures": {}}
+    figures = results["figures"]
+
+    def take(name: str, task: str, *of: object, cores: int = 1) -> None:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        figures[name] = _task(task, *of, cores=cores)
+
+    take("baseline", "baseline", training, baseline, 2, cores=2)
+    for cores in (1, 2):
+        take(f"floor, {cores} threads", "floor", window, cores, cores=cores)
+        take(f"row pass, {cores} threads", "rows", window, baseline, cores, cores=cores)
+    take("run, 1 thread", "run", window, baseline, 1)
+    take("run, 2 threads", "run", window, baseline, 2, cores=2)
+    if options.spark:
+        take("Spark, 2 cores", "spark", window, baseline, 2, cores=2)
+    if options.peers:
+        few_training = _data(scratch, options.peer_rows, 3, infinities=False)
+        few_window = _data(scratch, options.peer_rows, 4, infinities=False)
+        results["peer_rows"] = options.peer_rows
+        take(OURS, "whole", few_training, few_window)
+        for peer in PEERS:
+            print(f"{peer} …", file=sys.stderr, flush=True)
+            figures[peer] = _peer(peer, few_training, few_window, scratch, options.limit)
+    if options.large:
+        large = _data(scratch, LARGE_ROWS, 5)
+        take(f"row pass, {LARGE_ROWS:,} rows, 1 thread", "rows", large, baseline, 1)
+        take(f"floor, {LARGE_ROWS:,} rows, 1 thread", "floor", large, 1)
+    return results
+
+
+def _data(scratch: Path, rows: int, seed: int, *, infinities: bool = True) -> Path:
+    folder = scratch / f"rows-{rows}-{seed}"
+    if not folder.exists():
+        print(f"writing {rows:,} rows …", file=sys.stderr, flush=True)
+        monitor_data.write(folder, rows, seed, infinities=infinities)
+    return folder
+
+
+def _task(task: str, *of: object, cores: int) -> dict[str, Any]:
+    """Returns the figures of a task, from a process of its own bound to `cores` processors."""
+    command = [sys.executable, "-m", "benchmarks.monitor", "--task", task, *map(str, of)]
+    return _json(command, cores, None)
+
+
+def _json(command: Sequence[str], cores: int, limit: float | None) -> dict[str, Any]:
+    processors = sorted(os.sched_getaffinity(0))[:cores]
+    bound = [sys.executable, "-c", _BIND, ",".join(map(str, processors)), *command]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(cores), "OPENBLAS_NUM_THREADS": str(cores)}
+    began = time.perf_counter()
+    try:
+        done = subprocess.run(
+            bound, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return {"stopped after": limit}
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{' '.join(command)}: {error.stderr[-2000:]}") from error
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-2])
+    return {
+        **figures,
+        "wall": round(time.perf_counter() - began, 2),
+        "peak MB": round(json.loads(done.stdout.splitlines()[-1])),
+    }
+
+
+_BIND = """
+import os, resource, subprocess, sys
+os.sched_setaffinity(0, {int(number) for number in sys.argv[1].split(',')})
+code = subprocess.run(sys.argv[2:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(code)
+"""
+"""Runs a command on some processors, and prints its largest memory after its output."""
+
+
+def _best(call: Callable[[], object], repeats: int = REPEATS) -> dict[str, float]:
+    """Returns the seconds of the fastest of some calls, and their processor time."""
+    found = []
+    for _ in range(repeats):
+        wall, processor = time.perf_counter(), time.process_time()
+        call()
+        found.append((time.perf_counter() - wall, time.process_time() - processor))
+    seconds, processor = min(found)
+    return {"seconds": round(seconds, 3), "processor": round(processor, 3)}
+
+
+# --- tasks: each runs in a process of its own ---------------------------------------------------------------------------
+
+
+def _baseline(training: str, output: str, threads: str) -> dict[str, Any]:
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.engines.local import LocalEngine
+
+    return _best(lambda: Baseline.from_training(training, engine=LocalEngine(int(threads))).save(output), 1)
+
+
+def _floor(window: str, threads: str) -> dict[str, Any]:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute(f"set threads = {int(threads)}")
+    rows = f"read_parquet('{window}/*.parquet')"
+    names = [row[0] for row in connection.execute(f"describe select * from {rows}").fetchall()]
+    wanted = [
+        f'sum(hash("{name}"))' if name.startswith("text") else f'sum("{name}")'
+        for name in names
+        if not name.startswith("capture_")
+    ]
+    return _best(lambda: connection.execute(f"select {', '.join(wanted)} from {rows}").fetchall())
+
+
+def _rows(window: str, baseline: str, threads: str) -> dict[str, Any]:
+    import pyarrow as pa
+
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.engines.local import LocalEngine
+    from monitoring.engines.window import count_window
+    from monitoring.source.open import open_rows
+
+    pa.set_cpu_count(int(threads))
+    loaded, engine = Baseline.load(baseline), LocalEngine(int(threads))
+    return _best(lambda: count_window(open_rows(window), None, loaded, engine))
+
+
+def _run(window: str, baseline: str, threads: str) -> dict[str, Any]:
+    from monitoring.monitor import Monitor
+
+    report = Path(baseline) / "report.html"
+    monitor = Monitor(baseline, threads=int(threads))
+    figures = _best(lambda: monitor.run(window).save(str(report)))
+    return {**figures, "report KB": report.stat().st_size // 1024}
+
+
+def _whole(training: str, window: str) -> dict[str, Any]:
+    """Baseline, run and report, as a peer does it: two data sets in, one page out."""
+    from monitoring.monitor import Monitor
+
+    report = Path(window).with_suffix(".html")
+    figures = _best(lambda: Monitor(training, threads=1).run(window).save(str(report)), 1)
+    return {**figures, "report KB": report.stat().st_size // 1024}
+
+
+def _spark(window: str, baseline: str, cores: str) -> dict[str, Any]:
+    from monitoring.baseline.baseline import Baseline
+    from monitoring.engines.spark import SparkEngine
+    from monitoring.engines.window import count_window
+    from monitoring.source.open import open_rows
+
+    began = time.perf_counter()
+    with SparkEngine(f"local[{int(cores)}]") as engine:
+        start = time.perf_counter() - began
+        loaded, source = Baseline.load(baseline), open_rows(window)
+        first = _best(lambda: count_window(source, None, loaded, engine), 1)
+        second = _best(lambda: count_window(source, None, loaded, engine))
+    return {**second, "first": first["seconds"], "start": round(start, 2)}
+
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "baseline": _baseline,
+    "floor": _floor,
+    "rows": _rows,
+    "run": _run,
+    "whole": _whole,
+    "spark": _spark,
+}
+
+
+def _peer(peer: str, training: Path, window: Path, scratch: Path, limit: float) -> dict[str, Any]:
+    """Returns a peer's figures; a reason where its environment cannot be made or it fails."""
+    environment = scratch / f"environment-{peer}"
+    python = environment / "bin" / "python"
+    uv = [str(Path(sys.executable).parent / "uv"), "--quiet"]
+    try:
+        if not python.exists():
+            subprocess.run([*uv, "venv", "--python", sys.executable, str(environment)], check=True)
+            subprocess.run([*uv, "pip", "install", "--python", str(python), *PEERS[peer]], check=True)
+        script = "import sys; sys.path.insert(0, 'benchmarks'); import monitor_peers; monitor_peers.main(sys.argv[1:])"
+        report = scratch / f"{peer}.html"
+        command = [str(python), "-W", "ignore", "-c", script, peer, str(training), str(window)]
+        figures = _json([*command, str(report)] if peer == "evidently" else command, 1, limit)
+    except (subprocess.CalledProcessError, SystemExit) as error:
+        return {"failed": str(error)[-300:]}
+    return {**figures, "report KB": report.stat().st_size // 1024} if report.exists() else figures
+
+
+def _table(found: dict[str, Any]) -> str:
+    figures = found["figures"]
+    cells = found["rows"] * found["columns"]
+    rows = []
+    for name, entry in figures.items():
+        seconds = entry.get("seconds")
+        size = found.get("peer_rows", 0) * found["columns"] if name in (*PEERS, OURS) else cells
+        if f"{LARGE_ROWS:,}" in name:
+            size = LARGE_ROWS * found["columns"]
+        rows.append(
+            (
+                name,
+                seconds
+                if seconds is not None
+                else entry.get("failed", f"stopped after {entry.get('stopped after')} s"),
+                f"{size / seconds / 1e6:.2f}" if seconds else "",
+                entry.get("peak MB", ""),
+                entry.get("report KB", ""),
+            )
+        )
+    head = ("", "seconds", "million cells a second", "peak MB", "report KB")
+    ratios = [
+        f"- row pass on {threads} thread(s): {_ratio(figures, f'row pass, {threads} threads', f'floor, {threads} threads')} times the floor"
+        for threads in (1, 2)
+    ]
+    ratios.append(f"- Spark after its start: {_ratio(figures, 'Spark, 2 cores', 'row pass, 2 threads')} times threads")
+    ratios.append(f"- Evidently: {_ratio(figures, 'evidently', OURS)} times ours, from both data sets")
+    text = f"{found['rows']:,} rows × {found['columns']} columns; peers {found.get('peer_rows', 0):,} rows."
+    return "\n".join((text, "", markdown(head, rows), "", *ratios))
+
+
+def _ratio(figures: dict[str, Any], first: str, second: str) -> str:
+    ours, theirs = figures.get(first, {}).get("seconds"), figures.get(second, {}).get("seconds")
+    return f"{ours / theirs:.2f}" if ours and theirs else "not measured"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
