@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from capture import dataset
 
+_PANDAS_INDEX = "__index_level_"
+"""How pandas names an index without a name, which it writes for a table that was filtered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -30,7 +33,9 @@ class Layout:
     ignored: tuple[str, ...] = ()
 
     def is_feature(self, name: str) -> bool:
-        """Returns True for a column that is monitored."""
+        """Returns True for a column that is monitored. An index that pandas wrote into Parquet is not."""
+        if name.startswith(_PANDAS_INDEX):
+            return False
         if self.age_prefix and name.startswith((self.age_prefix, self.missing_prefix)):
             return False
         own = (self.event_id, self.item_index, self.item_count, self.time, self.model_name, self.model_version)

@@ -66,3 +66,11 @@ def test_a_column_that_moved_is_found_and_the_missing_columns_are_named(service_
     assert "x" in report.drifted
     assert ("kind", "missing_column_check") in {(v.feature_name, v.constraint_check_type) for v in report.violations}
     assert {column.name for column in report.result.columns if column.status is Status.DRIFT} <= {"x", 'größe "q" <b>'}
+
+
+def test_the_index_that_pandas_writes_is_no_column(tmp_path):
+    frame = table(200).select(["x", "kind"]).to_pandas()
+    frame[frame.x > -9].iloc[::2].to_parquet(tmp_path / "train.parquet")
+    baseline = Baseline.from_training(str(tmp_path / "train.parquet"))
+    assert list(baseline.binning) == ["x", "kind"]
+    assert Monitor(baseline).run(table(90).select(["x", "kind"])).violations == ()
