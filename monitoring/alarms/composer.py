@@ -55,7 +55,8 @@ def context_of(result: RunResult, report: str = "", trend: str = "", retraining:
     return Context(
         result.subject, result.start, result.end, result.created, result.verdict, result.lead,
         completeness_text(result.completeness), result.rows, result.events, not_judged, result.ruled_out,
-        result.method.promise if result.method is not None else "", report, trend, retraining,
+        f"{result.method.promise} {result.method.budget}".strip() if result.method is not None else "", report, trend,
+        retraining,
     )  # fmt: skip
 
 

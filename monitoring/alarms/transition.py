@@ -34,7 +34,7 @@ def observe(state: SubjectState, seen: Observation, policy: Policy) -> tuple[Sub
     The revision rises by one where something changed. A window that was applied before returns the state as it is.
     """
     known = state.windows.get(seen.lane, ())
-    if seen.window in known:
+    if seen.window in known or _is_forgotten(seen, known):
         return state, []
     step = _Step(state, seen, policy)
     step.apply()
@@ -49,6 +49,11 @@ def observe(state: SubjectState, seen: Observation, policy: Policy) -> tuple[Sub
         latest={**state.latest, seen.lane: lane_end},
     )
     return after, sorted(step.changes, key=_order)
+
+
+def _is_forgotten(seen: Observation, known: tuple[str, ...]) -> bool:
+    """Returns whether a window is older than all that are remembered, so that it may have been applied before."""
+    return len(known) >= KEPT_WINDOWS and seen.window < min(known)
 
 
 def supersede(state: SubjectState, serving: str) -> tuple[SubjectState, list[Changed]]:

@@ -1,6 +1,7 @@
 """What a history of runs would have sent: the same state machine and the same plan, with services that only note down.
 
-A history is a storage with `result.json` of runs below it, in any folders. They are applied in the order of their windows.
+A history is a storage with `result.json` and `quality.json` of runs below it, in any folders. They are applied in the order in
+which the runs ended.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +22,14 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.notify.deliverer import Deliverer
 from monitoring.notify.secrets import Secrets
 from monitoring.notify.settings import NotifySettings, PagerDuty, Slack
+from monitoring.quality.result import QualityResult
+from monitoring.quality.result import decode as decode_quality
 from monitoring.result import RunResult, decode
 from monitoring.storage import Storage
 from monitoring.storage.directory import DirectoryStorage
 
-RESULT_NAME = "result.json"
+Result = RunResult | QualityResult
+DECODERS: dict[str, Callable[[bytes], Result]] = {"result.json": decode, "quality.json": decode_quality}
 _NAMED = "env:DRY_RUN"
 
 
@@ -50,21 +54,22 @@ class Rehearsal:
         return Counter(entry.kind for entry in self.sent)
 
 
-def history(storage: Storage) -> list[RunResult]:
-    """Returns the results below a storage, by window. Raises MonitoringError for a file that is not a result."""
-    found = []
+def history(storage: Storage) -> list[Result]:
+    """Returns the results below a storage, by the time their runs ended. Raises MonitoringError for a file that is not one."""
+    found: list[Result] = []
     for entry in storage.list():
-        if entry.key.rpartition("/")[2] == RESULT_NAME:
+        decoder = DECODERS.get(entry.key.rpartition("/")[2])
+        if decoder is not None:
             try:
-                found.append(decode(storage.get(entry.key).body))
+                found.append(decoder(storage.get(entry.key).body))
             except msgspec.DecodeError as error:
                 raise MonitoringError(f"{storage.uri}/{entry.key} is not the result of a run: {error}") from None
     if not found:
-        raise UsageError(f"{storage.uri} holds no {RESULT_NAME}: give the output of earlier runs")
-    return sorted(found, key=lambda result: (result.end, result.start, result.created))
+        raise UsageError(f"{storage.uri} holds no {' or '.join(DECODERS)}: give the output of earlier runs")
+    return sorted(found, key=lambda result: (result.created, result.end))
 
 
-def rehearse(results: list[RunResult], policy: Policy, settings: NotifySettings) -> Rehearsal:
+def rehearse(results: list[Result], policy: Policy, settings: NotifySettings) -> Rehearsal:
     """Returns what these runs would have sent under this policy and these routes. Nothing is sent."""
     rehearsal = Rehearsal(runs=len(results))
     with tempfile.TemporaryDirectory(prefix="dry-run-") as folder:
@@ -74,7 +79,10 @@ def rehearse(results: list[RunResult], policy: Policy, settings: NotifySettings)
         )
         register = AlarmRegister(DirectoryStorage(folder), policy, _Direct(deliverer, services))
         for result in results:
-            register.record(result)
+            if isinstance(result, RunResult):
+                register.record(result)
+            else:
+                register.record_quality(result)
     return rehearsal
 
 

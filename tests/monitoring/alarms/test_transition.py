@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitoring.alarms.message import Change, Page
 from monitoring.alarms.policy import Policy
-from monitoring.alarms.state import CauseState, Phase, SubjectState, decode, encode, incident_key
+from monitoring.alarms.state import KEPT_WINDOWS, CauseState, Phase, SubjectState, decode, encode, incident_key
 from monitoring.alarms.transition import observe, supersede
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.result import CauseKind, Grade, Urgency
@@ -141,6 +141,13 @@ def test_a_repeated_window_changes_nothing():
     again, changes = run(windows, state=state)
     assert again == state
     assert changes == []
+
+
+def test_a_window_that_is_older_than_all_that_are_remembered_changes_nothing():
+    state, _ = run(window(hour) for hour in range(100, 100 + KEPT_WINDOWS + 5))
+    assert run([window(101, cause())], state=state) == (state, [])
+    _, changes = run([window(106, cause(), edition="judged again")], state=state)
+    assert kinds(changes) == ["late"]
 
 
 def test_a_window_that_is_judged_at_last_counts_once_more():

@@ -5,9 +5,12 @@ import json
 import pytest
 
 from monitoring.__main__ import main
+from monitoring.quality.maturity import Stage
+from monitoring.quality.result import encode as encode_quality
 from monitoring.result import Urgency, encode
 from tests.monitoring.alarms.examples import cause
 from tests.monitoring.alarms.results import result
+from tests.monitoring.alarms.test_quality_observation import quality
 
 TOML = """
 [notify]
@@ -41,6 +44,14 @@ def test_a_rehearsal_shows_pages_messages_and_reminders(month, capsys):
     text = capsys.readouterr().out.splitlines()
     assert text[0] == "2026-11-02 11:00  page      flights / AllTraffic: completeness:a is wrong (large)"
     assert text[-1] == "60 runs: 1 page, 1 resolve, 3 slack"
+
+
+def test_a_fall_of_quality_in_the_history_pages(month, capsys):
+    fell = quality(3, Stage.FINAL, cause("quality:auc"))
+    (month / "history" / "quality.json").write_bytes(encode_quality(fell))
+    assert main(["notify", "--config", str(month / "monitor.toml"), "--dry-run", str(month / "history"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["runs"], found["counts"]["page"]) == (61, 2)
 
 
 def test_a_folder_without_results_is_named(month, capsys):
