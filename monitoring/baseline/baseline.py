@@ -23,15 +23,8 @@ from monitoring.baseline.rebinning import binned
 from monitoring.baseline.sidecar import BaselineUnits, decode_units, encode_units
 from monitoring.baseline.suggestion import suggest
 from monitoring.errors import MonitoringError
-from monitoring.states.codec import (
-    Arrays,
-    pack_binning,
-    pack_profile,
-    read_arrays,
-    unpack_binning,
-    unpack_profile,
-    write_arrays,
-)
+from monitoring.states.array_file import Arrays, read_arrays, write_arrays
+from monitoring.states.codec import pack_binning, pack_profile, unpack_binning, unpack_profile
 from monitoring.states.profile import Profile, SliceKey, SliceState
 from monitoring.states.units import UnitKind, UnitTable
 from monitoring.storage import MissingKey, Storage, open_storage

@@ -30,7 +30,7 @@ from monitoring.errors import MonitoringError
 from monitoring.states.binning import ColumnKind
 from monitoring.states.codec import encode_binning, encode_profile
 from monitoring.states.groupings import LevelGrouper
-from monitoring.states.kernel import Plan
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, SliceState
 from monitoring.states.units import UnitKind, UnitTable, without_empty
 

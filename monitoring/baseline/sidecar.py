@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitoring.states.codec import Arrays, pack_units, read_arrays, unpack_units, write_arrays
+from monitoring.states.array_file import Arrays, read_arrays, write_arrays
+from monitoring.states.codec import pack_units, unpack_units
 from monitoring.states.units import UnitTable
 
 SINGLE_UNITS = 2000

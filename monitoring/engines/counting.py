@@ -16,7 +16,8 @@ import numpy.typing as npt
 from capture import dataset
 from monitoring.errors import MonitoringError
 from monitoring.source.part import UnreadablePart
-from monitoring.states.kernel import Kernel, Plan
+from monitoring.states.kernel import Kernel
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from monitoring.states.profile import Profile, merge_profiles
 if TYPE_CHECKING:
     from monitoring.errors import MonitoringError
     from monitoring.source.part import OpenPart, Part, PartGroup
-    from monitoring.states.kernel import Plan
+    from monitoring.states.plan import Plan
 
 FETCH_AHEAD = 4
 

@@ -26,18 +26,11 @@ from monitoring.engines.counting import GroupMerger, count_part, fetch, plan_of_
 from monitoring.errors import UsageError
 from monitoring.source.captured import CapturedPart
 from monitoring.source.files import FilePart
-from monitoring.states.codec import (
-    Arrays,
-    decode_profile,
-    encode_profile,
-    pack_binning,
-    read_arrays,
-    unpack_binning,
-    write_arrays,
-)
+from monitoring.states.array_file import Arrays, read_arrays, write_arrays
+from monitoring.states.codec import decode_profile, encode_profile, pack_binning, unpack_binning
 from monitoring.states.groupings import LevelGrouper
-from monitoring.states.kernel import Plan
 from monitoring.states.layout import Layout
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from monitoring.states.kernel import Plan
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -85,11 +84,9 @@ class CapturedSource:
         endpoint: str | None = None,
         variant: str | None = None,
         unit: str = "",
-        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._dataset = Dataset(uri)
         self._endpoint, self._variant = endpoint, variant
-        self._now = now
         self.uri = self._dataset.uri
         self.layout = captured_layout(unit)
 
@@ -128,9 +125,7 @@ class CapturedSource:
     def completeness(self, window: Window) -> Completeness:
         """Returns the judgement of the ledgers: `proved` is None where the window has no ledger at all."""
         judged = _readable(
-            lambda: self._dataset.completeness(
-                window.start, window.end, endpoint=self._endpoint, variant=self._variant, now=self._now()
-            )
+            lambda: self._dataset.completeness(window.start, window.end, endpoint=self._endpoint, variant=self._variant)
         )
         missing = 0
         known = True

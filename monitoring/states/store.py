@@ -16,7 +16,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from monitoring.errors import MonitoringError
-from monitoring.states.codec import Arrays, pack_profile, read_arrays, unpack_profile, write_arrays
+from monitoring.states.array_file import Arrays, read_arrays, write_arrays
+from monitoring.states.codec import pack_profile, unpack_profile
 from monitoring.storage import MissingKey
 
 if TYPE_CHECKING:

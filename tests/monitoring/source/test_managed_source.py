@@ -16,7 +16,7 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.monitor import Monitor
 from monitoring.source.managed_source import ManagedPart, baseline_columns, summed
 from monitoring.source.open import open_rows
-from monitoring.states.kernel import Plan
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, merge_profiles
 from monitoring.window import Window
 from tests.monitoring.source.managed_lines_of import body, json_side, line

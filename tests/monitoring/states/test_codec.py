@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from monitoring.errors import MonitoringError
-from monitoring.states import codec
-from monitoring.states.kernel import Kernel, Plan
+from monitoring.states import array_file, codec
+from monitoring.states.kernel import Kernel
 from monitoring.states.layout import FileFacts, captured_layout
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile
 from tests.monitoring.states.oracle import Row
 from tests.monitoring.states.test_kernel import assert_equal
@@ -64,7 +65,7 @@ def test_damaged_bytes_other_files_and_newer_versions_are_refused(monkeypatch: p
             codec.decode_profile(damaged)
     with pytest.raises(MonitoringError, match="not a binning file: it holds profile"):
         codec.decode_binning(data)
-    monkeypatch.setattr(codec, "VERSION", codec.VERSION + 1)
+    monkeypatch.setattr(array_file, "VERSION", array_file.VERSION + 1)
     newer = codec.encode_profile(Profile("bins"))
     monkeypatch.undo()
     with pytest.raises(MonitoringError, match="upgrade"):

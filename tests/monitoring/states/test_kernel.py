@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from monitoring.states.column import ColumnState, Reason, ValueKind
 from monitoring.states.hashing import hash_texts
-from monitoring.states.kernel import Kernel, Plan
+from monitoring.states.kernel import Kernel
 from monitoring.states.layout import FileFacts, captured_layout
+from monitoring.states.plan import Plan
 from monitoring.states.profile import Profile, SliceState, merge_profiles
 from monitoring.states.units import UnitKind, UnitTable, canonical, merge_units
 from tests.monitoring.states import oracle
