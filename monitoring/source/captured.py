@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -84,8 +85,10 @@ class CapturedSource:
         endpoint: str | None = None,
         variant: str | None = None,
         unit: str = "",
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._dataset = Dataset(uri)
+        """`clock` gives nanoseconds since 1970 UTC: the ledgers' judgement tells a live instance from a silent one with it."""
+        self._dataset = Dataset(uri, clock=clock)
         self._endpoint, self._variant = endpoint, variant
         self.uri = self._dataset.uri
         self.layout = captured_layout(unit)

@@ -219,6 +219,8 @@ def test_the_ledgers_judge_the_window(uri: str, place: Place) -> None:
     assert later.proved is False
     assert (later.until, later.expected) == (at(1), None)
     assert "spool-1" in later.gaps[0]
+    early = CapturedSource(uri, clock=lambda: (NOON + HOUR + 1_000_000) * 1000).completeness(Window(at(0), at(2)))
+    assert early.gaps != later.gaps, "an instance that was heard of a second ago is not silent"
 
 
 def test_an_empty_window_has_no_slice(uri: str, place: Place, baseline: Baseline) -> None:
