@@ -129,7 +129,7 @@ def create_version(files: BaselineFiles, group: str, *, client: Any = None, **re
 def add_to_version(files: BaselineFiles, model_package: str, *, client: Any = None) -> None:
     """Writes the baseline into the customer metadata of a version that exists. Its other keys and its approval stay.
 
-    Raises MonitoringError where the version has a baseline in `DriftCheckBaselines`, which nobody can change and which
+    Raises MonitoringError where the version has a baseline in `DriftCheckBaselines`, which cannot be changed and which
     readers take first.
     """
     model_package = parse_arn(model_package)
@@ -145,6 +145,13 @@ def add_to_version(files: BaselineFiles, model_package: str, *, client: Any = No
         if not key.startswith(DIGEST_PREFIX)
     }
     request: dict[str, Any] = {"CustomerMetadataProperties": {**kept, **customer_metadata(files)}}
+    stale = [
+        key
+        for key in described.get("CustomerMetadataProperties") or {}
+        if key not in request["CustomerMetadataProperties"]
+    ]
+    if stale:  # The registry merges the keys that an update gives with those that it has.
+        request["CustomerMetadataPropertiesToRemove"] = stale
     if "ModelApprovalStatus" in described:  # An update without it may clear it.
         request["ModelApprovalStatus"] = described["ModelApprovalStatus"]
     call_registry(client.update_model_package, f"update {model_package}", ModelPackageArn=model_package, **request)

@@ -26,6 +26,7 @@ from monitoring.engines.counting import GroupMerger, count_part, fetch, plan_of_
 from monitoring.errors import UsageError
 from monitoring.source.captured import CapturedPart
 from monitoring.source.files import FilePart
+from monitoring.source.managed_source import ManagedPart
 from monitoring.states.array_file import Arrays, read_arrays, write_arrays
 from monitoring.states.codec import decode_profile, encode_profile, pack_binning, unpack_binning
 from monitoring.states.groupings import LevelGrouper
@@ -53,7 +54,7 @@ class Task(msgspec.Struct, frozen=True):
     """
 
     group: int
-    parts: tuple[CapturedPart | FilePart, ...]
+    parts: tuple[CapturedPart | FilePart | ManagedPart, ...]
     start: int | None
     end: int | None
     shared: bool = False
@@ -225,7 +226,7 @@ def _tasks(groups: list[PartGroup], plan: Plan, *, whole: bool = False) -> list[
     tasks = []
     for number, group in enumerate(groups):
         bounded = plan_of_group(plan, group)
-        parts = [part for part in group.parts if isinstance(part, CapturedPart | FilePart)]
+        parts = [part for part in group.parts if isinstance(part, CapturedPart | FilePart | ManagedPart)]
         if len(parts) < len(group.parts):
             raise UsageError("a table in memory is counted with the local engine: leave --engine spark out")
         size = len(parts) if whole else WHOLE_GROUP

@@ -22,9 +22,11 @@ from monitoring.engines.spark import SparkEngine
 from monitoring.engines.window import count_groups, count_window
 from monitoring.errors import UsageError
 from monitoring.source.captured import CapturedSource
+from monitoring.source.managed_source import baseline_columns, summed
 from monitoring.source.open import open_rows
 from tests.capture.samples import write_objects
 from tests.monitoring.engines.test_local import TRAINING, traffic
+from tests.monitoring.source.managed_lines_of import body, line
 from tests.monitoring.states.test_kernel import assert_equal
 
 
@@ -122,6 +124,20 @@ def test_captured_hours_are_counted_one_by_one_and_duplicates_once(spark: SparkE
         count_window(source, None, baseline, spark).total(),
         count_window(source, None, baseline, LocalEngine(1)).total(),
     )
+
+
+def test_what_the_managed_service_captured_is_counted_alike(spark: SparkEngine, tmp_path: Path) -> None:
+    baseline = Baseline.from_training(pa.table({"a": [float(n % 7) for n in range(200)], "kind": ["x", "y"] * 100}))
+    for number in range(3):
+        hour = tmp_path / "endpoint" / "AllTraffic" / "2026" / "01" / "01" / f"{number:02d}"
+        hour.mkdir(parents=True)
+        lines = [line(f"{n % 5},{'xyz'[n % 3]}", "0.5", f"{number}-{n}", None) for n in range(50)]
+        (hour / "05-12-345-one.jsonl").write_bytes(body(*lines))
+    source = open_rows(str(tmp_path), columns=baseline_columns(baseline.binning))
+    ours, theirs = (count_window(source, None, baseline, engine) for engine in (LocalEngine(1), spark))
+    assert ours.rows == 150
+    assert_equal(ours.total(), theirs.total())
+    assert summed(ours) == summed(theirs) == ("150 of 150 events have no time: the hour of their object serves",)
 
 
 def test_what_spark_cannot_count_is_one_line(spark: SparkEngine) -> None:
