@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
+from monitoring.alarms.policy import QUALITY_SUFFIX
 from monitoring.quality.maturity import Stage
 from monitoring.quality.result import Case, QualityResult
 from monitoring.result import Cause, CauseKind, Outcome, RunResult, Status
@@ -94,7 +95,7 @@ def of_quality(result: QualityResult) -> Observation:
         endpoint=result.subject.endpoint,
         variant=result.subject.variant,
         model_version=result.subject.model_version,
-        monitor=f"{result.subject.monitor}/quality",
+        monitor=f"{result.subject.monitor}{QUALITY_SUFFIX}",
         start=result.start,
         end=result.end,
         created=result.created,

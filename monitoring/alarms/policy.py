@@ -16,6 +16,8 @@ from monitoring.result import Cause, CauseKind, Grade, Urgency
 _RANK = {Urgency.NOTE: 0, Urgency.MESSAGE: 1, Urgency.PAGE: 2}
 _GRADES = {grade: rank for rank, grade in enumerate(Grade)}
 
+QUALITY_SUFFIX = "/quality"
+"""Ends the name of a monitor's lane of model quality."""
 HIGHEST_BY_DEFAULT = {
     CauseKind.DRIFT: Urgency.MESSAGE,
     CauseKind.EXTRA_COLUMN: Urgency.MESSAGE,
@@ -38,11 +40,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     confirm: int = 1
     reminder_hours: float = 24.0
     heartbeat_hours: float = 3.0
+    quality_heartbeat_hours: float = 0.0
     pages_per_month: int = 8
     urgency: dict[str, Urgency] = {}
 
     def __post_init__(self) -> None:
-        for name, lowest in (("quiet_hours", 0), ("confirm", 1), ("reminder_hours", 1), ("heartbeat_hours", 0.25)):
+        for name, lowest in (
+            ("quiet_hours", 0),
+            ("confirm", 1),
+            ("reminder_hours", 1),
+            ("heartbeat_hours", 0.25),
+            ("quality_heartbeat_hours", 0),
+        ):
             value = getattr(self, name)
             if not lowest <= value < 10_000:
                 raise UsageError(f"alarms.{name} is {value}: give a number from {lowest} to 10000")
@@ -56,6 +65,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 return urgency
         highest = HIGHEST_BY_DEFAULT.get(cause.kind, Urgency.PAGE)
         return min(cause.urgency, highest, key=_RANK.__getitem__)
+
+    def heartbeat(self, monitor: str) -> dt.timedelta | None:
+        """Returns how long a monitor may be silent, None where it has no schedule."""
+        hours = self.quality_heartbeat_hours if monitor.endswith(QUALITY_SUFFIX) else self.heartbeat_hours
+        return dt.timedelta(hours=hours) if hours else None
 
     def quiet(self, kind: CauseKind) -> dt.timedelta:
         """Returns how long a cause must stay away before its episode closes. A monitor that runs again is proof at once."""

@@ -101,9 +101,9 @@ class AlarmRegister:
 
     def check_heartbeats(self, endpoint: str, variant: str, now: dt.datetime) -> SubjectState:
         """Opens a cause for each monitor that did not run within the policy's time, and returns the state."""
-        limit = dt.timedelta(hours=self._policy.heartbeat_hours)
         for monitor, last in sorted(self.state(endpoint, variant).runs.items()):
-            if now - last < limit:
+            limit = self._policy.heartbeat(monitor)
+            if limit is None or now - last < limit:
                 continue
             seen = heartbeat(endpoint, variant, monitor, now, (_silent(monitor, last, now),))
             verdict = f"The monitor {monitor} did not run since {last:%b %-d %H:%M} UTC."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from monitoring.alarms.observation import of_quality
 from monitoring.alarms.policy import Policy
 from monitoring.alarms.register import AlarmRegister
@@ -68,3 +70,13 @@ def test_a_concept_that_was_not_judged_stays_as_it_is():
     assert CauseKind.CONCEPT not in seen.kinds
     assert CauseKind.QUALITY in seen.kinds
     assert of_quality(quality(0, Stage.OPEN)).kinds == {CauseKind.INCOMPLETE}
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, []), (30, ["heartbeat:hourly/quality"])])
+def test_a_run_of_quality_without_a_schedule_is_not_missed(tmp_path, hours, expected):
+    published = Collected()
+    register = AlarmRegister(open_storage(str(tmp_path)), Policy(quality_heartbeat_hours=hours), published)
+    seen = quality(0, Stage.FINAL)
+    register.record_quality(seen)
+    register.check_heartbeats("flights", "AllTraffic", seen.created + 40 * HOUR)
+    assert [item.key for message in published.messages for item in message.items] == expected

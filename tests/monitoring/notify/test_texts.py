@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from monitoring.alarms.message import Change
 from monitoring.alarms.policy import Policy
 from monitoring.notify.incident_text import event_of, summary_event
+from monitoring.notify.plain_text import incident_lines, slack_lines
 from monitoring.notify.slack_text import MAX_BLOCKS_TEXT, mark_repeat, post_of
 from monitoring.result import Grade, Urgency
 from tests.monitoring.alarms.examples import cause, window
@@ -168,3 +169,19 @@ def test_a_superseded_cause_says_why_it_is_over(hours):
     item = replace(message.items[0], change=Change.SUPERSEDED, seen=seen)
     _, text, _ = post_of(replace(message, items=(item,)), [item], [], True)
     assert text.endswith(f"over after {hours} h. Another model version serves.")
+
+
+def test_a_terminal_shows_what_a_person_would_see():
+    message = one(cause("quality:prediction_risk"), cause("drift:<a>", columns=("x",)))
+    _, text, blocks = post(message)
+    lines = list(slack_lines(text, blocks))
+    assert lines[0].startswith("▂▅█ The weather is unlike training")
+    assert any(line.startswith("▂▅█ drift:<a> is wrong. 86.1 %") for line in lines)
+    assert "[Report]" in lines
+    assert max(map(len, lines)) <= 100
+    incident = list(incident_lines(event_of(message, message.items[0])))
+    assert incident[0] == "flights / AllTraffic: quality:prediction_risk is wrong (large)"
+    assert [line for line in incident if line.startswith("Do tonight")] == [
+        "Do tonight     Switch to the fallback ranking."
+    ]
+    assert list(slack_lines("a &lt; b", ())) == ["a < b"]
