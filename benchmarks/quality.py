@@ -116,7 +116,10 @@ def table(document: dict[str, Any]) -> str:
     if found := document.get("concept"):
         false, runs = found["false alarms"], found["false alarm runs"]
         rows.append(("concept: false alarms when only inputs move", "5.5 % pooled", f"{false:.1%} of {runs:,} runs"))
-        rows.append(("concept: 5 % flipped labels at 5,000 requests found", "80 %", f"{found['flips at 5,000']:.0%}"))
+        if found["flips at 5,000"] is not None:
+            rows.append(
+                ("concept: 5 % flipped labels at 5,000 requests found", "80 %", f"{found['flips at 5,000']:.0%}")
+            )
     if found := document.get("join"):
         text = f"{found['seconds']:.0f} s, {found['peak MB'] / 1000:.2f} GB ({found['rows']:,} rows)"
         rows.append(("quality, 10 M rows × 10 M labels", "60 s, 2 GB", text))
@@ -282,7 +285,7 @@ def _concept_summary(cells: list[list[Any]], false: int, runs: int, found: int, 
         "cells": cells,
         "false alarms": false / max(runs, 1),
         "false alarm runs": runs,
-        "flips at 5,000": found / max(tried, 1),
+        "flips at 5,000": found / tried if tried else None,
     }
 
 

@@ -209,5 +209,11 @@ def _losses(state: QualityState, units: Grouping) -> list[MetricSums]:
     for name, loss in (("log_loss", logs), ("brier_score", (state.score - state.label) ** 2)):
         sums = np.column_stack([units.sums(weight * loss), n])
         value = float(sums[:, 0].sum() / n.sum())
-        found.append(MetricSums(name, value, sums, ratio, Scale.POSITIVE, Better.LOWER))
+        support = rarer_label_units(state, units)
+        found.append(MetricSums(name, value, sums, ratio, Scale.POSITIVE, Better.LOWER, support=support))
     return found
+
+
+def rarer_label_units(state: QualityState, units: Grouping) -> int:
+    """Returns how many units have a row with the rarer of the two labels."""
+    return min(int((units.sums(1.0 * (state.label == label)) > 0).sum()) for label in (0, 1))

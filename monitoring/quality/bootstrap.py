@@ -85,6 +85,8 @@ def _refusal(metric: MetricSums) -> str:
         return f"too few: the value is {metric.value:g} in all {units} units"
     if metric.scale is Scale.POSITIVE and metric.value <= 0:
         return "too few: no unit has an error"
+    if metric.support is not None and metric.support < MIN_EFFECTIVE_UNITS:
+        return f"too few: {metric.support} units have the rarer label, {MIN_EFFECTIVE_UNITS:.0f} are needed"
     effective = effective_units(metric)
     if effective < MIN_EFFECTIVE_UNITS:
         return f"too few: about {effective:.0f} units decide the value, {MIN_EFFECTIVE_UNITS:.0f} are needed"

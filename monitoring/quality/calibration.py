@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from monitoring.quality.binary import rarer_label_units
 from monitoring.quality.metric import Better, MetricSums, Scale, divide, undefined
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def calibration_metrics(state: QualityState, units: Grouping) -> list[MetricSums
     weight, n = state.weight, units.sums(state.weight)
     predicted, observed = units.sums(weight * state.score), units.sums(weight * state.label)
     sums = np.column_stack([predicted, observed, n])
-    total = sums.sum(axis=0)
+    total, support = sums.sum(axis=0), rarer_label_units(state, units)
     ece = sum(b.share * abs(b.predicted - b.observed) for b in calibration_bins(state))
     found = [
         MetricSums("predicted_rate", total[0] / total[2], sums, _predicted, Scale.SHARE, Better.NEITHER),
-        MetricSums("observed_rate", total[1] / total[2], sums, _observed, Scale.SHARE, Better.NEITHER),
-        MetricSums("calibration_gap", (total[0] - total[1]) / total[2], sums, _gap, Scale.FREE, Better.NEITHER),
+        MetricSums("observed_rate", total[1] / total[2], sums, _observed, Scale.SHARE, Better.NEITHER, support=support),
+        MetricSums(
+            "calibration_gap", (total[0] - total[1]) / total[2], sums, _gap, Scale.FREE, Better.NEITHER, support=support
+        ),
         MetricSums("ece", float(ece), np.zeros((0, 1)), _gap, Scale.SHARE, Better.LOWER, no_interval=_BIASED),
     ]
     if not 0 < total[1] < total[2]:

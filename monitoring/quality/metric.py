@@ -38,7 +38,7 @@ class MetricSums:
 
     `sums` is float64 of shape (units, k): additive sums. `formula` maps totals of shape (…, k) to values of shape (…).
     `value` is the exact value over all rows, None with `reason` where it is undefined. A metric whose `no_interval` gives
-    a reason gets no interval.
+    a reason gets no interval. `support` is the number of units that have the rarer label, None where labels are numbers.
     """
 
     name: str
@@ -49,6 +49,7 @@ class MetricSums:
     better: Better
     reason: str = ""
     no_interval: str = ""
+    support: int | None = None
 
 
 class Metric(msgspec.Struct, frozen=True):
