@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 VARIABLE = "ENDPOINT_RUN_DIRECTORY"
 LONGEST_SOCKET = "tmp/.mms.sock.99999"
@@ -60,6 +63,19 @@ class RunDirectory:
     def remove(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def keep_secrets(self, values: Mapping[str, str]) -> None:
+        """Write what the workers alone get, readable for our user only."""
+        descriptor = os.open(self.path / "secrets", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(dict(values)))
+
+    def secrets(self) -> dict[str, str]:
+        """The environment variables that no other process was started with."""
+        try:
+            return msgspec.json.decode((self.path / "secrets").read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
 
     @property
     def invocations(self) -> Path:

@@ -16,7 +16,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,8 @@ class Children:
     """All children of this process. Make one, in the main thread, with the event loop running."""
 
     def __init__(self) -> None:
+        self.orphan_ended: Callable[[int, int], None] | None = None
+        """Called with process id and exit code of a process that ended here and was not started here."""
         self._known: dict[int, Child] = {}
         self._loop = asyncio.get_running_loop()
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -132,8 +134,11 @@ class Children:
             if pid == 0:
                 return
             child = self._known.pop(pid, None)
+            code = os.waitstatus_to_exitcode(status)
             if child is not None and not child.exited.done():
-                child.exited.set_result(os.waitstatus_to_exitcode(status))
+                child.exited.set_result(code)
+            elif child is None and self.orphan_ended is not None:
+                self.orphan_ended(pid, code)
 
     async def end_all(self, spare: Collection[Child] = (), timeout: float = 5.0) -> None:
         """Kill all that descends from us but `spare`, generation after generation, until none is left."""

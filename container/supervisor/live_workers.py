@@ -19,6 +19,10 @@ from pathlib import Path
 import msgspec
 
 from container.shared.worker_status import Report
+from container.supervisor.child_processes import describe_exit
+
+REPORTED_WITHIN = 1.0
+"""Seconds in which it is known how a worker ended."""
 
 
 class Roster(asyncio.DatagramProtocol):
@@ -29,10 +33,13 @@ class Roster(asyncio.DatagramProtocol):
         self.alive: dict[int, Report] = {}
         self.failures: dict[str, str] = {}
         """Why a model could not be loaded, by model: the last reason."""
+        self.exits: dict[str, int] = {}
+        """With which exit code the last worker of a model ended."""
         self.ended = 0
         """How many workers have ended so far."""
         self.lost_parents = 0
         """How many processes that fork workers have ended while workers of theirs were known."""
+        self._loading: dict[int, str] = {}
         self._changed = changed
         self._watched: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
@@ -59,11 +66,34 @@ class Roster(asyncio.DatagramProtocol):
         """How many workers live, by model."""
         return dict(Counter(report.model for report in self.alive.values()))
 
+    def orphan_ended(self, pid: int, code: int) -> None:
+        """A process that came to us has ended: a worker whose parent was killed before it could report the end."""
+        model = self._loading.pop(pid, None)
+        if model is not None:
+            self.exits[model] = code
+
+    async def how_it_died(self, model: str) -> str | None:
+        """How the worker ended that was to load a model, which is known in a moment; None: it is not known."""
+        end = self._loop.time() + REPORTED_WITHIN
+        while self._loop.time() < end:
+            code = self.exits.pop(model, None)
+            if code is not None:
+                return f"the worker ended with {describe_exit(code)} while it loaded the model"
+            await asyncio.sleep(0.01)
+        return None
+
     def datagram_received(self, data: bytes, addr: object) -> None:
         """A worker reports."""
         try:
             report = msgspec.json.decode(data, type=Report)
         except msgspec.DecodeError:
+            return
+        if report.begun:
+            self._loading[report.pid] = report.model
+            return
+        self._loading.pop(report.pid, None)
+        if report.ended is not None:
+            self.exits[report.model] = report.ended
             return
         if report.failure is not None:
             self.failures[report.model] = report.failure

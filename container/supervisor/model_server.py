@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import util
 from pathlib import Path
 
@@ -255,7 +256,7 @@ def _message(response: Response) -> str:
 
 def _directory_name(model: str) -> str:
     """A directory's name for a model's name."""
-    return "model-" + model.encode().hex()
+    return "model-" + sha256(model.encode()).hexdigest()
 
 
 def _quote(text: str) -> str:

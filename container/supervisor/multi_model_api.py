@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import weakref
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -52,7 +54,7 @@ class Models:
         self._directory = directory
         self._plan = plan
         self._urls: dict[str, str] = {}
-        self._changing = asyncio.Lock()
+        self._changing: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def answer(self, request: Request) -> Response:
         """Answer a request under `/models`."""
@@ -81,24 +83,33 @@ class Models:
         if wanted.model_name in self._urls:
             return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
         artefact = Artefact(Path(wanted.url))
+        found = False
         try:
+            found = artefact.directory.is_dir()
+            _check_place(artefact.directory, self._plan.settings.base_dir / "models")
             artefact.check()
         except ArtefactError as error:
-            return Response.error(404 if not artefact.directory.is_dir() else 400, "ModelNotFound", str(error))
-        async with self._changing:
+            return Response.error(400 if found else 404, "ModelNotFound", str(error))
+        except (OSError, ValueError) as error:
+            return Response.error(400, "BadRequest", f"url={wanted.url[:300]!r} is no directory: {error}")
+        async with self._lock_of(wanted.model_name):
+            if wanted.model_name in self._urls:
+                return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
             return await self._load_now(wanted, artefact)
 
     async def _load_now(self, wanted: Load, artefact: Artefact) -> Response:
         self._roster.failures.pop(wanted.model_name, None)
+        self._roster.exits.pop(wanted.model_name, None)
         try:
             await self._admin.accept(wanted.model_name)
             await self._server.load(wanted.model_name, artefact, self._plan.workers)
         except (LoadFailed, OSError) as error:
             status = error.status if isinstance(error, LoadFailed) else 500
             reason = self._roster.failures.pop(wanted.model_name, None)
-            if status == 507 or (status == 500 and reason is None):
-                # A worker that ends without a word while it loads was killed, and the killer is the kernel's, for memory.
+            if status == 507:  # from a worker that ran out of memory; SageMaker unloads other models and tries again
                 return Response.error(507, "OutOfMemory", f"no memory for {wanted.model_name}: unload other models")
+            if reason is None and status == 500:
+                reason = await self._roster.how_it_died(wanted.model_name)
             log.error("model %s cannot be loaded: %s", wanted.model_name, reason or error)
             return Response.error(status, "ModelNotLoaded", reason or str(error))
         self._urls[wanted.model_name] = wanted.url
@@ -123,7 +134,7 @@ class Models:
         return Response.json(200, self._entry(name))
 
     async def _unload(self, name: str) -> Response:
-        async with self._changing:
+        async with self._lock_of(name):
             if self._urls.pop(name, None) is None:
                 return Response.error(404, "ModelNotFound", f"{name} is not loaded")
             await self._admin.refuse(name)
@@ -131,6 +142,10 @@ class Models:
             status = await self._server.unload(name)
         log.info("model %s unloaded", name)
         return Response.json(200 if status in (200, 404) else status, {"status": f"{name} unloaded"})
+
+    def _lock_of(self, name: str) -> asyncio.Lock:
+        """The lock of one model's changes: models do not wait for each other."""
+        return self._changing.setdefault(name, asyncio.Lock())
 
     async def _until_idle(self, name: str) -> None:
         """Wait until no worker of a model has had a request for a moment, for as long as one request may take.
@@ -146,3 +161,22 @@ class Models:
 
     def _entry(self, name: str) -> dict[str, str]:
         return {"modelName": name, "modelUrl": self._urls[name]}
+
+
+def _check_place(directory: Path, below: Path) -> None:
+    """Refuse a directory from which no code is to be loaded.
+
+    SageMaker unpacks models below one directory, as root. Another local user who reaches the port must not have code of
+    their own run with our rights.
+
+    Raises:
+        ArtefactError: the directory lies elsewhere, or belongs to another user.
+    """
+    real = directory.resolve()
+    if not real.is_relative_to(below.resolve()):
+        raise ArtefactError(f"{directory} is not below {below}, from where models are loaded")
+    for path in (real, real / "code"):
+        if path.exists() and path.stat().st_uid not in (0, os.geteuid()):
+            raise ArtefactError(
+                f"{path} belongs to user {path.stat().st_uid}; it must belong to root or to our own user"
+            )

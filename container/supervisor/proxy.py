@@ -36,7 +36,7 @@ MOST_CONNECTIONS = 4096
 SERVING = "yes"
 """What stands in the list `serving` while the endpoint can answer; HAProxy's lists can be changed while it runs."""
 
-MODEL_NAME = "[A-Za-z0-9._-]{1,256}"
+MODEL_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]{0,255}"
 """What a model of a multi-model endpoint may be called: what needs no escaping anywhere."""
 
 
@@ -190,8 +190,9 @@ def _routes(multi_model: bool) -> str:
         "use_backend large if { path /invocations }",
     ]
     if multi_model:
-        routes.append("use_backend invocations if { path_reg ^/models/[^/]+/invoke$ } small")
-        routes.append("use_backend large if { path_reg ^/models/[^/]+/invoke$ }")
+        # A name with an escape is none: what is being unloaded is known by its name as it stands in the path.
+        routes.append(f"use_backend invocations if {{ path_reg ^/models/{MODEL_NAME}/invoke$ }} small")
+        routes.append(f"use_backend large if {{ path_reg ^/models/{MODEL_NAME}/invoke$ }}")
         routes.append("use_backend supervisor if { path_reg ^/models(/[^/]+)?$ }")
     return "\n".join(f"  {route}" for route in routes)
 
@@ -202,7 +203,9 @@ def _invoke_path(multi_model: bool, directory: RunDirectory) -> str:
     target = "req.fhdr(x-amzn-sagemaker-target-model)"
     missing = _body("BadRequest", "a multi-model endpoint needs the header X-Amzn-SageMaker-Target-Model")
     unknown = _body(*FOREIGN_ERRORS[404])
+    twice = _body("BadRequest", "more than one X-Amzn-SageMaker-Target-Model")
     return f"""\
+  http-request return status 400 {twice} if {{ req.fhdr_cnt(x-amzn-sagemaker-target-model) gt 1 }}
   http-request set-uri %[path]
   acl unnamed path /invocations
   http-request return status 400 {missing} if unnamed !{{ {target} -m found }}

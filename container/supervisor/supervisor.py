@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -49,6 +50,12 @@ STOP_WITHIN = 24.0
 SERVER_STARTS = 60.0
 
 
+SECRETS = ("CAPTURE_HASH_KEY",)
+"""Variables that the workers alone get, in a file."""
+_CREDENTIAL = re.compile("SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|PRIVATE|_KEY$", re.IGNORECASE)
+"""Names of variables that a process which speaks to nobody outside does not get."""
+
+
 class EndpointFailed(RuntimeError):
     """The endpoint cannot go on; the message is the one line that says why."""
 
@@ -67,6 +74,7 @@ class Supervisor:
         self._admin = proxy.Admin(self._directory)
         self._readiness = Readiness(self._admin, self._directory, plan.settings.multi_model, self._end_because)
         self._budget = JavaBudget.of(plan.limits, plan.settings.max_payload)
+        self._children.orphan_ended = self._readiness.roster.orphan_ended
         self._server = ModelServer(
             self._directory,
             self._budget,
@@ -76,7 +84,9 @@ class Supervisor:
         )
         self._models = Models(self._server, self._readiness.roster, self._admin, self._directory, plan)
         self._spool: Path | None = plan.capture.spool().directory if plan.capture.enabled else None
+        self._directory.keep_secrets({name: os.environ[name] for name in SECRETS if os.environ.get(name)})
         self._env = self._environment()
+        self._bare_env = {name: value for name, value in self._env.items() if not _CREDENTIAL.search(name)}
         self._scrape = metrics_page.Scrape(self._directory, self._spool)
         self._installed = False
         self._pump: Pump | None = None
@@ -105,7 +115,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         begun = self._loop.time()
-        self._pump = Pump(self._children, self._directory, self._env, self._settings.log_level)
+        self._pump = Pump(self._children, self._directory, self._bare_env, self._settings.log_level)
         self._watch_pump(self._pump)
         self._say_what_is_served()
         await self._install_requirements()
@@ -167,7 +177,7 @@ class Supervisor:
         """Start the trial of what is installed, where packages came after ours; it runs while the model is loaded."""
         if self._spool is None or not (self._installed or capture_trial.is_needed()):
             return None
-        return self._spawn("capture trial", capture_trial.command(self._trial_reason), self._env)
+        return self._spawn("capture trial", capture_trial.command(self._trial_reason), self._bare_env)
 
     async def _check_trial(self, trial: Child | None) -> None:
         if trial is None or await asyncio.shield(trial.exited) == 0:
@@ -200,7 +210,7 @@ class Supervisor:
             )
         )
         command = [proxy.find_haproxy(), "-db", "-f", str(self._directory.proxy_configuration)]
-        self._proxy = self._spawn("haproxy", command, self._env)
+        self._proxy = self._spawn("haproxy", command, self._bare_env)
         self._watch(self._proxy, "HAProxy")
         while not self._directory.proxy_admin.exists():
             await asyncio.sleep(0.01)
@@ -210,6 +220,7 @@ class Supervisor:
         if spool is None:
             return
         env = self._env | self._plan.capture.to_env() | {"CAPTURE_SPOOL_DIR": str(spool)}
+        env.pop("CAPTURE_HASH", None)  # values are hashed by the workers, which alone have the key
         command = shipper_process.command(sys.executable, str(spool))
         self._shipper = Shipper(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
         self._shipper.start()
@@ -231,7 +242,8 @@ class Supervisor:
             limit = self._settings.startup_timeout
             raise EndpointFailed(f"the model was not loaded in SAGEMAKER_STARTUP_TIMEOUT={limit:g} seconds") from error
         except (LoadFailed, OSError) as error:
-            reason = self._readiness.roster.failures.get("model") or str(error)
+            roster = self._readiness.roster
+            reason = roster.failures.get("model") or await roster.how_it_died("model") or str(error)
             raise EndpointFailed(f"the model cannot be loaded: {reason}") from error
 
     def _look_at_the_destination(self) -> None:
@@ -355,7 +367,7 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         """What every process below gets beside our own environment."""
-        env = dict(os.environ)
+        env = {name: value for name, value in os.environ.items() if name not in SECRETS}
         env[VARIABLE] = str(self._directory.path)
         env["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory.users_metrics)
         env["PYTHONUNBUFFERED"] = "1"

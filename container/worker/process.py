@@ -14,6 +14,7 @@ or a reason (the notes say how they were found):
 from __future__ import annotations
 
 import logging
+import multiprocessing.process
 import os
 import signal
 import socket
@@ -38,11 +39,16 @@ from container.worker.response_padding import WholeReads
 class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
     """The parent; after a fork, one worker."""
 
+    parent = 0
+    model = "model"
+
     def start_worker(self, cl_socket: socket.socket) -> None:
         """In the forked worker: serve one connection of Java's, then end."""
         die_with_parent(signal.SIGKILL, self.parent)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         json_lines.take_over(RunDirectory.of_this_process().log, "worker", Settings.from_env().log_level)
+        worker_status.announce(RunDirectory.of_this_process().roster, Worker.model, begun=True)
         logging.getLogger("mms").setLevel(logging.WARNING)
         for handler_of_root in logging.getLogger().handlers:
             handler_of_root.addFilter(_is_news)
@@ -68,6 +74,16 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
         """Java's pipes are not used: stdout and stderr have gone to the log pump already."""
 
 
+def _report_ended(number: int, frame: FrameType | None) -> None:
+    """In the parent: tell the supervisor how workers have ended, which nothing else can know."""
+    # A copy: active_children() forgets those that have ended.
+    for process in list(multiprocessing.process._children):  # type: ignore[attr-defined]
+        code = process.exitcode
+        if code is not None:
+            worker_status.announce(RunDirectory.of_this_process().roster, Worker.model, ended=code)
+    multiprocessing.active_children()
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stop
 
@@ -82,6 +98,7 @@ def main() -> None:
     arguments = ArgParser.model_service_worker_args().parse_args()
     die_with_parent(signal.SIGKILL, int(os.environ["ENDPOINT_JAVA"]))
     Worker.parent = os.getpid()
+    Worker.model = arguments.model_name
     # Java waits for lines of this form, and reads them as log lines of its own later.
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     request = {
@@ -98,6 +115,7 @@ def main() -> None:
         arguments.preload_model,
         arguments.tmp_dir,
     )
+    signal.signal(signal.SIGCHLD, _report_ended)
     try:
         worker.run_server()
     finally:

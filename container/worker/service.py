@@ -64,7 +64,7 @@ class Service:
         if functions.relies_on_toolkit:
             importlib.import_module("container.worker.toolkit_values")  # brings NumPy; not in the first request
         os.chdir(artefact.directory)
-        capture = CaptureConfig.from_env(os.environ, artefact.capture_settings)
+        capture = CaptureConfig.from_env({**os.environ, **directory.secrets()}, artefact.capture_settings)
         codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))
         store = None if settings.store is None else open_store(settings.store, artefact)
         if functions.pre_model_fn is not None:

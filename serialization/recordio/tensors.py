@@ -68,6 +68,7 @@ class Budget:
             if math.prod(shape) != len(values):
                 raise DecodeError(f"{where}: {len(values)} values do not fill the shape {shape}")
             return values.reshape(shape)
+        self.take_objects(1)
         if not shape:
             raise DecodeError(f"{where}: a sparse tensor needs a shape")
         if len(tensor.keys) != len(values):

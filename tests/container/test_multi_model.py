@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.dataset
@@ -196,3 +198,72 @@ def _names(directory: Path, events: dict[str | None, str]) -> dict[str, str] | N
     table = pyarrow.dataset.dataset(files).to_table(["capture_event_id", "capture_model_name"])
     found = dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
     return {str(event): found[str(event)] for event in events} if set(events) <= set(found) else None
+
+
+def test_two_target_model_headers_are_refused_whatever_they_say(many: Endpoint):
+    load(many, "alpha")
+    load(many, "beta")
+    for path in ("/invocations", "/models/alpha/invoke"):
+        with socket.create_connection(("127.0.0.1", many.port)) as connection:
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5\r\n"
+                "X-Amzn-SageMaker-Target-Model: alpha\r\nX-Amzn-SageMaker-Target-Model: beta/invoke?a=b#\r\n"
+                "Connection: close\r\n\r\n[[1]]"
+            )
+            connection.sendall(head.encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+
+
+@pytest.mark.parametrize("name", ["..", ".", "-x", ".hidden", "a%2fb", "x" * 257])
+def test_what_is_no_name_is_refused_at_once(many: Endpoint, name: str):
+    import json
+
+    body = json.dumps({"model_name": name, "url": url_of(many, "alpha")})
+    assert many.request("POST", "/models", body, {"Content-Type": "application/json"}).status == 400
+    assert many.request("POST", f"/models/{name}/invoke", "[[1]]", {"Content-Type": "application/json"}).status in (
+        400,
+        404,
+    )
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a.b-c_d", "0"])
+def test_every_name_of_the_allowed_form_can_be_loaded(many: Endpoint, name: str):
+    import json
+
+    body = json.dumps({"model_name": name, "url": url_of(many, "alpha")})
+    assert many.request("POST", "/models", body, {"Content-Type": "application/json"}).status == 200
+    assert invoke(many, name).status == 200
+
+
+@pytest.mark.parametrize("url", ["/" + "x" * 300, "x" * 5000, "\0", "/etc", "/opt/ml/models/../../../etc"])
+def test_code_is_loaded_from_sagemaker_s_directory_alone(many: Endpoint, url: str):
+    import json
+
+    answer = many.request(
+        "POST", "/models", json.dumps({"model_name": "a", "url": url}), {"Content-Type": "application/json"}
+    )
+    assert answer.status in (400, 404), answer.body
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [("os.kill(os.getpid(), 9)", "signal SIGKILL"), ("os._exit(3)", "exit code 3"), ("os.abort()", "signal SIGABRT")],
+)
+def test_a_worker_that_dies_while_it_loads_says_how_and_is_no_507(many: Endpoint, end: str, says: str):
+    write_artefact(many.directory / "models" / "dying" / "model", f"import os\n{end}\n" + TINY)
+    answer = load(many, "dying")
+    assert answer.status == 500
+    assert says in answer.json["message"]
+
+
+def test_a_load_does_not_wait_for_another_model_s(many: Endpoint, tmp_path: Path):
+    flag = tmp_path / "go"
+    code = f"import pathlib, time\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.01)\n" + TINY
+    write_artefact(many.directory / "models" / "slow" / "model", code)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(load, many, "slow")
+        assert load(many, "beta").status == 200  # while the other one waits for the flag
+        assert not slow.done()
+        flag.touch()
+        assert slow.result().status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 import signal
@@ -9,10 +10,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.dataset
 import pytest
 
-from tests.container.artefacts import OBEDIENT
-from tests.container.endpoint import Endpoint, wait_for, write_artefact
+from tests.container.artefacts import OBEDIENT, TINY
+from tests.container.endpoint import Endpoint, running, wait_for, write_artefact
 
 NAMESPACE = ["unshare", "-rmpf", "--mount-proc"]
 
@@ -68,3 +70,35 @@ def test_an_orphan_comes_to_the_supervisor_and_is_reaped_and_a_stop_is_orderly(t
         assert list((tmp_path / "captured").rglob("*.parquet"))
     finally:
         endpoint.remove()
+
+
+def test_the_key_of_hashed_features_is_in_no_environment_below_the_supervisor(tmp_path: Path):
+    key = "a key that is nowhere to be seen"
+    env = {
+        "CAPTURE_DESTINATION": f"file://{tmp_path}/captured",
+        "CAPTURE_SPOOL_DIR": str(tmp_path / "spool"),
+        "CAPTURE_MAX_AGE_SECONDS": "0.5",
+        "CAPTURE_HASH": "name",
+        "CAPTURE_HASH_KEY": key,
+        "MY_PASSWORD": "for the handler",
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+    }
+    code = TINY.replace("return [1.0]", "import os; return [os.environ['MY_PASSWORD']]")
+    with running(tmp_path, code, env) as endpoint:
+        assert endpoint.invoke({"name": "secret"}).json == ["for the handler"]
+        wait_for(lambda: list((tmp_path / "captured").rglob("*.parquet")))
+        below = {pid: command for pid, command in endpoint.processes().items() if "container serve" not in command}
+        assert {part for part in ("haproxy", "java", "collector", "capture ship", "worker.process") if any(part in command for command in below.values())} == {"haproxy", "java", "collector", "capture ship", "worker.process"}  # fmt: skip
+        for pid, command in below.items():
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            assert key.encode() not in environment, command
+            if "haproxy" in command or "collector" in command:
+                assert b"MY_PASSWORD" not in environment
+        (secrets,) = endpoint.temporary.glob("endpoint-*/secrets")
+        assert secrets.stat().st_mode & 0o777 == 0o600
+    (row,) = (
+        pyarrow.dataset.dataset([str(path) for path in (tmp_path / "captured").rglob("*.parquet")])
+        .to_table()
+        .to_pylist()
+    )
+    assert row["name"] == hmac.new(key.encode(), b'"secret"', "sha256").hexdigest()
