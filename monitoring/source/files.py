@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,15 +20,23 @@ from monitoring.result import Completeness
 from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
 from monitoring.source.time_column import TimeColumn
 from monitoring.states.layout import FileFacts, Layout
-from monitoring.storage import key_in_storage, open_storage
+from monitoring.storage import Storage, key_in_storage, open_storage
 
 if TYPE_CHECKING:
     from monitoring.source.part import OpenPart
     from monitoring.window import Window
 
 SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+COLUMN_BUFFER = 1 << 18
+"""Bytes that are read ahead of each column, so that memory does not grow with the size of a row group."""
 WHOLE_CSV = 256 << 20
 """A CSV file up to this size is read whole, so that types follow from all rows; of a larger one the first block decides."""
+
+
+@lru_cache(maxsize=16)
+def _storage(uri: str) -> Storage:
+    """Returns the storage of a URI, the same for all its files: a client of S3 takes long to make."""
+    return open_storage(uri)
 
 
 class FilePart(msgspec.Struct, frozen=True, tag="file"):
@@ -45,14 +54,14 @@ class FilePart(msgspec.Struct, frozen=True, tag="file"):
         return self.key
 
     def fetch(self) -> OpenPart:
-        """Returns the file's rows. A local Parquet file is mapped, anything else is read."""
+        """Returns the file's rows. A local Parquet file is read piece by piece, anything else at once."""
         where = f"{self.uri}/{self.key}"
         try:
             local = self.uri.startswith("file://") and self.format == "parquet"
             if local:
                 source: str | io.BytesIO = f"{self.uri.removeprefix('file://')}/{self.key}"
             else:
-                source = io.BytesIO(open_storage(self.uri).get(self.key).body)
+                source = io.BytesIO(_storage(self.uri).get(self.key).body)
             opened = _OpenParquet(source, self.time) if self.format == "parquet" else _OpenCsv(source, self)
         except (pa.ArrowException, OSError, MonitoringError) as error:
             raise UnreadablePart(f"cannot read {where}: {error}") from error
@@ -66,7 +75,7 @@ class _OpenParquet:
             field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
         self._source = source
-        self._file = pq.ParquetFile(source, read_dictionary=texts, memory_map=isinstance(source, str), pre_buffer=False)
+        self._file = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False, buffer_size=COLUMN_BUFFER)
         self._time = TimeColumn(time)
         self.facts = FileFacts()
         self.notes = self._time.notes

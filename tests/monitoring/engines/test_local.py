@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
@@ -247,3 +248,16 @@ def test_more_objects_than_a_listing_shows_are_counted(s3_bucket: str, baseline:
     profile = count_window(CapturedSource(f"s3://{s3_bucket}/many"), None, baseline, LocalEngine(2))
     assert (profile.rows, profile.duplicates, len(profile.unreadable)) == (made.rows, made.rows, 0)
     assert len(list(CapturedSource(f"s3://{s3_bucket}/many").groups(None))[1].parts) == 1050
+
+
+def test_training_data_and_baselines_may_stand_in_a_bucket(s3_bucket: str) -> None:
+    storage = open_storage(f"s3://{s3_bucket}/training")
+    for number in range(3):
+        sink = io.BytesIO()
+        pq.write_table(TRAINING.slice(number * 1000, 1000), sink)
+        storage.put(f"part-{number}.parquet", sink.getvalue(), "application/octet-stream")
+    made = Baseline.from_training(f"s3://{s3_bucket}/training")
+    assert made.profile.rows == 3000
+    made.save(f"s3://{s3_bucket}/baseline")
+    assert Baseline.load(f"s3://{s3_bucket}/baseline").id == made.id
+    assert Baseline.from_training(f"s3://{s3_bucket}/training/part-1.parquet").profile.rows == 1000

@@ -7,6 +7,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -102,3 +103,18 @@ def test_sampling_percentages_of_a_table_are_weighed() -> None:
     )
     state = count(frame).total().columns["origin"]
     assert state.fine[:2].tolist() in ([900, 1000], [1000, 900])
+
+
+def test_one_row_group_of_any_size_is_read_in_little_memory(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(8, 600_000))
+    table = pa.table({f"x{number}": column for number, column in enumerate(values)})
+    pq.write_table(table, tmp_path / "one.parquet", row_group_size=len(table), use_dictionary=False)
+    size = (tmp_path / "one.parquet").stat().st_size
+    del table
+    (group,) = open_rows(tmp_path / "one.parquet").groups(None)
+    before, most, rows = pa.total_allocated_bytes(), 0, 0
+    for batch in group.parts[0].fetch().batches():
+        rows += batch.num_rows
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert rows == 600_000
+    assert most < size / 3
