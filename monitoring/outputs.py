@@ -36,15 +36,18 @@ def write_outputs(
 
 
 def write_pages(
-    storage: Storage, result: RunResult, baseline: Baseline, profile: Profile, prefix: str = ""
+    storage: Storage, result: RunResult, baseline: Baseline, profile: Profile, prefix: str = "", *, trend: str = ""
 ) -> dict[str, str]:
-    """Writes the files of a run but `result.json`, which says that a run is whole. Returns their URIs by name."""
+    """Writes the files of a run but `result.json`, which says that a run is whole. Returns their URIs by name.
+
+    `trend` is the URL of the trend page, relative to the report, "" for none.
+    """
     total = profile.total()
     columns = [(binning, total.columns[name]) for name, binning in baseline.binning.items() if name in total.columns]
     files = {
         STATISTICS: (statistics.write(columns, total.rows), "application/json"),
         VIOLATIONS: (violations_file.write(result.violations), "application/json"),
-        PAGE: (render(result).encode(), "text/html; charset=utf-8"),
+        PAGE: (render(result, trend=trend).encode(), "text/html; charset=utf-8"),
     }
     for name, (body, content_type) in files.items():
         storage.put(f"{prefix}{name}", body, content_type)

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     trend = build_trend(monitor, given, UNIT[settings.schedule], now)
     result = with_recent(given.merged, trend)
     profile = monitor.profile(source, Window(given.windows[0].start, given.windows[-1].end))
-    write_pages(storage, result, monitor.baseline, profile, "merged/")
+    write_pages(storage, result, monitor.baseline, profile, "merged/", trend=f"../{TREND_PAGE}")
     write_result(storage, result, "merged/")
     storage.put(TREND_DATA, encode(trend))
     storage.put(TREND_PAGE, render(trend).encode(), "text/html; charset=utf-8")
