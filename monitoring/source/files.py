@@ -6,6 +6,7 @@ Each file keeps its own types. In CSV only the unquoted empty field is missing, 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -71,6 +72,9 @@ class FilePart(msgspec.Struct, frozen=True, tag="file"):
 class _OpenParquet:
     def __init__(self, source: str | io.BytesIO, time: str) -> None:
         schema = pq.read_schema(source)
+        repeated = [name for name, count in Counter(schema.names).items() if count > 1]
+        if repeated:
+            raise UnreadablePart(f"two columns are called {repeated[0]!r}: rename one")
         texts = [
             field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
@@ -156,15 +160,15 @@ class FileSource:
         return Completeness(None, 0, None)
 
     def _parts(self) -> Iterator[FilePart]:
-        if _format(self.uri):
-            storage, name = key_in_storage(self.uri)
-            yield FilePart(storage.uri, name, _format(self.uri), self.layout.time)
-            return
         storage = open_storage(self.uri)
-        for entry in storage.list():
+        entries = list(storage.list())
+        for entry in entries:
             parts = entry.key.split("/")
             if _format(entry.key) and not any(part.startswith((".", "_")) for part in parts):
                 yield FilePart(storage.uri, entry.key, _format(entry.key), self.layout.time, entry.size)
+        if not entries and _format(self.uri):  # A folder may be called train.parquet: Spark writes such.
+            above, name = key_in_storage(self.uri)
+            yield FilePart(above.uri, name, _format(self.uri), self.layout.time)
 
 
 def is_file(uri: str) -> bool:

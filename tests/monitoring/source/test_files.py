@@ -118,3 +118,27 @@ def test_one_row_group_of_any_size_is_read_in_little_memory(tmp_path: Path) -> N
         most = max(most, pa.total_allocated_bytes() - before)
     assert rows == 600_000
     assert most < size / 3
+
+
+def test_a_folder_that_is_called_like_a_file_is_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "train.parquet"
+    folder.mkdir()
+    for number in range(2):
+        pq.write_table(pa.table({"x": [1.0, 2.0]}), folder / f"part-{number}.snappy.parquet")
+    assert count(folder).rows == 4
+    assert count(folder / "part-0.snappy.parquet").rows == 2
+
+
+def test_a_file_with_two_columns_of_one_name_is_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1.0]}), tmp_path / "good.parquet")
+    pq.write_table(pa.table([[1.0], [2.0]], names=["x", "x"]), tmp_path / "twice.parquet")
+    profile = count(tmp_path)
+    assert profile.unreadable == ("twice.parquet",)
+    assert "two columns are called 'x'" in profile.notes[0]
+
+
+def test_texts_are_told_apart_by_their_letters_alone() -> None:
+    words = ["é", "e\u0301", "😀", "<30", "a\nb", "\u202eabc"]
+    columns = count(pa.table({"word": words * 40})).total().columns
+    assert columns["word"].distinct == 6
+    assert columns["word"].fine.tolist() == [40] * 6 + [0, 0]
