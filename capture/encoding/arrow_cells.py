@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from capture.encoding.cells import MICROSECONDS, UTC_MICROSECONDS, Kind, Piece, Pieces, pieces_of_cells
+
+_DAY = 86_400_000
+_MAX_MICROSECONDS = 2**63 - 1
+_MICROSECONDS_IN = {"s": 1_000_000, "ms": 1000, "us": 1}
 
 
 def pieces_of_arrow(array: pa.Array) -> Pieces:
@@ -14,10 +20,15 @@ def pieces_of_arrow(array: pa.Array) -> Pieces:
     kind = array.type
     if pa.types.is_null(kind):
         return []
-    for layers in (pa.types.is_dictionary, pa.types.is_run_end_encoded):
-        if layers(kind):
-            return pieces_of_arrow(pc.cast(array, kind.value_type))
+    if pa.types.is_dictionary(kind):
+        return pieces_of_arrow(decoded(array))
+    if pa.types.is_run_end_encoded(kind):
+        return pieces_of_arrow(pc.run_end_decode(array))
     if isinstance(array, pa.ExtensionArray):
+        if kind.extension_name == "arrow.uuid":
+            return pieces_of_cells(
+                [None if cell is None else str(UUID(bytes=cell)) for cell in array.storage.to_pylist()]
+            )
         return pieces_of_arrow(array.storage)
     simple = _simple_arrow(array)
     if simple is not None:
@@ -31,6 +42,13 @@ def pieces_of_arrow(array: pa.Array) -> Pieces:
     return pieces_of_cells(array.to_pylist())
 
 
+def decoded(array: pa.DictionaryArray) -> pa.Array:
+    """A dictionary array's values; Arrow has no kernel that takes from views."""
+    if pa.types.is_string_view(array.type.value_type):
+        return array.dictionary.cast(pa.string()).take(array.indices)
+    return array.dictionary_decode()
+
+
 def _is_number(kind: pa.DataType) -> bool:
     """Whether cells of this Arrow type are numbers here."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
@@ -42,14 +60,24 @@ def _simple_arrow(array: pa.Array) -> Piece | None:
     if pa.types.is_float16(kind):
         return Piece(Kind.NUMBER, array.cast(pa.float32()))
     if _is_number(kind):
-        narrow = pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind)
-        return None if narrow else Piece(Kind.NUMBER, array)
+        if pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind):
+            return (
+                Piece(Kind.NUMBER, array.cast(pa.decimal128(kind.precision, kind.scale)))
+                if kind.precision <= 38
+                else None
+            )
+        return Piece(Kind.NUMBER, array)
     if pa.types.is_boolean(kind):
         return Piece(Kind.BOOLEAN, array)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return Piece(Kind.STRING, array.cast(pa.string()))
-    if pa.types.is_date(kind):
-        return Piece(Kind.DATE, array.cast(pa.date32()))
+    if pa.types.is_date32(kind):
+        return Piece(Kind.DATE, array)
+    if pa.types.is_date64(kind):
+        days = pc.divide(array.cast(pa.int64()), _DAY)
+        if pc.all(pc.equal(pc.multiply(days, _DAY), array.cast(pa.int64()))).as_py() is not False:
+            return Piece(Kind.DATE, days.cast(pa.int32()).cast(pa.date32()))
+        return Piece(Kind.LOCAL_TIMESTAMP, array.cast(pa.timestamp("ms")).cast(MICROSECONDS))
     return None
 
 
@@ -66,15 +94,24 @@ def _arrow_times(array: pa.Array) -> Pieces:
         return [Piece(kind, array.cast(target))]
     except pa.ArrowInvalid:
         ticks = array.cast(pa.int64())
-    fine = pc.fill_null(pc.not_equal(pc.multiply(pc.divide(ticks, 1000), 1000), ticks), False)
-    if array.type.unit != "ns":
-        raise TypeError(f"a column of type {array.type} holds times that microseconds cannot count")
+    unit = array.type.unit
+    if unit == "ns":
+        fine = pc.fill_null(pc.not_equal(pc.multiply(pc.divide(ticks, 1000), 1000), ticks), False)
+    else:
+        fine = pc.fill_null(pc.greater(pc.abs_checked(ticks), _MAX_MICROSECONDS // _MICROSECONDS_IN[unit]), False)
     mask = np.asarray(fine)
-    texts = [str(np.datetime64(tick, "ns") if zoned else tick) + "Z" * zoned for tick in ticks.filter(fine).to_pylist()]
+    texts = [_time_text(tick, array.type) + "Z" * zoned for tick in ticks.filter(fine).to_pylist()]
     return [
         Piece(kind, array.filter(pc.invert(fine)).cast(target), np.flatnonzero(~mask)),
         Piece(kind, texts, np.flatnonzero(mask)),
     ]
+
+
+def _time_text(tick: int, kind: pa.DataType) -> str:
+    if pa.types.is_duration(kind):
+        return str(np.timedelta64(tick, kind.unit))
+    text = str(np.datetime64(tick, kind.unit))
+    return text[11:] if pa.types.is_time(kind) else text
 
 
 def _arrow_nested(array: pa.Array) -> Pieces:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from capture.encoding.arrow_cells import pieces_of_arrow
+from capture.encoding.arrow_cells import decoded, pieces_of_arrow
 from capture.encoding.cells import Piece, Pieces, pieces_of_cells, pieces_of_numpy
 from capture.record import Batch, Block, Columns, Matrix, Ragged, Rows, distinct
 
@@ -176,7 +177,21 @@ def _sort(column: Any) -> str:
 def _joined(sort: str, columns: list[Any]) -> Pieces:
     if sort == "cells":
         return pieces_of_cells([cell for column in columns for cell in column])
-    return pieces_of_numpy(np.concatenate(columns)) if sort[0] == "n" else pieces_of_arrow(pa.concat_arrays(columns))
+    return pieces_of_numpy(np.concatenate(columns)) if sort[0] == "n" else pieces_of_arrow(_concatenated(columns))
+
+
+def _concatenated(columns: list[Any]) -> pa.Array:
+    """One array; Arrow joins no extension arrays and no dictionaries of views itself."""
+    if len(columns) == 1:
+        return columns[0]
+    kind = columns[0].type
+    if isinstance(columns[0], pa.ExtensionArray):
+        return pa.ExtensionArray.from_storage(kind, pa.concat_arrays([column.storage for column in columns]))
+    if pa.types.is_dictionary(kind):
+        columns = [decoded(column) for column in columns]
+    elif pa.types.is_run_end_encoded(kind):
+        columns = [pc.run_end_decode(column) for column in columns]
+    return pa.concat_arrays(columns)
 
 
 def _scattered_pieces(groups: list[_Group]) -> Iterator[Placed]:

@@ -39,6 +39,8 @@ def cells(column: Any) -> list[Any]:
         return _arrow_cells(column)
     if not isinstance(column, np.ndarray):
         return list(column)
+    if column.dtype.kind == "f" and column.dtype.itemsize > 8:
+        column = column.astype(np.float64)
     return _times(column) if column.dtype.kind in "mM" else list(column.tolist())
 
 
@@ -68,6 +70,8 @@ def _arrow_cells(column: Any) -> list[Any]:
     if pa.types.is_time(kind) and kind.unit == "ns":
         ticks = column.cast(pa.int64()).to_pylist()
         return [None if tick is None else str(np.datetime64(tick, "ns"))[11:] for tick in ticks]
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        column = column.dictionary.cast(pa.string()).take(column.indices)
     return list(column.to_pylist())
 
 

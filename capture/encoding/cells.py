@@ -154,8 +154,13 @@ def _bucket(cell: Any) -> tuple[Callable[..., Pieces], str] | None:
             return _integers, "int64"
         return (_integers, "uint64") if 0 <= cell < 2**64 else (_never(Kind.NUMBER), "")
     if isinstance(cell, list | tuple):
-        return (_number_lists, "") if set(map(type, cell)) <= _NUMBERS_OR_NONE else (_nested, "")
+        types = set(map(type, cell))
+        if types <= _NUMBERS_OR_NONE:
+            return _number_lists, ""
+        return _list_bucket(types)
     if isinstance(cell, np.ndarray):
+        if cell.ndim == 1 and cell.dtype.kind == "f" and cell.dtype.itemsize == 2:
+            return _half_arrays, ""
         flat = cell.ndim == 1 and (cell.dtype.kind in "iu" or cell.dtype.str[1:] in ("f4", "f8"))
         return (_number_arrays, cell.dtype.str) if flat else (_nested, "")
     if isinstance(cell, np.generic):
@@ -165,6 +170,34 @@ def _bucket(cell: Any) -> tuple[Callable[..., Pieces], str] | None:
     if isinstance(cell, dt.datetime):
         return (_aware, "") if cell.tzinfo else (_naive, "")
     raise TypeError(f"a value of type {kind.__module__}.{kind.__qualname__} has no place in the dataset")
+
+
+def _list_bucket(types: set[type]) -> tuple[Callable[..., Pieces], str]:
+    """The bucket of a list that has not only Python's numbers: NumPy's numbers of one type make an array."""
+    rest = types - _NUMBERS_OR_NONE
+    if not all(issubclass(kind, np.number) and not issubclass(kind, np.complexfloating) for kind in rest):
+        return _nested, ""
+    if len(types) == 1 and np.dtype(next(iter(rest))).itemsize <= 8:
+        dtype = np.dtype(next(iter(rest)))
+        return (_arrays_of_scalars, dtype.str) if dtype.str[1:] != "f2" else (_half_arrays, "scalars")
+    return _mixed_number_lists, ""
+
+
+def _arrays_of_scalars(cells: list[Any]) -> Pieces:
+    return _number_arrays([np.array(cell) for cell in cells])
+
+
+def _mixed_number_lists(cells: list[Any]) -> Pieces:
+    return _number_lists(
+        [
+            [float(n) if isinstance(n, np.floating) else int(n) if isinstance(n, np.integer) else n for n in cell]
+            for cell in cells
+        ]
+    )
+
+
+def _half_arrays(cells: list[Any]) -> Pieces:
+    return _number_arrays([np.asarray(cell, np.float32) for cell in cells])
 
 
 def _integers(cells: list[Any]) -> Pieces:
@@ -272,6 +305,9 @@ def _datetimes(array: np.ndarray[Any, Any]) -> Pieces:
 
 def _in_microseconds(array: np.ndarray[Any, Any], kind: Kind, unit: str) -> Pieces:
     """Times as microseconds; those that are finer, or beyond their range, stay text."""
+    if unit[0] == "m" and np.datetime_data(array.dtype)[0] in ("Y", "M"):
+        known = ~np.isnat(array)
+        return [Piece(kind, [str(value) for value in array[known]], np.flatnonzero(known))]
     rounded = array.astype(unit)
     exact = (rounded.astype(array.dtype) == array) | np.isnat(array)
     if exact.all():

@@ -12,6 +12,7 @@ import json
 import math
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -27,6 +28,8 @@ def json_text(value: Any) -> str:
 def plain(value: Any) -> Any:
     """What stands in JSON for a value that Python's encoder does not know."""
     if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind == "f" and value.dtype.itemsize > 8:
+            return value.astype(np.float64).tolist()
         return value.tolist() if value.dtype.kind in "biufOSU" else value.astype(str).tolist()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
@@ -36,7 +39,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, dt.timedelta):
         return f"PT{value // dt.timedelta(microseconds=1) / 1_000_000}S"
-    if isinstance(value, Decimal | complex):
+    if isinstance(value, Decimal | complex | UUID):
         return str(value)
     raise TypeError(f"a value of type {type(value).__qualname__} has no place in the dataset")
 

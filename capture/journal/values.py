@@ -13,7 +13,8 @@
 | NumPy scalar | NumPy scalar of the same dtype (extension 1); float64, bool and str as Python's |
 | NumPy array | NumPy array (extension 2); of text, bytes, objects, records, or masked: lists, None where masked |
 | NumPy NaT | None |
-| pandas Timestamp, Timedelta | as datetime, timedelta (to the microsecond; a naive Timestamp's text keeps nanoseconds) |
+| pandas Timestamp, Timedelta | as datetime, timedelta (to the microsecond); text, ISO 8601, where a Timestamp has nanoseconds |
+| dataclass, pydantic model, attrs class, msgspec struct | mapping of its fields |
 | pandas NaT, NA; Period, Interval | None; text |
 | pandas Series, Arrow array | list |
 | Arrow scalar | its Python value |
@@ -57,6 +58,8 @@ def _numpy_scalar(np: Any, value: Any) -> Any:
 
 
 def _numpy_array(np: Any, value: Any) -> Any:
+    if not value.ndim and not isinstance(value, np.ma.MaskedArray):
+        return value[()]
     if value.dtype.kind in "OSUV" or isinstance(value, np.ma.MaskedArray):
         return _plain(value.tolist())
     packed = (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
@@ -67,6 +70,8 @@ def _other(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         if value != value:
             return None
+        if getattr(value, "nanosecond", 0):
+            return value.isoformat()
         return _in_utc(value) if value.tzinfo else value.isoformat()
     if isinstance(value, dt.timedelta):
         return dt.timedelta(value.days, value.seconds, value.microseconds)
@@ -81,10 +86,30 @@ def _other(value: Any) -> Any:
         return None
     if name in ("Period", "Interval"):
         return str(value)
+    named = as_named(value)
+    if named is not None:
+        return _plain(named)
     for method in ("as_py", "tolist", "to_pylist"):
         if hasattr(value, method):
             return _plain(getattr(value, method)())
-    raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be captured")
+    raise TypeError(
+        f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be captured: "
+        "hand over numbers, text, or an array or DataFrame of them"
+    )
+
+
+def as_named(value: Any) -> dict[str, Any] | None:
+    """Returns the fields of a dataclass, a pydantic model, an attrs class or a msgspec struct; None for anything else."""
+    kind = type(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in kind.__dataclass_fields__}
+    if hasattr(kind, "model_fields") and hasattr(value, "model_dump"):
+        return dict(value.model_dump())
+    if hasattr(kind, "__struct_fields__"):
+        return {name: getattr(value, name) for name in kind.__struct_fields__}
+    if hasattr(kind, "__attrs_attrs__"):
+        return {field.name: getattr(value, field.name) for field in kind.__attrs_attrs__}
+    return None
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
@@ -114,7 +139,7 @@ def _plain(value: Any) -> Any:
 def _plain_key(key: Any) -> Any:
     if key is None or isinstance(key, bool | float | bytes) or (isinstance(key, int) and -(2**63) <= key < 2**64):
         return key
-    return _plain(str(key))
+    return _plain_key(key.value) if isinstance(key, Enum) else _plain(str(key))
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_extension, decimal_format="number")

@@ -36,14 +36,17 @@ from capture.journal import values
 from capture.writing.coercion import (
     add_column,
     as_array,
+    as_arrow,
     as_rows,
     cells,
     common_length,
     contiguous,
+    is_arrow_array,
     is_column,
     is_mapping,
     is_series,
     is_single,
+    named_fields,
     nested_cells,
 )
 from capture.writing.column_names import MAX_NAMES
@@ -106,9 +109,15 @@ class Drafter:
         array = as_array(given)
         if array is not None:
             return self._array(array, names)
+        given = as_arrow(given)
         table = self._table(given)
         if table is not None:
             return table
+        named = named_fields(given)
+        if named is not None:
+            return self._mapping(named, one_row=True) if isinstance(named, dict) else self._mappings(named)
+        if is_arrow_array(given):
+            given = given.to_pylist()
         if is_series(given):
             labels = tuple(given.index)
             names = labels if all(isinstance(label, str) for label in labels) else names
@@ -150,7 +159,7 @@ class Drafter:
             given = array.tolist()
         elif isinstance(given, dict) or is_mapping(given):
             return self._named_outputs(dict(given), items)
-        elif is_series(given):
+        elif is_series(given) or is_arrow_array(given := as_arrow(given)):
             return self._outputs._columns(self._single, [given], len(given), TABLE)
         elif isinstance(given, tuple) and given and all(is_column(one) and len(one) == items for one in given):
             if hasattr(given, "_fields"):
@@ -161,6 +170,9 @@ class Drafter:
             table = self._outputs._table(given)
             if table is not None:
                 return table
+            named = None if hasattr(given, "_fields") else named_fields(given)
+            if named is not None:
+                return self._named_outputs(named, items) if isinstance(named, dict) else self._outputs._mappings(named)
         if not isinstance(given, _LISTS):
             return Draft(ROW, self._single, (self._outputs._restricted(self._single, [(given,)])[0],), (), 1)
         rows = as_rows(given)

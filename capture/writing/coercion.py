@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from capture.journal.values import as_named
 from capture.writing.dataframes import add_arrow, add_series, known_values
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ _PLAIN = (list, tuple, dict, str, int, float)
 _SCALARS = {float, int, str, bool, type(None)}
 _native: dict[Any, str] = {}
 """The text of each dtype seen whose memory a memoryview shows; to ask NumPy for it costs as much as a small record."""
+
+
+def named_fields(given: Any) -> Any:
+    """`given` as mappings where it is an object with named fields, or a sequence of such; None for anything else."""
+    if isinstance(given, (list, tuple)) and given and not hasattr(given, "_asdict"):
+        found = [_fields(one) for one in given] if _fields(given[0]) is not None else None
+        return found if found is not None and None not in found else None
+    return _fields(given)
+
+
+def _fields(given: Any) -> dict[str, Any] | None:
+    if isinstance(given, tuple):
+        return given._asdict() if hasattr(given, "_asdict") else None
+    return None if isinstance(given, _PLAIN) else as_named(given)
 
 
 def is_mapping(given: Any) -> bool:
@@ -39,7 +54,7 @@ def as_array(given: Any) -> Any:
         return None
     if type(given) is np.ndarray:
         return given
-    if isinstance(given, _PLAIN):
+    if isinstance(given, _PLAIN) or type(given).__module__.startswith("polars"):
         return None
     if isinstance(given, np.ndarray):
         return _unmasked(np, given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
@@ -47,7 +62,31 @@ def as_array(given: Any) -> Any:
         return None
     if hasattr(given, "schema") or hasattr(given, "null_count"):
         return None
+    if hasattr(given, "requires_grad"):  # a tensor of torch: its memory, without its history, from whatever device
+        given = given.detach().cpu()
     return np.asarray(given)
+
+
+def as_arrow(given: Any) -> Any:
+    """`given` as Arrow's where it is a DataFrame or Series of Polars; itself otherwise.
+
+    Raises ValueError for what holds no values yet, or holds them in a form of its own; the message says what to hand over.
+    """
+    module = type(given).__module__.partition(".")[0]
+    if module == "polars":
+        if hasattr(given, "collect"):
+            raise ValueError("a Polars LazyFrame holds no values yet: hand over frame.collect()")
+        return given.to_arrow()
+    if hasattr(given, "toarray") and hasattr(given, "nnz"):
+        raise ValueError(
+            "a sparse matrix cannot be captured: hand over matrix.toarray(), or a mapping of what it names"
+        )
+    return given
+
+
+def is_arrow_array(given: Any) -> bool:
+    """Whether it is an Arrow array, in chunks or not."""
+    return _is_arrow(given)
 
 
 def as_rows(given: Sequence[Any]) -> Sequence[Sequence[Any]] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import math
+from enum import Enum
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Shape:
         hashed: Sequence[str],
         texts_of: Callable[[Hashable], tuple[str, ...]] = texts,
     ) -> None:
-        names = [str(name) for name in given]
+        names = [str(name.value) if isinstance(name, Enum) else str(name) for name in given]
         kept = tuple(i for i, name in enumerate(given) if not any(matches(text, exclude) for text in texts_of(name)))
         self.given = given
         self.size = len(given)

@@ -7,6 +7,7 @@ no part of a path. Text is one value: what it says (JSON in a string, a URL) is 
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from capture.record import matches
@@ -20,6 +21,8 @@ _LISTS = (list, tuple, set, frozenset)
 
 def texts(name: Hashable) -> tuple[str, ...]:
     """Returns the texts by which a pattern may mean a name: of a MultiIndex's tuple also each level and their path."""
+    if isinstance(name, Enum):
+        return (str(name.value), str(name))
     if isinstance(name, bytes):
         return (name.decode("utf-8", "backslashreplace"), str(name))
     if isinstance(name, tuple):

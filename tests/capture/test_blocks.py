@@ -273,7 +273,8 @@ def test_a_mapping_whose_values_are_no_columns_of_one_length_is_one_row(
 
 
 def plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.str_ | np.bytes_) else value
+    without_dimensions = isinstance(value, np.ndarray) and not value.ndim
+    return value.item() if without_dimensions or isinstance(value, np.str_ | np.bytes_) else value
 
 
 def arrow_table() -> pa.Table:

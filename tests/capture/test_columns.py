@@ -424,8 +424,9 @@ def test_predictions_without_rows_stand_in_the_first_row_and_are_counted() -> No
     assert made.counts.rescued_cells == 0
 
 
-def test_columns_with_one_prediction_are_one_row_of_lists() -> None:
-    made = encode(event(Columns(("x", "tag"), [np.array([1.0, 2.0]), ["a", "b"]], 2), predictions(0.5)))
+def test_undecided_columns_with_one_prediction_are_one_row_of_lists() -> None:
+    """As segments that were written until 0.1.0 hold them."""
+    made = encode(event(Columns(("x", "tag"), [np.array([1.0, 2.0]), ["a", "b"]], 2, True), predictions(0.5)))
     assert values(made, "x") == [[1.0, 2.0]]
     assert values(made, "tag") == ['["a","b"]']
     assert values(made, "capture_item_count") == [1]
