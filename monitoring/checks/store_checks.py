@@ -1,7 +1,8 @@
 """`stale_store_check` and `missing_entities_check`: the online feature store, by what each request's lookups found.
 
 A store is stale where the median age of its records is several times that of the baseline, or exceeds a limit that the monitor
-names. Entities are missing where the store lacked an id in more events than in the baseline.
+names. Entities are missing where the store lacked an id in more events than in the baseline. A baseline of training data has no
+lookups: there `completeness_check` sees the missing values, and `monitoring.findings.stores` which group they come from.
 """
 
 from __future__ import annotations
@@ -61,20 +62,19 @@ def _stale(store: StoreHealth, limits: Mapping[str, float]) -> Violation | None:
 
 
 def _missing(store: StoreHealth) -> Violation | None:
-    if not store.events:
+    before = store.baseline_missing
+    if not store.events or before is None:
         return None
     share = store.events_with_missing / store.events
-    before = store.baseline_missing or 0.0
     if share - before < MISSING_RISE:
         return None
-    known = "" if store.baseline_missing is None else f"; {wording.percent(before)} in the baseline"
     return Violation(
         feature_name=f"capture_missing_{store.group}",
         constraint_check_type="missing_entities_check",
         description=f"Store coverage requirement is not met. Expected: {100.0 * (1 - before)}%. Observed: Only {100.0 * (1 - share)}%.",
         sentence=(
             f"Store group {wording.column(store.group)} lacked an id in {wording.percent(share)} of "
-            f"{wording.counted(store.events, 'event')}{known}."
+            f"{wording.counted(store.events, 'event')}; {wording.percent(before)} in the baseline."
         ),
         grade=grade_of_rise(share - before),
     )

@@ -338,7 +338,8 @@ def store(**more):
         (store(age_median=7200.0, baseline_age_median=None), {"weather": 3600.0}, ["stale_store_check"]),
         (store(age_median=7200.0), {"weather": 10_000.0}, []),
         (store(age_median=None), {"weather": 1.0}, []),
-        (store(events_with_missing=64), {}, ["missing_entities_check"]),
+        (store(events_with_missing=64), {}, []),
+        (store(events_with_missing=64, baseline_missing=0.01), {}, ["missing_entities_check"]),
         (store(events_with_missing=64, baseline_missing=0.32), {}, []),
     ],
 )
