@@ -4,9 +4,10 @@ Four questions: how often a run alarms where nothing changed; which changes are 
 to each method; and whether ordinary days and whole months keep their promise.
 
     python -m benchmarks.drift_decision           the short form, minutes: results/drift_decision_short.{json,md}
-    python -m benchmarks.drift_decision --full    the full form, an hour: results/drift_decision.{json,md}
+    python -m benchmarks.drift_decision --full    the full form, hours: results/drift_decision.{json,md}
 
-The full form writes its results after each part, so that a stopped run leaves what it has.
+The full form writes its results after each part, so that a stopped run leaves what it has. It may be divided: `--parts` and
+`--seed` of several processes, each with an `--output` of its own, and `--merge` of their files.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -262,15 +264,25 @@ def measure_months(found: Found, runs: int, rng: np.random.Generator, save: Call
             save(f"months, correlation of days {phi}, shift {shift}")
 
 
+PARTS = ("real", "days", "power", "months", "false-alarms")
+
+
 def main() -> None:
     """Runs the benchmark and writes its results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift_decision", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--full", action="store_true", help="the full form, an hour on one core")
+    parser.add_argument("--full", action="store_true", help="the full form, hours on one core")
     parser.add_argument("--seed", type=int, default=20261)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--output", help="name of the result (default drift_decision, or drift_decision_short)")
+    parser.add_argument("--merge", nargs="+", type=Path, help="result files to merge instead of a run")
     given = parser.parse_args()
+    name = given.output or ("drift_decision" if given.full else "drift_decision_short")
+    if given.merge:
+        result = merged([msgspec.json.decode(path.read_bytes()) for path in given.merge])
+        write_results(name, result, tables(result))
+        return
     rng = np.random.default_rng(given.seed)
     found, begun = Found(), time.monotonic()
-    name = "drift_decision" if given.full else "drift_decision_short"
 
     def save(what: str) -> None:
         print(f"{time.monotonic() - begun:6.0f} s  {what}", file=sys.stderr, flush=True)
@@ -287,15 +299,45 @@ def main() -> None:
         write_results(name, result, tables(result))
 
     full = given.full
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("real", lambda: measure_real(found, rng, save)),
+        ("days", lambda: measure_by_day(found, 17 if full else 2, save)),
+        ("power", lambda: measure_power(found, 160 if full else 20, 60 if full else 8, rng, save)),
+        ("months", lambda: measure_months(found, 240 if full else 20, rng, save)),
+    ]
+    rivals = RUNS_OF_RIVALS if full else 10
+    steps += [
+        ("false-alarms", lambda: found.false_alarms.round(100 if full else 40, rivals, rng, save))
+        for _ in range(10 if full else 1)
+    ]
     with threadpool_limits(1):
-        measure_real(found, rng, save)
-        measure_by_day(found, 17 if full else 2, save)
-        found.false_alarms.round(100 if full else 40, RUNS_OF_RIVALS if full else 10, rng, save)
-        measure_power(found, 160 if full else 20, 60 if full else 8, rng, save)
-        measure_months(found, 240 if full else 20, rng, save)
-        for _ in range(9 if full else 0):
-            found.false_alarms.round(100, RUNS_OF_RIVALS, rng, save)
+        for part, step in steps:
+            if part in given.parts:
+                step()
     print(tables(result_of(name)))
+
+
+def merged(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns one result of several: false alarms added up, every other part from the last result that has it."""
+    total: dict[str, Any] = dict(results[0])
+    total["seed"] = [result["seed"] for result in results]
+    cells: dict[tuple[str, int], dict[str, Any]] = {}
+    for result in results:
+        total.update({part: result[part] for part in ("power", "real", "by_day", "months") if result[part]})
+        for cell in result["false_alarms"]:
+            key = (cell["world"], cell["rows"])
+            before = cells.get(key)
+            if before is None:
+                cells[key] = dict(cell)
+                continue
+            for name in ("runs", "ours", "with_floor", "one_sample", "one_sample_runs", "rival_runs"):
+                before[name] += cell[name]
+            before["rivals"] = {
+                name: before["rivals"].get(name, 0) + cell["rivals"].get(name, 0)
+                for name in (*before["rivals"], *cell["rivals"])
+            }
+    total["false_alarms"] = list(cells.values())
+    return total
 
 
 def result_of(name: str) -> dict[str, Any]:
