@@ -204,14 +204,15 @@ def score(sample: ColumnSample, baseline: TimeUnits, window: TimeUnits) -> Colum
     asked = contrasts.categorical(sample.coarse) if sample.categorical else contrasts.numeric(pooled)
     of_b, of_w = _shares(counts_b) @ asked.weights, _shares(sample.window_units) @ asked.weights
     stratum_b, stratum_w = baseline.strata(), window.strata()
+    size_b, size_w = counts_b.sum(axis=1), sample.window_units.sum(axis=1)
     week = (baseline.starts - baseline.starts[0]) // WEEK
     t_b = np.zeros_like(of_b)
     for number in np.unique(week):
         own = week == number
-        fitted = _Reference.fit(of_b[~own], stratum_b[~own], baseline.hours)
-        t_b[own] = fitted.score(of_b[own], stratum_b[own])
-    reference = _Reference.fit(of_b, stratum_b, baseline.hours)
-    t_w = reference.score(of_w, stratum_w)
+        fitted = _Reference.fit(of_b[~own], stratum_b[~own], size_b[~own], baseline.hours)
+        t_b[own] = fitted.score(of_b[own], stratum_b[own], size_b[own])
+    reference = _Reference.fit(of_b, stratum_b, size_b, baseline.hours)
+    t_w = reference.score(of_w, stratum_w, size_w)
     varies = (of_b.std(axis=0) > 1e-9) | np.array([part != contrasts.CDF for part in asked.parts])
     if varies[list(asked.of(contrasts.CDF))].any():
         t_b, t_w = t_b * varies, t_w * varies
@@ -230,14 +231,15 @@ def _shares(counts: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Reference:
-    """Means, variances and numbers of units by stratum: shape (G, J), (G, J), (G,)."""
+    """Means, variances, numbers of units and rows of a unit by stratum: shape (G, J), (G, J), (G,), (G,)."""
 
     mean: Floats
     variance: Floats
     units: Floats
+    rows: Floats
 
     @classmethod
-    def fit(cls, values: Floats, stratum: Ints, hours: int) -> _Reference:
+    def fit(cls, values: Floats, stratum: Ints, rows: Floats, hours: int) -> _Reference:
         """Fits strata. Days share one variance; that of an hour of day leans on the pooled one with 30 degrees of freedom."""
         groups = int(stratum.max(initial=0)) + 1
         units = np.bincount(stratum, minlength=groups).astype(np.float64)
@@ -250,13 +252,19 @@ class _Reference:
             variance = np.tile(pooled, (groups, 1))
         else:
             variance = (squares + _POOLED_DF * pooled) / (np.maximum(units - 1, 0) + _POOLED_DF)[:, None]
-        return cls(mean, variance + _NOISE**2, units)
+        return cls(mean, variance + _NOISE**2, units, member @ rows / safe[:, 0])
 
-    def score(self, values: Floats, stratum: Ints) -> Floats:
-        """Returns studentised differences from the stratum's mean; 0 where the stratum has no units."""
+    def score(self, values: Floats, stratum: Ints, rows: Floats) -> Floats:
+        """Returns studentised differences from the stratum's mean; 0 where the stratum has no units.
+
+        The shares of a unit with fewer rows than its stratum's mean vary more: its variance grows as if all of it came from the
+        number of rows, which is the most that it can.
+        """
         known = np.minimum(stratum, len(self.units) - 1)
         units = np.where(stratum < len(self.units), self.units[known], 0.0)
-        t = (values - self.mean[known]) / np.sqrt(self.variance[known] * (1 + 1 / np.maximum(units, 1))[:, None])
+        fewer = np.maximum(1.0, self.rows[known] / np.maximum(rows, 1e-9))
+        spread = self.variance[known] * (fewer + 1 / np.maximum(units, 1))[:, None]
+        t = (values - self.mean[known]) / np.sqrt(spread)
         return np.where((units > 0)[:, None], t, 0.0)
 
     def widest(self) -> Floats:
@@ -275,7 +283,8 @@ def likeness_of_neighbours(samples: Sequence[ColumnSample], baseline: TimeUnits)
         pooled = sample.baseline_units.sum(axis=0)
         asked = contrasts.categorical(sample.coarse) if sample.categorical else contrasts.numeric(pooled)
         values = _shares(sample.baseline_units) @ asked.weights
-        centred = values - _Reference.fit(values, stratum, baseline.hours).mean[stratum]
+        rows = sample.baseline_units.sum(axis=1)
+        centred = values - _Reference.fit(values, stratum, rows, baseline.hours).mean[stratum]
         main = asked.of(contrasts.LOCATION) or (int(centred.var(axis=0).argmax()),)
         series = centred[:, main[0]]
         before, after = series[:-1][follows], series[1:][follows]

@@ -1,5 +1,7 @@
 """A window of time is held against ordinary hours and days, and declined where there are none like it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,3 +121,17 @@ def test_a_column_that_never_varied_drifts_when_it_changes() -> None:
     found = decide_by_time(samples, days(0, 91), days(91, 1)).decision
     assert [c.name for c in found.drifted] == ["constant"]
     assert found.drifted[0].linf == pytest.approx(1.0)
+
+
+def test_a_day_with_a_hundredth_of_the_traffic_is_not_unlike_for_its_noise() -> None:
+    found = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        samples = [column(f"c{i}", rng, 91, 1, rows=400) for i in range(3)]
+        small = []
+        for sample in samples:
+            counts = rng.multinomial(4, sample.baseline_fine / sample.baseline_fine.sum()).astype(float)
+            units = np.bincount(sample.coarse_of_fine, weights=counts)[None, :]
+            small.append(dataclasses.replace(sample, window_fine=counts, window_units=units, window_sums=np.zeros(0)))
+        found += bool(decide_by_time(small, days(0, 91), days(91, 1)).decision.drifted)
+    assert found <= 4
