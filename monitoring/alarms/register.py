@@ -93,7 +93,7 @@ class AlarmRegister:
         """Closes the episodes of the model versions that no longer serve, and publishes the message."""
 
         def step(state: SubjectState) -> SubjectState:
-            after, changes = supersede(state, serving)
+            after, changes = supersede(state, serving, seen.end)
             return self._with_message(after, changes, seen)
 
         self._update(seen.subject.endpoint, seen.subject.variant, step)

@@ -56,11 +56,15 @@ def _is_forgotten(seen: Observation, known: tuple[str, ...]) -> bool:
     return len(known) >= KEPT_WINDOWS and seen.window < min(known)
 
 
-def supersede(state: SubjectState, serving: str) -> tuple[SubjectState, list[Changed]]:
-    """Closes the episodes of all model versions but `serving`, the only version that serves now.
+def supersede(state: SubjectState, serving: str, end: dt.datetime) -> tuple[SubjectState, list[Changed]]:
+    """Closes the episodes of all model versions but `serving`, the only version of a window that ended at `end`.
 
-    Causes without a model version (no data, heartbeat) stay as they are.
+    Does nothing where a newer window of another version was applied: the window is late, and says nothing about now. Causes
+    without a model version (no data, heartbeat) stay as they are.
     """
+    others = [last for lane, last in state.latest.items() if lane.rpartition("|")[2] not in ("", serving)]
+    if any(last > end for last in others):
+        return state, []
     changes = []
     causes = dict(state.causes)
     for name, held in state.causes.items():

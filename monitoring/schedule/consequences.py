@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from monitoring.alarms.message import RunMessage
     from monitoring.alarms.register import Publisher
+    from monitoring.alarms.state import SubjectState
     from monitoring.notify.deliverer import Deliverer
-    from monitoring.result import RunResult
+    from monitoring.quality.result import QualityResult
+    from monitoring.result import RunResult, Subject
     from monitoring.settings import MonitorSettings
 
 _log = logging.getLogger(__name__)
@@ -78,9 +80,22 @@ class Acting:
         version = result.subject.model_version
         if alone and version is not None and result.events:
             state = self._register.supersede(context_of(result, page, self._trend), version)
+        self._retrain(state, result.subject)
+
+    def after_quality(self, result: QualityResult, page: str = "") -> None:
+        """Acts on one run of model quality. Only a final window opens or closes a cause of quality."""
+        for problem in publish(result, self._metrics):
+            _log.warning("metrics were not published: %s", problem)
+        self._retrain(self._register.record_quality(result, page, self._trend), result.subject)
+
+    def check_heartbeats(self, endpoint: str, variant: str) -> None:
+        """Opens a cause for each monitor of a variant that did not run in time."""
+        self._register.check_heartbeats(endpoint, variant, self._now())
+
+    def _retrain(self, state: SubjectState, subject: Subject) -> None:
         if self._retraining is not None:
             outcomes = self._retraining.consider(state, self._manifest)
-            report(self._register, result.subject, outcomes, self._now())
+            report(self._register, subject, outcomes, self._now())
 
 
 def acting(settings: MonitorSettings, manifest: str | Callable[[], str] = "") -> Acting:

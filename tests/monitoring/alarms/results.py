@@ -41,7 +41,9 @@ def column(name: str = "temp", status: Status = Status.DRIFT, **more: object) ->
     return ColumnResult(name=name, status=status, **{**given, **more})  # type: ignore[arg-type]
 
 
-def result(hour: int = 0, *causes: Cause, outcome: Outcome = Outcome.VIOLATIONS, **more: object) -> RunResult:
+def result(
+    hour: int = 0, *causes: Cause, outcome: Outcome = Outcome.VIOLATIONS, version: str = "3", **more: object
+) -> RunResult:
     """The result of one hour."""
     start = START + hour * HOUR
     given: dict[str, object] = {
@@ -61,7 +63,7 @@ def result(hour: int = 0, *causes: Cause, outcome: Outcome = Outcome.VIOLATIONS,
         ),
     }
     return RunResult(
-        subject=Subject("flights", "AllTraffic", "flights-delay", "3", "hourly"),
+        subject=Subject("flights", "AllTraffic", "flights-delay", version, "hourly"),
         start=start,
         end=start + HOUR,
         outcome=outcome,

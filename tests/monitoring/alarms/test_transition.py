@@ -12,7 +12,7 @@ from monitoring.alarms.state import KEPT_WINDOWS, CauseState, Phase, SubjectStat
 from monitoring.alarms.transition import observe, supersede
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.result import CauseKind, Grade, Urgency
-from tests.monitoring.alarms.examples import cause, window
+from tests.monitoring.alarms.examples import HOUR, START, cause, window
 
 POLICY = Policy()
 EMPTY = SubjectState("flights", "AllTraffic")
@@ -178,13 +178,18 @@ def test_the_budget_starts_again_with_the_month():
 def test_the_old_versions_episodes_close_as_superseded():
     old, new = cause("drift:weather"), cause("drift:weather")
     state, _ = run([window(0, old, cause("no_data:all")), window(1, new, version="4")])
-    state, changes = supersede(state, "4")
+    state, changes = supersede(state, "4", START + 2 * HOUR)
     assert [(str(entry.change), entry.state.version) for entry in changes] == [
         ("superseded", "3"),
         ("superseded", "3"),
     ]
     assert [(held.version, held.episode) for held in state.open_causes()] == [("4", 2)]
-    assert supersede(state, "4") == (state, [])
+    assert supersede(state, "4", START + 2 * HOUR) == (state, [])
+
+
+def test_a_late_window_of_the_old_version_closes_nothing_of_the_new_one():
+    state, _ = run([window(5, cause("drift:weather"), version="4")])
+    assert supersede(state, "3", START + 3 * HOUR) == (state, [])
 
 
 def test_incidents_have_keys_by_endpoint_variant_version_and_cause():
