@@ -14,11 +14,13 @@ from rich.console import Console
 from examples.flights.data import DataNotFound
 from examples.flights.demo import DemoError, run_demo, train
 from examples.flights.endpoint import EndpointError
+from examples.flights.loop import LoopError
 from examples.flights.replay import ReplayError
 from examples.flights.serve import run_serve
 from examples.flights.workspace import Workspace, WorkspaceError
+from monitoring.errors import MonitoringError
 
-EXPECTED = (DataNotFound, DemoError, EndpointError, ReplayError, WorkspaceError)
+EXPECTED = (DataNotFound, DemoError, EndpointError, LoopError, MonitoringError, ReplayError, WorkspaceError)
 
 
 def main(arguments: list[str] | None = None) -> int:

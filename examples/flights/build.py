@@ -21,6 +21,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -65,8 +66,12 @@ class Artefact:
         }
 
 
-def build_artefact(directory: Path, *, training_rows: int | None = None, trees: int = 120) -> Artefact:
+def build_artefact(
+    directory: Path, *, training_rows: int | None = None, trees: int = 120, captured: pd.DataFrame | None = None
+) -> Artefact:
     """Train and build everything under `directory`, which becomes `base_dir`.
+
+    `captured` are further rows to train on, with the columns of `data.featured`.
 
     `training_rows=5000, trees=20` is for tests that need a model rather than a good one.
     """
@@ -74,7 +79,7 @@ def build_artefact(directory: Path, *, training_rows: int | None = None, trees: 
     code_dir = model_dir / "code"
     shutil.rmtree(model_dir, ignore_errors=True)
     shutil.copytree(_SOURCES, code_dir, ignore=shutil.ignore_patterns("__pycache__"))
-    model = train(training_rows, trees)
+    model = train(training_rows, trees, captured)
     write_model(model, model_dir / "model.npz")
     write_store(code_dir / "store.db")
     (code_dir / "flights.desc").write_bytes(schema.descriptor_set())
@@ -97,6 +102,20 @@ def build_artefact(directory: Path, *, training_rows: int | None = None, trees: 
         held_out_data=held_out_data,
         training_rows=model.rows,
         held_out_auc=model.held_out_auc,
+    )
+
+
+def opened(directory: Path) -> Artefact:
+    """Returns the artefact that another process built under `directory`."""
+    return Artefact(
+        base_dir=directory,
+        model_dir=directory / "model",
+        archive=directory / "model.tar.gz",
+        training_set=directory / "training.parquet",
+        baseline_data=directory / "baseline.parquet",
+        held_out_data=directory / "held_out.parquet",
+        training_rows=pq.read_metadata(directory / "training.parquet").num_rows,
+        held_out_auc=float("nan"),
     )
 
 

@@ -49,7 +49,7 @@ ITEM_FEATURES = {
 } | PLANE
 FEATURES = REQUEST_FEATURES | ITEM_FEATURES  # Arrow type names
 
-_PANDAS_TYPES = {"float64": "float64", "int64": "Int64", "string": "string"}
+PANDAS_TYPES = {"float64": "float64", "int64": "Int64", "string": "string"}
 
 
 class DataNotFound(Exception):
@@ -86,7 +86,7 @@ def planes() -> pd.DataFrame:
     table = _table("planes.csv").rename(
         columns={"tailnum": "id", "year": "plane_year", "type": "plane_type", "engine": "engine_type"}
     )
-    return table[["id", *PLANE]].astype({name: _PANDAS_TYPES[kind] for name, kind in PLANE.items()})
+    return table[["id", *PLANE]].astype({name: PANDAS_TYPES[kind] for name, kind in PLANE.items()})
 
 
 @cache
@@ -129,7 +129,7 @@ def featured(rows: pd.DataFrame) -> pd.DataFrame:
     joined = joined.merge(weather().drop(columns="event_time"), how="left", left_on="weather_id", right_on="id")
     joined = joined.merge(planes(), how="left", left_on="tailnum", right_on="id", suffixes=("", "_plane"))
     joined.index = rows.index
-    types = {name: _PANDAS_TYPES[kind] for name, kind in FEATURES.items()}
+    types = {name: PANDAS_TYPES[kind] for name, kind in FEATURES.items()}
     return joined[[*FEATURES, "late"]].astype(types)
 
 

@@ -1,7 +1,8 @@
-"""The whole main job, once, on real flights: train, serve, replay July, stop, show and check what was captured, monitor it."""
+"""The whole main job, once, on real flights: train, serve, replay July, show and check what was captured, monitor, retrain."""
 
 from __future__ import annotations
 
+import datetime as dt
 import statistics
 import subprocess
 import sys
@@ -12,36 +13,89 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from examples.flights.build import Artefact, build_artefact
+from examples.flights import loop, watch
+from examples.flights.build import Artefact, build_artefact, opened
 from examples.flights.endpoint import Endpoint, EndpointError
 from examples.flights.replay import Answer, replay
 from examples.flights.traffic import Request, july_requests
 from examples.flights.verify import compare
-from examples.flights.watch import Judged, judge, write_baseline
 from examples.flights.workspace import Workspace
+from monitoring.window import Window
 
 
 class DemoError(Exception):
     """A step did not give what it promises."""
 
 
+LAST_WEEK = "2013-07-25"
+"""Version 2 serves July from this day on, version 1 the days before."""
+
+
 def run_demo(directory: Path, limit: int | None, console: Console, progress: Console) -> None:
     """Every step in turn, told on `console`; the progress of long ones is drawn on `progress`.
 
-    `limit` is the number of July's requests to replay, None for all. Raises an error of this package's where a step
-    fails.
+    `limit` is the number of July's requests to replay, None for all. With all of them the loop is closed: labels, quality,
+    one message, retraining, and the new model in the last week of July. Raises an error of this package's where a step fails.
     """
     workspace = Workspace.anew(directory)
     artefact = train(workspace, console, progress)
     requests = july_requests(limit)
-    with Endpoint(workspace.environment(artefact), workspace.log) as endpoint:
-        wait_ready(endpoint, console, progress)
-        answers = _replay(endpoint, requests, console, progress)
-        _stop(endpoint, console)
+    first = [request for request in requests if limit is not None or request.payload["hour"] < LAST_WEEK]
+    answers = _serve(workspace, artefact, first, "1", console, progress)
     _inspect(workspace)
     _check(workspace, answers, console)
     judged = _monitor(workspace, artefact, console, progress)
+    if limit is None:
+        _close_the_loop(workspace, artefact, first, requests[len(first) :], judged, console, progress)
     _tell_paths(workspace, artefact, judged.page, console)
+
+
+def _serve(
+    workspace: Workspace,
+    artefact: Artefact,
+    requests: Sequence[Request],
+    version: str,
+    console: Console,
+    progress: Console,
+) -> list[Answer]:
+    with Endpoint(workspace.environment(artefact, version), workspace.log) as endpoint:
+        wait_ready(endpoint, console, progress)
+        answers = _replay(endpoint, requests, console, progress)
+        _stop(endpoint, console)
+    return answers
+
+
+def _close_the_loop(
+    workspace: Workspace,
+    artefact: Artefact,
+    first: Sequence[Request],
+    last: Sequence[Request],
+    judged: watch.Judged,
+    console: Console,
+    progress: Console,
+) -> None:
+    """Labels, quality, a message, retraining, replay, and the last week of July with the new model."""
+    steps = loop.Loop(workspace, artefact, console)
+    result = judged.report.result
+    window = Window(result.start, result.end)
+    console.print("[bold]Closing the loop[/]: July's delays arrive\n")
+    final, run = loop.judge_labels(steps, first, window)
+    begin = time.monotonic()
+    directory = loop.alarm_and_retrain(steps, final, run)
+    retrained = opened(directory)
+    console.print(
+        f"\n[bold]Retrained[/] once, in {time.monotonic() - begin:.1f} s: {retrained.archive}. Captured rows through it:"
+    )
+    loop.replay(steps, retrained.archive, window.start, window.end)
+    console.print("\n[bold]Version 2[/] serves the last week of July")
+
+    def serve(version_2: Artefact, requests: Sequence[Request], version: str) -> Window:
+        before = dt.datetime.now(dt.UTC)
+        _serve(workspace, version_2, requests, version, console, progress)
+        return Window(before, dt.datetime.now(dt.UTC))
+
+    loop.following_week(steps, serve, retrained, last)
+    console.print("")
 
 
 def train(workspace: Workspace, console: Console, progress: Console) -> Artefact:
@@ -107,15 +161,15 @@ def _check(workspace: Workspace, answers: Sequence[Answer], console: Console) ->
     )
 
 
-def _monitor(workspace: Workspace, artefact: Artefact, console: Console, progress: Console) -> Judged:
+def _monitor(workspace: Workspace, artefact: Artefact, console: Console, progress: Console) -> watch.Judged:
     begin = time.monotonic()
     with progress.status("comparing with January to March"):
-        baseline = write_baseline(artefact, workspace.baseline)
+        baseline = watch.write_baseline(artefact, workspace.baseline)
     console.print(
         f"\n[bold]Baseline[/] of {baseline.profile.rows:,} training flights in {baseline.units.requests:,} requests, "
         f"{time.monotonic() - begin:.1f} s; July beside it:\n"
     )
-    return judge(baseline, workspace.captured, workspace.monitoring, console)
+    return watch.judge(baseline, workspace.captured, workspace.monitoring, console)
 
 
 def _tell_paths(workspace: Workspace, artefact: Artefact, page: Path, console: Console) -> None:

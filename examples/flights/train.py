@@ -35,9 +35,14 @@ class TrainedModel:
         return np.asarray(self.classifier.predict_proba(_matrix(features, self.categories))[:, 1])
 
 
-def train(limit: int | None = None, trees: int = 120) -> TrainedModel:
-    """Train on at most `limit` flights (all of them if None), spread evenly over the days, with `trees` rounds."""
+def train(limit: int | None = None, trees: int = 120, captured: pd.DataFrame | None = None) -> TrainedModel:
+    """Train on at most `limit` flights (all of them if None), spread evenly over the days, with `trees` rounds.
+
+    `captured` are further rows with the columns of `data.featured`: what was captured, and its labels.
+    """
     training = data.featured(data.training_rows(limit))
+    if captured is not None:
+        training = pd.concat([training, captured], ignore_index=True)
     categories = {name: sorted(training[name].dropna().unique().tolist()) for name in CATEGORICAL}
     classifier = HistGradientBoostingClassifier(
         max_iter=trees,

@@ -3,6 +3,8 @@
 OUT/model/ … , OUT/model.tar.gz, OUT/training.parquet     the artefact (`build`)
 OUT/baseline/                                             what training looked like (`watch`)
 OUT/monitoring/                                           report, violations, statistics of the captured traffic
+OUT/ground_truth/                                         the true delays, hours after the flights
+OUT/v2/                                                   the artefact trained on what was captured
 OUT/captured/                                             the captured dataset
 OUT/spool/                                                where captured records wait until they are shipped
 OUT/endpoint.log                                          what the endpoint said
@@ -75,12 +77,23 @@ class Workspace:
     def log(self) -> Path:
         return self.directory / "endpoint.log"
 
-    def environment(self, artefact: Artefact) -> dict[str, str]:
-        """The settings of an endpoint that serves `artefact` and captures into this directory."""
+    @property
+    def ground_truth(self) -> Path:
+        """The true delays, as they arrive."""
+        return self.directory / "ground_truth"
+
+    @property
+    def retrained(self) -> Path:
+        """The artefact of version 2, trained on what was captured."""
+        return self.directory / "v2"
+
+    def environment(self, artefact: Artefact, version: str = "1") -> dict[str, str]:
+        """The settings of an endpoint that serves `artefact` as this version and captures into this directory."""
         return artefact.environment | {
             "CAPTURE_DESTINATION": self.captured.as_uri(),
             "CAPTURE_ENDPOINT_NAME": ENDPOINT_NAME,
             "CAPTURE_SPOOL_DIR": str(self.spool),
+            "CAPTURE_MODEL_VERSION": version,
         }
 
     def write_request(self, request: Request) -> tuple[Path, Path]:
