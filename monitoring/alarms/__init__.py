@@ -5,7 +5,7 @@ all causes of one endpoint variant is one object, `alarms/{endpoint}/{variant}.j
 
     policy       what pages, what is only a message, how long quiet lasts, how many pages a month may have
     state        the object: every cause, its phase and episode, and the messages that are not published yet
-    observation  what one run says of its window: which causes are there, and which absences it could have noticed
+    observation  what one run found in its window: which causes are there, and which absences it could have noticed
     transition   state and observation to the next state and its changes, a pure function
     message      the message of a run: a typed, versioned JSON document
     register     reads, changes and writes the state; publishes what waits in it

@@ -28,7 +28,7 @@ MAX_NOT_JUDGED = 50
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a message says besides its causes. `report` and `trend` are URIs, empty where there is none."""
+    """Everything in a message except its causes. `report` and `trend` are URIs, empty where there is none."""
 
     subject: Subject
     start: dt.datetime

@@ -1,6 +1,6 @@
 """The message of a run: what is new, worse, over and still open, as one typed JSON document of a stated version.
 
-The document is complete: a subscriber needs neither the report nor the state to tell a person what happened and what to do.
+The document is complete: a subscriber needs neither the report nor the state to explain what happened and what to do.
 `docs/schemas/run-message-1.json` is its JSON schema. Text is cleaned when a message is made: characters that XML 1.0 does not
 have are refused by SNS and SQS, and a lone surrogate cannot be encoded.
 """
@@ -100,7 +100,7 @@ class Budget(msgspec.Struct, frozen=True):
 class RunMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag=MESSAGE_TYPE):
     """What a run tells people. `revision` orders the messages of one endpoint variant.
 
-    `items` holds every change and every open cause. `ruled_out` says what is not the cause. `report` and `trend` are URIs.
+    `items` holds every change and every open cause. `ruled_out` lists what is not the cause. `report` and `trend` are URIs.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What one run says of its window: the causes it found, and the causes whose absence it could have noticed."""
+"""What one run found in its window: its causes, and the causes whose absence it could have noticed."""
 
 from __future__ import annotations
 

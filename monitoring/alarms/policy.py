@@ -31,8 +31,8 @@ HIGHEST_BY_DEFAULT = {
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The rules of `[alarms]` in monitor.toml. Times are in hours.
 
-    `urgency` maps a kind or a glob of cause keys to "page", "message" or "note"; the first that matches wins over what the
-    run says. `confirm` is the number of consecutive windows that must show a cause before it opens, 1 by default because the
+    `urgency` maps a kind or a glob of cause keys to "page", "message" or "note"; the first that matches wins over the
+    run's own urgency. `confirm` is the number of consecutive windows that must show a cause before it opens, 1 by default because the
     drift decision already bounds false alarms.
     """
 
@@ -59,7 +59,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise UsageError(f"alarms.pages_per_month is {self.pages_per_month}: give at least 1")
 
     def urgency_of(self, cause: Cause) -> Urgency:
-        """Returns the urgency of a cause: the user's rule, else what the run says, up to the highest of its kind."""
+        """Returns the urgency of a cause: the user's rule, else the run's own, up to the highest of its kind."""
         for pattern, urgency in self.urgency.items():
             if pattern == cause.kind or fnmatchcase(cause.key, pattern):
                 return urgency

@@ -36,7 +36,7 @@ class CauseState(msgspec.Struct, frozen=True, omit_defaults=True):
     `monitor` is the monitor that opened the cause; only its windows can close it. `first` is the start of the first window
     of the episode, `seen` the end of the last window that showed the cause, `last` the end of the last window that was
     applied. `grade` and `urgency` are the highest of the episode. `falls` counts the times the cause went away within the
-    episode. `pages` counts the pages of the episode, and `page_key` identifies the incident of the last one. `cause` is what the last run said.
+    episode. `pages` counts the pages of the episode, and `page_key` identifies the incident of the last one. `cause` is the last run's description.
     """
 
     cause: Cause

@@ -1,7 +1,7 @@
 """State and observation to the next state and its changes: a pure function, so that histories can be tried at random.
 
 A window is *late* where a newer window of the same monitor and model version was applied before. A late window that shows a
-cause outside any known episode becomes an episode that is already over: it is reported and pages nobody.
+cause outside any known episode becomes an episode that is already over: it is reported and opens no page.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _is_forgotten(seen: Observation, known: tuple[str, ...]) -> bool:
 def supersede(state: SubjectState, serving: str, end: dt.datetime) -> tuple[SubjectState, list[Changed]]:
     """Closes the episodes of all model versions but `serving`, the only version of a window that ended at `end`.
 
-    Does nothing where a newer window of another version was applied: the window is late, and says nothing about now. Causes
+    Does nothing where a newer window of another version was applied: the window is late. Causes
     without a model version (no data, heartbeat) stay as they are.
     """
     others = [last for lane, last in state.latest.items() if lane.rpartition("|")[2] not in ("", serving)]

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         metavar="HISTORY",
-        help="say what the runs below this directory or S3 URI would have sent; send nothing",
+        help="print what the runs below this directory or S3 URI would have sent; send nothing",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for a program")
 

@@ -19,6 +19,6 @@ Invariants:
 2. An effect is recorded as intended before it is carried out. After a crash it is carried out again: PagerDuty recognizes the
    incident's key, Slack's second message is marked "(may be a repeat)".
 3. Only the newest message of a variant opens an incident. An older one can add a line to Slack, never a page.
-4. An incident is resolved with the routing key that opened it, whatever the settings say by then.
+4. An incident is resolved with the routing key that opened it, whatever the settings are by then.
 5. No secret is stored or logged: a record holds a secret's reference and a fingerprint.
 """

@@ -9,7 +9,7 @@ CALL_SECONDS = 10.0
 
 
 class TryAgain(MonitoringError):
-    """The service did not take the call now. `maybe_sent` says whether it may have taken effect; `after` is in seconds."""
+    """The service did not take the call now. `maybe_sent` is true where it may have taken effect; `after` is in seconds."""
 
     def __init__(self, message: str, *, maybe_sent: bool, after: float = 5.0) -> None:
         super().__init__(message)

@@ -79,7 +79,7 @@ class Posts(Protocol):
 
 
 class Later(MonitoringError):
-    """A message's effects are not all done. `after` says in how many seconds to try again."""
+    """A message's effects are not all done. `after` is the number of seconds until the next attempt."""
 
     def __init__(self, message: str, after: float) -> None:
         super().__init__(message)

@@ -210,7 +210,7 @@ class _Planner:
         self._pending.append(Say(f"{self._message.id}/slack", self._message.id, channel, title, text, blocks, causes))
 
     def _announce(self) -> None:
-        """Plans a line about a retraining where nothing else is to be said."""
+        """Plans a line about a retraining where there is nothing else to report."""
         channel = self._settings.slack_for(self._message, list(self._message.items))
         channel = channel or next((route.slack for route in self._settings.routes() if route.slack), "")
         if channel:

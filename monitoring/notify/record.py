@@ -31,7 +31,7 @@ class IncidentState(StrEnum):
 
 
 class Heard(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people heard of a cause: its last episode, the revision that said so, how many pages the
+    """What was reported of a cause: its last episode, the revision of that message, how many pages the
     episode asked for, and its incidents. `missed` are earlier episodes whose messages did not arrive yet."""
 
     episode: int

@@ -149,7 +149,7 @@ def parse(table: dict[str, Any], where: str = "monitor.toml") -> NotifySettings:
 
 
 NOT_POLICY = frozenset({"store", "topic"})
-"""Keys of `[alarms]` that say where state and messages go; the command that publishes reads them."""
+"""Keys of `[alarms]` that locate state and messages; the command that publishes reads them."""
 
 
 def policy(table: dict[str, Any], where: str = "monitor.toml") -> Policy:

@@ -113,7 +113,7 @@ def _title(said: list[Item], lost: list[str]) -> str:
 
 
 def _advice(message: RunMessage, said: list[Item]) -> str:
-    """Says what to do tonight, or that it can wait until morning."""
+    """Returns what to do tonight, or that it can wait until morning."""
     urgent = [item for item in said if item.is_open and item.urgency is Urgency.PAGE]
     if urgent:
         return f"Act tonight. {urgent[0].tonight}".strip()

@@ -28,7 +28,7 @@ def settings_at(uri: str) -> NotifySettings:
 def deliverer_of(settings: NotifySettings, state: str = "") -> Deliverer:
     """Returns a deliverer that reaches PagerDuty and Slack.
 
-    `state` is where deliveries are recorded if the settings do not say. Raises UsageError where neither does.
+    `state` is where deliveries are recorded if the settings name no state. Raises UsageError where both are empty.
     """
     state = settings.state or state
     if not state:
