@@ -54,3 +54,20 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path, line, named):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"cannot read .*monitor\.toml"):
         load_settings(tmp_path / "monitor.toml")
+
+
+def test_every_command_has_a_module_and_every_key_a_flag_with_help():
+    import argparse
+    import importlib
+
+    from monitoring.__main__ import _COMMANDS
+    from monitoring.commands.arguments import _KEYS, add_settings
+
+    for name in _COMMANDS:
+        module = importlib.import_module(f"monitoring.commands.{name.replace('-', '_')}")
+        module.add_arguments(argparse.ArgumentParser())
+        assert callable(module.run)
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    text = parser.format_help()
+    assert all(f"--{key.replace('_', '-')}" in text for key in _KEYS)
