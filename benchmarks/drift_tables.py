@@ -77,10 +77,13 @@ def _power(cells: list[dict[str, Any]], false_alarms: list[dict[str, Any]]) -> s
             value = _percent(alarms, of)
             shown.append(f"({value})" if name in broken.get(cell["rows"], ()) else value)
             if name in _SHORT and name not in broken.get(cell["rows"], ()) and of:
-                gap = alarms / of - ours[0] / ours[1]
-                noise = np.sqrt(_error(alarms, of) ** 2 + _error(*ours) ** 2) / 100
-                if gap > 2 * noise:
-                    below.append(f"{cell['column']}, {cell['change']}, {cell['rows']:,} rows ({_SHORT[name]} {value})")
+                gap = 100 * (alarms / of - ours[0] / ours[1])
+                noise = np.sqrt(_error(alarms, of) ** 2 + _error(*ours) ** 2)
+                if gap > noise:
+                    below.append(
+                        f"{cell['column']}, {cell['change']}, {cell['rows']:,} rows: {_percent(*ours)} against "
+                        f"{value} of {_SHORT[name]}, difference {gap:.0f} ± {noise:.0f}"
+                    )
         rows.append([cell["column"], cell["change"], f"{cell['rows']:,}", *shown])
     text = (
         "Runs (%) that name the one column of 50 that changed. In brackets: the method alarms falsely in over 6 % of runs of "
@@ -91,7 +94,7 @@ def _power(cells: list[dict[str, Any]], false_alarms: list[dict[str, Any]]) -> s
         "### Power\n\n"
         + text
         + markdown(head, rows)
-        + f"\n\nBelow such a method by more than two standard errors: {verdict}."
+        + f"\n\nCells where ours is below a method without brackets by more than one standard error: {verdict}."
     )
 
 
