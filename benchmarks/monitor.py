@@ -35,7 +35,7 @@ from benchmarks.tables import markdown
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "evidently": ["evidently==0.7.23", "pandas<3", "pyarrow"],
-    "nannyml": ["nannyml==0.13.1", "pyarrow"],
+    "nannyml": ["nannyml==0.13.1", "pyarrow", "statsmodels"],
 }
 LARGE_ROWS = 20_000_000
 REPEATS = 3
