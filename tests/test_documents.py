@@ -4,7 +4,6 @@ import ast
 import dataclasses
 import os
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -66,20 +65,6 @@ def test_the_table_of_settings_is_captures_own() -> None:
             assert said.strip("`") == (f"{default:g}" if isinstance(default, float) else str(default))
         else:
             assert not default, f"{name} has a default"
-
-
-def test_the_inference_file_of_the_readme_predicts(tmp_path: Path) -> None:
-    class Store:
-        def get(self, group, ids, features):
-            assert (group, features) == ("items", ["price", "stock"])
-            return [{"price": 2.0, "stock": 1} if item == "a" else None for item in ids]
-
-    [example] = [block for block in blocks((ROOT / "README.md").read_text(), "python") if "def model_fn" in block]
-    (tmp_path / "inference.py").write_text(example)
-    (tmp_path / "weights.json").write_text('{"bias": 1.0, "price": 0.5}')
-    functions = runpy.run_path(str(tmp_path / "inference.py"))
-    features = functions["features_fn"]({"items": [{"id": "a"}, {"id": "b"}]}, Store())
-    assert functions["predict_fn"](features, functions["model_fn"](tmp_path)) == [{"score": 2.0}, {"score": 1.0}]
 
 
 def test_the_buffer_of_the_readme_captures_its_row(tmp_path: Path) -> None:
