@@ -39,6 +39,8 @@ class Tag(msgspec.Struct):
 
     source: str = "unknown"
     pid: int | None = None
+    foreign: bool = False
+    """Written by a handler or by what it starts."""
 
 
 @dataclass
@@ -65,13 +67,18 @@ class Source:
 
 
 def as_json(tag: Tag, text: bytes) -> bytes:
-    """The line as it is where it is a JSON object, else wrapped in one."""
+    """The line as it is where it is a JSON object of the process that its pipe was made for, else wrapped in one."""
     text = text.rstrip(b"\r")
-    if text.startswith(b"{"):
+    if tag.foreign:
+        metrics = json_lines.metric_line(text, tag.source, tag.pid)
+        if metrics is not None:
+            return metrics
+    elif text.startswith(b"{"):
         try:
-            if isinstance(msgspec.json.decode(text), dict):
+            found = msgspec.json.decode(text)
+            if isinstance(found, dict) and found.get("source", tag.source) == tag.source:
                 return text + b"\n"
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
     return json_lines.line(tag.source, "INFO", text.decode("utf-8", "backslashreplace"), pid=tag.pid)
 

@@ -88,6 +88,26 @@ def write(descriptor: int, data: bytes) -> None:
         pass
 
 
+def metric_line(text: bytes, source: str, pid: int | None) -> bytes | None:
+    """Return a printed line of CloudWatch's embedded metric format with `source`, `level` and `pid` of who printed it.
+
+    None for any other line, and for metrics in capture's own namespace: those come from the shipper.
+    """
+    if not text.startswith(b"{") or b'"_aws"' not in text:
+        return None
+    try:
+        found = msgspec.json.decode(text)
+        directives = found["_aws"].get("CloudWatchMetrics", [])
+        if any(directive.get("Namespace") == OWN_NAMESPACE for directive in directives):
+            return None
+        return _encode({**found, "source": source, "level": "INFO", "pid": pid}) + b"\n"
+    except Exception:
+        return None
+
+
+OWN_NAMESPACE = "EndpointCapture"
+
+
 class JsonHandler(logging.Handler):
     """Python's log records as JSON lines on a file descriptor."""
 
@@ -135,23 +155,25 @@ class PrintedLines(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of a worker: each line that is printed becomes a log line.
 
     What `print` writes in pieces is kept for each thread until its line ends. JSON objects with `_aws` (CloudWatch's
-    embedded metric format) are passed as they are.
+    embedded metric format) are passed, with who printed them (`metric_line`).
     """
 
-    def __init__(self, source: str, stream: str, descriptor: int) -> None:
+    def __init__(self, source: str, stream: str, descriptor: int, file: int | None = None) -> None:
+        """Args: descriptor: where log lines go. file: the descriptor of the stream itself, for child processes."""
         super().__init__()
         self._source = source
         self._stream = stream
         self._descriptor = descriptor
+        self._file = descriptor if file is None else file
         self._pieces = threading.local()
-        self.buffer = io.FileIO(descriptor, "wb", closefd=False)
+        self.buffer = io.FileIO(self._file, "wb", closefd=False)
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def fileno(self) -> int:
         """The descriptor, for child processes; the pump wraps what they write."""
-        return self._descriptor
+        return self._file
 
     def writable(self) -> bool:
         """True: it is there to be written to."""
@@ -170,11 +192,11 @@ class PrintedLines(io.TextIOBase):
 
     def _write_line(self, text: str) -> None:
         text = text.rstrip("\r")
-        if text.startswith("{") and '"_aws"' in text:
-            write(self._descriptor, text.encode("utf-8", "backslashreplace") + b"\n")
-        elif text:
-            clean = text.encode("utf-8", "backslashreplace").decode()
-            write(self._descriptor, line(self._source, "INFO", clean, stream=self._stream))
+        if not text:
+            return
+        clean = text.encode("utf-8", "backslashreplace")
+        metrics = metric_line(clean, self._source, os.getpid())
+        write(self._descriptor, metrics or line(self._source, "INFO", clean.decode(), stream=self._stream))
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         """Stay open: the process's own streams are nobody's to close."""
@@ -183,17 +205,18 @@ class PrintedLines(io.TextIOBase):
         """Stay open, for the same reason."""
 
 
-def connect(pump: Path, source: str, pid: int | None) -> int:
+def connect(pump: Path, source: str, pid: int | None, *, foreign: bool = False) -> int:
     """Make a pipe, give its reading end to the pump at this socket, and return the writing end.
 
     Args:
         pid: whose lines these will be; None: a process that does not exist yet.
+        foreign: what is written there is not ours, so that a JSON object does not pass as one of our lines.
     """
     reading, writing = os.pipe()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as pumps:
             pumps.connect(str(pump))
-            tag = _encode({"source": source, "pid": pid})
+            tag = _encode({"source": source, "pid": pid, "foreign": foreign})
             socket.send_fds(pumps, [tag], [reading])
     finally:
         os.close(reading)
@@ -203,10 +226,12 @@ def connect(pump: Path, source: str, pid: int | None) -> int:
 def take_over(pump: Path, source: str, level: int) -> int:
     """From now on, all that this process says goes to the pump as JSON. Returns the pipe's descriptor."""
     descriptor = connect(pump, source, os.getpid())
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout = PrintedLines(source, "stdout", 1)
-    sys.stderr = PrintedLines(source, "stderr", 2)
+    foreign = connect(pump, source, os.getpid(), foreign=True)
+    os.dup2(foreign, 1)
+    os.dup2(foreign, 2)
+    os.close(foreign)
+    sys.stdout = PrintedLines(source, "stdout", descriptor, 1)
+    sys.stderr = PrintedLines(source, "stderr", descriptor, 2)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)

@@ -42,12 +42,16 @@ Series = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Family:
-    """A metric: its name, what it means, its labels, and for a histogram the upper bounds of its buckets."""
+    """A metric: its name, what it means, its labels, and for a histogram the upper bounds of its buckets.
+
+    `expected` are the label values of series that stand in the metrics from the start, at 0.
+    """
 
     name: str
     documentation: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
+    expected: tuple[tuple[str, ...], ...] = ((),)
 
     @property
     def slots(self) -> int:

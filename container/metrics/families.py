@@ -15,13 +15,14 @@ from container.shared.run_directory import VARIABLE, RunDirectory
 _SECONDS = (0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _AGES = (1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600)
 
-REQUESTS = Family("endpoint_requests", "Requests that a handler answered.", ("status",))
+_STATUSES = tuple((status,) for status in ("200", "400", "406", "413", "415", "500", "503"))
+REQUESTS = Family("endpoint_requests", "Requests that a handler answered.", ("status",), expected=_STATUSES)
 REQUEST_SECONDS = Family("endpoint_request_seconds", "Time in the handler.", (), _SECONDS)
 STAGE_SECONDS = Family("endpoint_stage_seconds", "Time in a stage of a request.", ("stage",), _SECONDS)
 UNKNOWN_FIELDS = Family(
     "endpoint_protobuf_unknown_fields", "Protobuf fields of requests that the descriptor set does not know."
 )
-LOOKUPS = Family("feature_store_lookups", "Ids looked up, by what came of it.", ("group", "outcome"))
+LOOKUPS = Family("feature_store_lookups", "Ids looked up, by what came of it.", ("group", "outcome"), expected=())
 LOOKUP_SECONDS = Family("feature_store_seconds", "Time of one look-up call.", ("group",), _SECONDS)
 RECORD_AGE = Family(
     "feature_store_record_age_seconds", "Age of the oldest record that a request got.", ("group",), _AGES

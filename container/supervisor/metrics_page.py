@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from capture.journal.counters import REFUSALS
 from capture.shipping.stats import Stats, read_stats
 from container.metrics.counters import Family, Series, TallyReader
 from container.metrics.families import FAMILIES
@@ -90,7 +91,13 @@ GAUGES = {
     "oldest_seconds": ("capture_oldest_waiting_seconds", "Age of the oldest segment that waits."),
     "writers": ("capture_writers", "Living writers."),
 }
-APPEND_MICROSECONDS = {"mean": "append_mean_us", "0.99": "append_p99_us", "max": "append_max_us"}
+APPEND_MICROSECONDS = {
+    "capture_append_mean_seconds": ("append_mean_us", "What append added to a request, on average."),
+    "capture_append_p99_seconds": ("append_p99_us", "What append added to a request at most, in 99 of 100."),
+    "capture_append_max_seconds": ("append_max_us", "What append added to a request at most."),
+}
+LOSSES = ("corrupt", "missing", "unknown")
+"""Reasons for which the shipper loses records, beside those for which a writer refuses them (`REFUSALS`)."""
 
 
 def capture_families(stats: Stats) -> Iterable[Metric]:
@@ -100,13 +107,12 @@ def capture_families(stats: Stats) -> Iterable[Metric]:
     for field, (name, documentation) in GAUGES.items():
         yield GaugeMetricFamily(name, documentation, getattr(stats, field))
     dropped = CounterMetricFamily("capture_records_dropped", "Records lost, by reason.", labels=["reason"])
-    for reason, count in sorted(stats.dropped.items()):
+    # Each reason from the start, so that the first loss is seen as an increase.
+    for reason, count in sorted({**dict.fromkeys((*REFUSALS, *LOSSES), 0), **stats.dropped}.items()):
         dropped.add_metric([reason], count)
     yield dropped
-    append = GaugeMetricFamily("capture_append_seconds", "What append added to a request.", labels=["quantile"])
-    for quantile, field in APPEND_MICROSECONDS.items():
-        append.add_metric([quantile], getattr(stats, field) / 1e6)
-    yield append
+    for name, (field, documentation) in APPEND_MICROSECONDS.items():
+        yield GaugeMetricFamily(name, documentation, getattr(stats, field) / 1e6)
 
 
 def worker_families(total: Mapping[Series, Sequence[float]]) -> Iterable[Metric]:
@@ -117,16 +123,17 @@ def worker_families(total: Mapping[Series, Sequence[float]]) -> Iterable[Metric]
             yield _histogram(family, series)
             continue
         counter = CounterMetricFamily(family.name, family.documentation, labels=family.labels)
-        for labels, counts in series:
-            counter.add_metric(labels, counts[0])
-        if not family.labels and not series:
-            # There from the start, so that the first one is seen as an increase.
-            counter.add_metric((), 0.0)
+        # There from the start, so that the first one is seen as an increase.
+        known = {labels: counts[0] for labels, counts in series}
+        for labels, count in sorted({**dict.fromkeys(family.expected, 0.0), **known}.items()):
+            counter.add_metric(labels, count)
         yield counter
 
 
 def _histogram(family: Family, series: Sequence[tuple[Sequence[str], Sequence[float]]]) -> Metric:
     histogram = HistogramMetricFamily(family.name, family.documentation, labels=family.labels)
+    if not family.labels and not series:
+        series = [((), [0.0] * (len(family.bounds) + 2))]
     names = [*(str(float(bound)) for bound in family.bounds), "+Inf"]
     for labels, counts in series:
         buckets = list(zip(names, accumulate(counts[:-1]), strict=True))

@@ -27,7 +27,17 @@ HEALTHY_AFTER = 60.0
 
 def command(python: str, spool: str) -> list[str]:
     """The shipper's command line. With its deadline it can say itself what is left, before the supervisor's is over."""
-    return [python, "-P", "-m", "capture", "ship", "--spool", spool, "--deadline", str(DEADLINE)]
+    return [
+        python,
+        "-P",
+        "-m",
+        "container.supervisor.shipper_entry",
+        "ship",
+        "--spool",
+        spool,
+        "--deadline",
+        str(DEADLINE),
+    ]
 
 
 def left_behind(spool: Path) -> str | None:

@@ -209,7 +209,7 @@ class Supervisor:
                 multi_model=settings.multi_model,
             )
         )
-        command = [proxy.find_haproxy(), "-db", "-f", str(self._directory.proxy_configuration)]
+        command = [proxy.find_haproxy(), "-db", "-q", "-f", str(self._directory.proxy_configuration)]
         self._proxy = self._spawn("haproxy", command, self._bare_env)
         self._watch(self._proxy, "HAProxy")
         while not self._directory.proxy_admin.exists():

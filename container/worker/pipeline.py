@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from capture import CaptureBuffer
 
 log = logging.getLogger("endpoint")
+_SENT = re.compile(r"(['\"]).*?\1|\d[\d.eE+-]{9,}", re.DOTALL)
+"""Excerpts of a request in the message of an error: quoted text and long numbers."""
 BODILESS = (204, 205, 304)
 """Statuses whose answers have no body: one that is sent all the same is taken for the next answer."""
 TEXT_TYPES = ("application/json", "text/csv")
@@ -234,7 +237,8 @@ def _typed(message: Message) -> Any:
 def _log_problem(problem: Problem, stage: str, error: BaseException) -> None:
     fields = {"fields": {"status": int(problem.status), "stage": stage, "type": problem.type}}
     if problem.status < 500 or problem.status == 503:
-        log.warning("%s", problem.message, extra=fields)
+        # What the caller sent is in the answer, and not in the log.
+        log.warning("%s", _SENT.sub("…", problem.message), extra=fields)
     else:
         log.error("%s: %s", type(error).__name__, error, exc_info=error, extra=fields)
 

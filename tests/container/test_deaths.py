@@ -125,10 +125,10 @@ def test_a_request_within_the_limit_is_not_ended(served: Endpoint):
 
 def test_the_shipper_is_started_again_and_ships_what_waits(served: Endpoint):
     acknowledged = {served.invoke([[n]]).event_id for n in range(5)}
-    (shipper,) = served.pids("capture ship")
+    (shipper,) = served.pids("shipper_entry ship")
     os.kill(shipper, signal.SIGKILL)
     acknowledged |= {served.invoke([[n]]).event_id for n in range(5)}
-    wait_for(lambda: served.pids("capture ship") not in ([], [shipper]))
+    wait_for(lambda: served.pids("shipper_entry ship") not in ([], [shipper]))
     assert served.metric("capture_shipper_restarts_total") == {"capture_shipper_restarts_total": 1}
     assert served.terminate() == 0
     assert captured_ids(served.directory) == acknowledged
@@ -177,7 +177,7 @@ def test_a_log_pump_that_ends_ends_the_endpoint_and_loses_neither_request_nor_re
 
 def test_a_log_pump_that_ends_together_with_the_shipper_loses_no_record(served: Endpoint):
     acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
-    for name in ("capture ship", "container.logs.collector"):
+    for name in ("shipper_entry ship", "container.logs.collector"):
         (pid,) = served.pids(name)
         os.kill(pid, signal.SIGKILL)
     assert served.wait() == 1

@@ -13,7 +13,8 @@ import pyarrow.dataset
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.container.endpoint import Endpoint, wait_for
+from tests.container.artefacts import TINY
+from tests.container.endpoint import Endpoint, running, wait_for
 
 
 def error_of(body: bytes) -> dict[str, str | None]:
@@ -264,12 +265,10 @@ def test_what_java_and_the_supervisor_say_are_json_lines_too(endpoint: Endpoint)
     assert endpoint.log_with(source="supervisor", message="ready after")
 
 
-def test_a_json_object_for_cloudwatch_is_passed_as_it_is(endpoint: Endpoint):
-    endpoint.invoke({"print": ['{"_aws": {}, "Loads": 7}']})
-    assert wait_for(lambda: next((line for line in endpoint.logs() if line.get("Loads") == 7), None)) == {
-        "_aws": {},
-        "Loads": 7,
-    }
+def test_a_json_object_for_cloudwatch_is_passed_with_who_printed_it(endpoint: Endpoint):
+    endpoint.invoke({"print": ['{"_aws": {}, "Loads": 7, "source": "supervisor", "level": "CRITICAL"}']})
+    line = wait_for(lambda: next((line for line in endpoint.logs() if line.get("Loads") == 7), None))
+    assert {"_aws": {}, "Loads": 7, "source": "worker", "level": "INFO"}.items() <= line.items()
 
 
 def test_metrics_are_valid_and_added_up_over_the_workers(endpoint: Endpoint):
@@ -342,3 +341,23 @@ def test_two_requests_on_one_connection_each_get_their_answer(endpoint: Endpoint
             assert data, received
             received += data
     assert received.count(b"HTTP/1.1 200") == 2
+
+
+def test_counters_stand_at_zero_from_the_start_and_metrics_follow_prometheus_s_rules(tmp_path: Path):
+    env = {"CAPTURE_DESTINATION": f"file://{tmp_path}/captured", "CAPTURE_SPOOL_DIR": str(tmp_path / "spool")}
+    with running(tmp_path, TINY, env) as fresh:
+        families = {
+            family.name: family for family in text_string_to_metric_families(fresh.get("/metrics").body.decode())
+        }
+    values = {(sample.name, *sorted(sample.labels.items())): sample.value for family in families.values() for sample in family.samples}  # fmt: skip
+    for status in ("200", "400", "500", "503"):
+        assert values["endpoint_requests_total", ("status", status)] == 0
+    for reason in ("too_large", "unencodable", "spool_full", "corrupt"):
+        assert values["capture_records_dropped_total", ("reason", reason)] == 0
+    assert values["endpoint_request_seconds_count",] == 0
+    for family in families.values():
+        assert family.documentation, family.name
+        for sample in family.samples:
+            assert "quantile" not in sample.labels or family.type == "summary", sample
+            assert "le" not in sample.labels or family.type == "histogram", sample
+            assert (family.type == "counter") == sample.name.endswith("_total"), sample

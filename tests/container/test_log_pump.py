@@ -137,3 +137,39 @@ def test_printed_pieces_of_two_threads_do_not_mix(tmp_path: Path):
             thread.join()
     messages = [json.loads(line)["message"] for line in (tmp_path / "out").read_bytes().splitlines()]
     assert sorted(messages) == sorted(f"{name} {name} {name}" for name in "abcd" for _ in range(200))
+
+
+FORGED = (
+    b'{"_aws": {"CloudWatchMetrics": [{"Namespace": "Mine"}]}, "level": "CRITICAL", "source": "supervisor", "pid": 1}'
+)
+
+
+def test_a_printed_metric_keeps_its_values_and_says_who_printed_it():
+    (line,) = Source(Tag("worker", 7, foreign=True)).lines(FORGED + b"\n")
+    assert json.loads(line) == {
+        "_aws": {"CloudWatchMetrics": [{"Namespace": "Mine"}]}, "level": "INFO", "source": "worker", "pid": 7
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FORGED.replace(b"Mine", b"EndpointCapture"),
+        b'{"level": "CRITICAL", "source": "supervisor", "message": "stopping"}',
+        b'{"time": "2013-07-01", "level": "ERROR", "source": "worker"}',
+        b'{"_aws": 1}',
+    ],
+)
+def test_what_a_handler_writes_never_passes_as_a_line_of_ours(text: bytes):
+    (line,) = Source(Tag("worker", 7, foreign=True)).lines(text + b"\n")
+    found = json.loads(line)
+    assert (found["source"], found["level"], found["message"]) == ("worker", "INFO", text.decode())
+
+
+def test_a_process_writes_lines_of_its_own_source_alone():
+    passed, wrapped = Source(Tag("shipper", 7)).lines(
+        b'{"source": "shipper", "level": "ERROR"}\n{"source": "supervisor", "level": "ERROR"}\n'
+    )
+    assert json.loads(passed)["level"] == "ERROR"
+    assert json.loads(wrapped)["source"] == "shipper"
+    assert json.loads(wrapped)["level"] == "INFO"

@@ -115,3 +115,9 @@ def test_errors_of_the_toolkit_keep_their_status_and_text(odd: Endpoint, status:
         "GenericInferenceToolkitError",
         "say this",
     )
+
+
+def test_the_shipper_s_lines_have_their_level_and_what_was_sent_stands_in_no_log(odd: Endpoint):
+    answer = odd.request("POST", "/invocations", b'{"t": ', {"Content-Type": "application/json"})
+    assert answer.status == 500
+    assert not [line for line in odd.logs() if line["source"] == "haproxy" and "stopped" in line["message"]]

@@ -88,7 +88,7 @@ def test_the_key_of_hashed_features_is_in_no_environment_below_the_supervisor(tm
         assert endpoint.invoke({"name": "secret"}).json == ["for the handler"]
         wait_for(lambda: list((tmp_path / "captured").rglob("*.parquet")))
         below = {pid: command for pid, command in endpoint.processes().items() if "container serve" not in command}
-        assert {part for part in ("haproxy", "java", "collector", "capture ship", "worker.process") if any(part in command for command in below.values())} == {"haproxy", "java", "collector", "capture ship", "worker.process"}  # fmt: skip
+        assert {part for part in ("haproxy", "java", "collector", "shipper_entry ship", "worker.process") if any(part in command for command in below.values())} == {"haproxy", "java", "collector", "shipper_entry ship", "worker.process"}  # fmt: skip
         for pid, command in below.items():
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             assert key.encode() not in environment, command

@@ -169,7 +169,7 @@ def test_without_a_destination_nothing_is_captured_and_nothing_is_written(tmp_pa
     with running(tmp_path, TINY, {"CAPTURE_SPOOL_DIR": str(tmp_path / "spool")}) as endpoint:
         answer = endpoint.invoke({"a": 1})
         assert (answer.status, answer.event_id) == (200, None)
-        assert not endpoint.pids("capture ship")
+        assert not endpoint.pids("shipper_entry ship")
         assert not endpoint.metric("capture_")
         assert endpoint.terminate() == 0
         assert not list(endpoint.temporary.iterdir())

@@ -70,7 +70,8 @@ def test_a_full_temporary_directory_fails_no_request(small: Endpoint):
     assert statuses == [200, 201, 202, 203, 400, 418] * 10
     assert small.workers == workers
     counted = {"200": 11, "201": 10, "202": 10, "203": 10, "400": 10, "418": 10}
-    assert {name.split('"')[1]: count for name, count in small.metric("endpoint_requests_total").items()} == counted
+    metric = small.metric("endpoint_requests_total")
+    assert {name.split(chr(34))[1]: count for name, count in metric.items() if count} == counted
     assert small.metric("users_seen_total") == {"users_seen_total": 61.0}
     wait_for(lambda: small.metric("capture_records_shipped_total").get("capture_records_shipped_total") == 41)
     with contextlib.suppress(OSError):
