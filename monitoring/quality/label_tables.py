@@ -59,7 +59,7 @@ def table_of_labels(
     return _common(
         pa.array([label.id for label in found], pa.string()),
         items,
-        pa.array([label.key for label in found], pa.string()),
+        canonical_text(pa.array([label.key for label in found], pa.string())),
         pa.array([_text(label.value) for label in found], pa.string()),
         pa.array(np.full(len(found), arrived.timestamp() * 1e6, np.int64)).cast(pa.timestamp("us", "UTC")),
         pa.array([label.array for label in found], pa.int32()),
