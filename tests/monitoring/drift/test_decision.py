@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitoring.drift.decision import decide, inflation
-from monitoring.drift.sample import Units
+from monitoring.drift.sample import ColumnSample, Units
 from monitoring.errors import MonitoringError
 from monitoring.result import Grade, Status
 from tests.monitoring.drift.tables import categorical, numeric
@@ -187,3 +187,33 @@ def test_units_of_equal_size_and_weight_widen_nothing() -> None:
 
 def test_unequal_sampling_weights_widen_what_chance_may_do() -> None:
     assert inflation(Units(weight_share=0.5), 100, 1_000_000) == pytest.approx(2**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("window", [0, 1, 2, 10, 40])
+@pytest.mark.parametrize("baseline", [0, 1, 2, 60])
+def test_no_counts_however_few_or_empty_give_an_undefined_number(baseline: int, window: int) -> None:
+    rng = np.random.default_rng(100 * baseline + window)
+    for kind in ("any", "all missing", "no rows", "constant", "new values"):
+        for with_units in (True, False):
+            sides = [rng.poisson(1.5, (n, 5)).astype(float) for n in (baseline, window)]
+            for counts in sides:
+                counts[:, :-1] *= kind != "all missing"
+                counts[:, 1:] *= kind != "constant"
+                counts *= kind != "no rows"
+            sides[0][:, 0] *= kind != "new values"
+            fine = [counts.sum(axis=0) for counts in sides]
+            samples = [
+                ColumnSample(
+                    name, name == "category", False, *fine, np.arange(5), sides[1], sides[0] if with_units else None
+                )
+                for name in ("number", "category")
+            ]
+            for column in judged(*samples, shuffles=49, units=Units(window_requests=window, rows=3.0)).columns:
+                numbers = [
+                    column.p_value,
+                    column.linf,
+                    column.detectable,
+                    *column.tests.values(),
+                    *column.distances.values(),
+                ]
+                assert all(number is None or np.isfinite(number) for number in numbers)
