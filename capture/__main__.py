@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from capture import __version__
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; an expected error is one line on stderr and exit code 1."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m capture", description="Captured data of a serving endpoint.")
+    parser.add_argument("--version", action="version", version=f"endpoint-capture {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = argv[0] if argv and argv[0] in _COMMANDS else None
     for name, (module, text) in _COMMANDS.items():

@@ -10,6 +10,7 @@ then is the shipper's business (`shipper.py`), in another process.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from capture.asynchronous import comes_from_outside
+from capture.config import unknown_variables
 from capture.event_id import event_id_bytes, event_id_text, event_time_of
 from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
 from capture.record import Features, Lookup
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from capture.config import CaptureConfig
+    from capture.shipping.stats import Stats
     from capture.writing.writer import Lane
 
+log = logging.getLogger("capture")
 _forgetting = threading.Lock()
 _MAX_WAIT = 1.0
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
@@ -61,10 +65,15 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class CaptureBuffer:
-    """Captures records into the spool that the settings name.
+    """Captures what a model saw and answered: one record for each request, one row for each prediction.
 
-    `start_shipper` None starts a shipper where none holds the spool; False leaves that to somebody else (a supervisor).
-    Threads may share a buffer. After a `fork` the child has a writer of its own in the same spool.
+    Build one buffer in each process, call `append` for each request from any thread, and `close` at the end. A separate
+    process uploads the records as Parquet; the buffer starts it where none runs. Requests never wait for I/O. A process
+    may end or be killed after `append` returned True, and it may fork: no accepted record is lost.
+
+    `config` says where records go: `CaptureConfig.from_env()` reads `CAPTURE_DESTINATION` and the other variables;
+    without a destination nothing is captured and `append` returns False. `start_shipper=False` leaves the shipper to
+    another process (`python -m capture ship`). `clock` gives nanoseconds since 1970 UTC.
 
     >>> from capture import CaptureBuffer, CaptureConfig
     >>> buffer = CaptureBuffer(CaptureConfig())         # no destination: nothing is captured
@@ -88,6 +97,11 @@ class CaptureBuffer:
         self._lanes = Lanes(config, start_shipper is not False, clock, self._complaints)
         if config.enabled:
             _buffers.add(self)
+        if start_shipper is None:  # a server of the caller's own: no supervisor of ours says it
+            for line in unknown_variables():
+                log.warning("capture: %s", line)
+            if not config.enabled:
+                log.info("capture: CAPTURE_DESTINATION is not set: nothing is captured")
 
     def append(
         self,
@@ -102,10 +116,21 @@ class CaptureBuffer:
         lookups: Mapping[str, Lookup] | None = None,
         model_name: str | None = None,
     ) -> bool:
-        """Captures one event: features and predictions of its items, a row each (the shapes are those of `blocks.py`).
+        """Captures one request. Returns whether the record was accepted, True also for one that sampling left out.
 
-        `features` may be a `Features`, or what `prepare` returned. Returns whether the record was accepted; true also
-        for one that sampling left out.
+        `features`: one row as a mapping or a sequence of numbers; n rows as a sequence of mappings, a mapping of columns,
+        an array of shape (n, k), a DataFrame of pandas or Polars, an Arrow table; a `Features` for values that all rows
+        share; or what `prepare` returned. `feature_names` names the columns of arrays and sequences, else `feature_0` ….
+
+        `predictions`: a scalar, a sequence or array of shape (n,) or (n, k), a mapping of outputs, a DataFrame, a tuple of
+        columns, or None. Where their number is not that of the rows, they are kept with the first row.
+
+        `event_id`: from `new_event_id()`, else a new one; its time is the record's. `inference_id`: the caller's own id,
+        by which sampling decides. `custom_attributes`: one text. `lookups`: what a feature store answered, by feature
+        group. `model_name`: where it differs from the settings'.
+
+        Raises nothing because of the data: what cannot be captured is counted by reason, and logged once a minute. An
+        exception that comes from outside (a signal handler's, a timeout's) reaches the caller.
         """
         begun = perf_counter_ns()
         if not self._lanes.here[0]:
@@ -215,6 +240,15 @@ class CaptureBuffer:
         `timeout` is in seconds. Appends that come later are refused.
         """
         return self._lanes.close(timeout)
+
+    def stats(self) -> Stats:
+        """Returns the counters of the spool, of all its writers: appended, shipped, waiting, dropped by reason, and more.
+
+        Reads a few files, which takes a millisecond: not for each request. All counters are 0 where nothing is captured.
+        """
+        from capture.shipping.stats import Stats, read_stats  # not needed by a process that only captures
+
+        return read_stats(self._lanes.spool.directory) if self._lanes.entered else Stats()
 
     def _forget_parent(self) -> None:
         """Becomes a writer of its own in a child whose fork Python did not see; the first thread that comes does it."""

@@ -138,13 +138,13 @@ class CaptureConfig:
 
 def unknown_variables(env: Mapping[str, str] | None = None) -> list[str]:
     """A line about each variable of `env` (the process's environment where None) that is called like ours and is none."""
-    from difflib import get_close_matches  # 2 ms that no worker needs
-
     ours = [name.upper() for name in CHECKS if name not in _ONLY_IN_THE_FILE]
     found = []
     for variable in sorted(os.environ if env is None else env):
         name = variable.removeprefix("CAPTURE_")
         if name != variable and name not in ours:
+            from difflib import get_close_matches  # 2 ms that few processes need
+
             close = get_close_matches(name, ours, 1)
             meant = f"; is CAPTURE_{close[0]} meant?" if close else ""
             found.append(f"{variable} is set and does nothing: capture knows no such variable{meant}")

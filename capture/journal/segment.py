@@ -176,6 +176,14 @@ class SegmentWriter:
         self._words[_COMMIT] = self.records << 32 | end
         return end - start
 
+    def restore(self) -> None:
+        """Goes back to what the commit word covers, after an append that an exception from outside interrupted."""
+        committed = self._words[_COMMIT]
+        frames = frame.walk(self._data, 0, committed & _LOW, self._seed)
+        shapes = sum(1 for _, _, kind, _ in frames if kind == frame.SHAPE)
+        self._shape_ids = {object(): number for number in range(shapes)}  # type: ignore[misc]  # numbers that are taken
+        self._position, self.records = committed & _LOW, committed >> 32
+
     @property
     def last_number(self) -> int:
         """The number of the last record that is committed; 0 where the segment was never opened."""

@@ -50,6 +50,28 @@ _madvise = ctypes.CDLL(None, use_errno=True).madvise
 _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
+class _HeldLock:
+    """A lock that this process holds. It is released when nothing refers to it, so that an exception of a signal handler,
+    which may come between any two steps, leaves no lock behind."""
+
+    _descriptor = -1
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def detach(self) -> int:
+        """Gives up the descriptor to the caller, who closes it."""
+        descriptor, self._descriptor = self._descriptor, -1
+        return descriptor
+
+    def release(self) -> None:
+        """Releases the lock."""
+        if self._descriptor >= 0:
+            _unlock(self.detach())
+
+    __del__ = release
+
+
 class Spool:
     """A spool directory and the bytes that it may take."""
 
@@ -91,22 +113,23 @@ class Spool:
     @contextlib.contextmanager
     def locked(self, wait: bool = True) -> Iterator[bool]:
         """Holds the spool's lock; yields False, without waiting, where `wait` is False and somebody holds it."""
-        descriptor = self._flock("lock", wait)
+        held = self._flock("lock", wait)
         try:
-            yield descriptor is not None
+            yield held is not None
         except FileNotFoundError:  # somebody removed a directory by hand: it is there for whoever comes next
             self.prepare()
             raise
         finally:
-            if descriptor is not None:
-                _unlock(descriptor)
+            if held is not None:
+                held.release()
 
     def shipper_lock(self) -> int | None:
         """The descriptor that makes this process the spool's one shipper; None where another process is."""
-        return self._flock("shipper.lock", wait=False)
+        held = self._flock("shipper.lock", wait=False)
+        return None if held is None else held.detach()
 
-    def _flock(self, name: str, wait: bool) -> int | None:
-        """A locked descriptor of a file that still has its name: a shipper that has finished removes it, after the
+    def _flock(self, name: str, wait: bool) -> _HeldLock | None:
+        """A locked file that still has its name: a shipper that has finished removes it, after the
         directories. So these are looked at only by whoever makes it, before and, since they may go until it is held, after."""
         path, made = self.path(name), False
         while True:
@@ -123,7 +146,7 @@ class Spool:
                 if os.fstat(descriptor).st_nlink:
                     if made:
                         self.prepare()
-                    return descriptor
+                    return _HeldLock(descriptor)
             except BlockingIOError:
                 os.close(descriptor)
                 return None

@@ -14,6 +14,8 @@ import contextlib
 import logging
 import threading
 from collections import deque
+from functools import partial
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,30 @@ _LOOK, _LOOK_BUSY, _REST, _PAUSE = 0.25, 0.1, 0.02, 1.0
 _FEWEST, _MOST = 2, 8
 _CALM = 60.0
 _FIRST_SHIPPER_CHECK = 2.0
+
+
+class _Wake:
+    """What wakes the thread. Setting it is one call of C: `threading.Event` takes a lock in Python, and an exception of a
+    signal handler there would leave it locked for ever."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[None] = SimpleQueue()
+        self.set = partial(self._calls.put, None)
+
+    def is_set(self) -> bool:
+        """Returns whether it was set since it was cleared."""
+        return not self._calls.empty()
+
+    def clear(self) -> None:
+        """Forgets that it was set."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._calls.get_nowait()
+
+    def wait(self, timeout: float) -> None:
+        """Waits until it is set, at most so many seconds."""
+        with contextlib.suppress(Empty):
+            self._calls.get(timeout=timeout)
 
 
 class Attendant:
@@ -63,7 +89,7 @@ class Attendant:
         self._used = 0
         self._counted = 0.0
         self._next_reserve = 0.0
-        self._wake, self._end = threading.Event(), threading.Event()
+        self._wake, self._end = _Wake(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
 
     def start(self) -> None:

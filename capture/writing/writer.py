@@ -47,6 +47,8 @@ class Lane:
     def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft, now: int) -> None:
         """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
         segment = self._segment
+        if segment is None and self._interrupted is not None:
+            segment = self._restored(self._interrupted)
         size = 0 if segment is None else segment.write(about, request, items, predictions)
         if not size:
             if segment is None or segment.needed <= segment.capacity():
@@ -70,9 +72,6 @@ class Lane:
         segment = self._segment
         if self.closed:
             raise Refused(CLOSED, "the buffer is closed")
-        if self._interrupted is not None:
-            self.counters.resume(self._interrupted.last_number)
-            self._interrupted = None
         if segment is not None and not segment.records:
             return segment
         prepared = self._attendant.take()
@@ -88,20 +87,25 @@ class Lane:
     def interrupt(self) -> None:
         """Makes the lane whole again after an exception from outside, which may have come between any two steps.
 
-        What the open segment's commit word covers is committed; nothing more is written into that segment.
+        What the open segment's commit word covers is committed; the next append goes on behind it.
         """
-        segment = self._segment
-        if segment is not None:
-            self._interrupted = segment
+        if self._segment is not None:
+            self._interrupted = self._segment
             self._segment = None
-            segment.seal()
+
+    def _restored(self, segment: SegmentWriter) -> SegmentWriter:
+        """The interrupted segment, as its commit word describes it. Each step may be repeated."""
+        segment.restore()
+        self.counters.resume(segment.last_number)
+        self._segment = segment
+        self._interrupted = None
+        return segment
 
     def seal(self) -> None:
         """Seals the open segment: no further record comes from this lane."""
         self.closed = True
         if self._interrupted is not None:
-            self.counters.resume(self._interrupted.last_number)
-            self._interrupted = None
+            self._restored(self._interrupted)
         if self._segment is not None:
             self._segment.seal()
             self._attendant.retire(self._segment)

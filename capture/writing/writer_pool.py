@@ -63,7 +63,7 @@ class Lanes:
     """The lanes of this process in the spool that the settings name.
 
     `made` are all of them, those in use too; `closed` says that none is given out any more, or ever was: the settings
-    capture nothing. `here[0]` is 0 in a process that was forked from the one that entered the spool: then `forget` comes
+    capture nothing; `entered` that there is a spool. `here[0]` is 0 in a process that was forked from the one that entered the spool: then `forget` comes
     before anything else.
     """
 
@@ -87,6 +87,7 @@ class Lanes:
         self._next_try = 0.0
         self._unaccounted: dict[int, int] = {}
         self._opening, self._tally = threading.Lock(), threading.Lock()
+        self.entered = config.enabled
         if config.enabled:
             place = config.spool()
             self.spool = Spool(place.directory, place.max_bytes)

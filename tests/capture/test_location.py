@@ -10,7 +10,8 @@ import pytest
 
 from capture import CaptureConfig
 from capture.journal import location
-from capture.journal.location import DEFAULT_LIMIT, choose_spool, container_memory, tmpfs_allowance
+from capture.journal.container_memory import container_memory
+from capture.journal.location import DEFAULT_LIMIT, choose_spool, tmpfs_allowance
 
 MIB = 1 << 20
 
@@ -92,25 +93,50 @@ def test_the_allowance_is_never_more_than_half_of_the_file_system(machine: pytes
     assert tmpfs_allowance(Path("/dev/shm")) == 50 * MIB
 
 
+MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 @pytest.mark.parametrize("text", ["max\n", "", "garbage"])
-def test_a_container_without_a_limit_has_the_machines_memory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
-) -> None:
+def test_a_container_without_a_limit_has_the_machines_memory(tmp_path: Path, text: str) -> None:
     (tmp_path / "memory.max").write_text(text)
-    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "absent", tmp_path / "memory.max"))
-    assert container_memory() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert container_memory(tmp_path, tmp_path / "absent") == MACHINE
 
 
-def test_a_containers_limit_is_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_containers_limit_is_its_memory(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text(f"{64 * MIB}\n")
-    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "memory.max",))
-    assert container_memory() == 64 * MIB
+    assert container_memory(tmp_path, tmp_path / "absent") == 64 * MIB
 
 
-def test_version_one_groups_without_a_limit_say_a_huge_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "memory.limit_in_bytes").write_text("9223372036854771712")
-    monkeypatch.setattr(location, "_MEMORY_LIMITS", (tmp_path / "memory.limit_in_bytes",))
-    assert container_memory() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def test_the_lowest_limit_between_the_own_group_and_the_root_counts(tmp_path: Path) -> None:
+    """Without a namespace of its own for control groups a container sees the host's root."""
+    (tmp_path / "own").write_text("0::/pods/a\n5:memory,pids:/pods/b\n")
+    (tmp_path / "pods" / "a").mkdir(parents=True)
+    (tmp_path / "memory.max").write_text("max")
+    (tmp_path / "pods" / "memory.max").write_text(f"{128 * MIB}")
+    (tmp_path / "pods" / "a" / "memory.max").write_text(f"{64 * MIB}")
+    assert container_memory(tmp_path, tmp_path / "own") == 64 * MIB
+    (tmp_path / "memory,pids" / "pods" / "b").mkdir(parents=True)
+    (tmp_path / "memory,pids" / "pods" / "b" / "memory.limit_in_bytes").write_text(f"{32 * MIB}")
+    assert container_memory(tmp_path, tmp_path / "own") == 32 * MIB
+
+
+def test_version_one_groups_without_a_limit_name_a_huge_number(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712")
+    assert container_memory(tmp_path, tmp_path / "absent") == MACHINE
+
+
+def test_a_machine_without_a_temporary_directory_raises_nothing(machine: pytest.MonkeyPatch) -> None:
+    """A read-only root, no /tmp, and little shared memory."""
+
+    def none() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    machine.setattr(tempfile, "gettempdir", none)
+    machine.setattr(location, "_size", lambda directory: 64 * MIB)
+    place = choose_spool(None, None, "x")
+    assert place.directory.parent == Path("/dev/shm")
+    assert place.max_bytes >= 32 * MIB
 
 
 @pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="this machine mounts nothing at /dev/shm")
