@@ -94,6 +94,10 @@ lint: venv ## format, lint and the arrows between the rooms
 	.venv/bin/ruff check --quiet .
 	@contracts=$$(.venv/bin/lint-imports --no-logo) || { echo "$$contracts"; exit 1; }
 
+.PHONY: graph
+graph: venv ## the import graph of each room, in DOT
+	@for room in capture container monitoring serialization; do .venv/bin/import-linter drawgraph $$room || exit 1; done
+
 .PHONY: types
 types: venv ## the type checker, strict over all but the tests
 	.venv/bin/mypy $(ROOMS)
