@@ -133,7 +133,12 @@ def with_recent(result: RunResult, trend: TrendResult) -> RunResult:
                 column, recent=recent, recent_end=trend.windows[-1].end, since=column.since or since
             )
         )
-    return msgspec.structs.replace(result, columns=tuple(columns))
+    since = {column.name: column.since for column in columns}
+    causes = tuple(
+        msgspec.structs.replace(cause, since=cause.since or next((since[n] for n in cause.columns if since.get(n)), ""))
+        for cause in result.causes
+    )
+    return msgspec.structs.replace(result, columns=tuple(columns), causes=causes)
 
 
 def _windows(given: TrendInput) -> Iterable[TrendWindow]:

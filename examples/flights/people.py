@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 
+from monitoring.notify.plain_text import incident_lines, slack_lines
 from monitoring.notify.settings import Slack
-
-WIDTH = 96
 
 
 class PrintedIncidents:
@@ -21,11 +19,8 @@ class PrintedIncidents:
 
     def trigger(self, base_url: str, routing_key: str, incident: str, event: dict[str, Any]) -> None:
         """Prints an incident."""
-        payload = event["payload"]
         self._console.print(f"\n[bold]PagerDuty[/] incident {incident}", highlight=False)
-        _print(self._console, f"{payload['summary']}   severity {payload['severity']}")
-        for name, text in payload.get("custom_details", {}).items():
-            _print(self._console, f"{name}: {text}")
+        _print(self._console, incident_lines(event))
 
     def resolve(self, base_url: str, routing_key: str, incident: str) -> None:
         """Prints that an incident is closed."""
@@ -43,8 +38,7 @@ class PrintedPosts:
         """Prints a post, and returns a channel and a number for it."""
         self._posts += 1
         self._console.print("\n[bold]Slack[/]", highlight=False)
-        for line in _lines(blocks):
-            _print(self._console, line)
+        _print(self._console, slack_lines(text, blocks))
         return "C-flights", str(self._posts)
 
     def update(
@@ -52,29 +46,9 @@ class PrintedPosts:
     ) -> None:
         """Prints what a post becomes."""
         self._console.print(f"\n[bold]Slack[/] post {ts} now reads", highlight=False)
-        for line in _lines(blocks):
-            _print(self._console, line)
+        _print(self._console, slack_lines(text, blocks))
 
 
-def _lines(blocks: tuple[dict[str, Any], ...]) -> list[str]:
-    """Returns the text of blocks without mark-up. Buttons stand in brackets."""
-    lines = []
-    for block in blocks:
-        if block["type"] == "actions":
-            lines.append("  ".join(f"[{element['text']['text']}]" for element in block["elements"]))
-            continue
-        parts = [block["text"]] if "text" in block else block.get("elements", [])
-        text = " · ".join(part["text"] for part in parts if "text" in part)
-        lines += _plain(text).split("\n")
-    return lines
-
-
-def _plain(text: str) -> str:
-    text = re.sub(r"<([^|>]+)\|([^>]+)>", r"\2", text)
-    text = text.replace("*", "").replace("`", "")
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _print(console: Console, text: str) -> None:
-    for line in textwrap.wrap(text, WIDTH) or [""]:
-        console.print(f"  {line}", markup=False, highlight=False)
+def _print(console: Console, lines: Iterator[str]) -> None:
+    for line in lines:
+        console.print(f"  {line}".rstrip(), markup=False, highlight=False)

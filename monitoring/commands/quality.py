@@ -83,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     judging.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
     judging.add_argument("--engine", default="local", choices=["local", "spark"], help="what joins the labels")
+    parser.add_argument(
+        "--config", metavar="FILE", help="monitor.toml: publish, raise alarms and retrain by its tables"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -105,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
     judged = judge_quality(settings, now, progress=_show_step)
     if args.output:
         write_result(judged, args.output)
+    if args.config:
+        _act(args.config, judged, settings)
     if args.save_baseline:
         _save_baseline(judged, settings, args.save_baseline, now)
     if args.manifest:
@@ -112,6 +117,26 @@ def run(args: argparse.Namespace) -> int:
     result = judged.result
     sys.stdout.write(encode(result).decode() + "\n" if args.json else render_text(result) + "\n")
     return {Outcome.OK: OK, Outcome.VIOLATIONS: VIOLATIONS, Outcome.NOT_JUDGED: NOT_JUDGED}[result.outcome]
+
+
+def _act(config: str, judged: Judged, run: QualityRun) -> None:
+    """Publishes metrics, raises alarms and starts a retraining, as a monitor.toml says."""
+    from monitoring.quality.training_set import write_manifest
+    from monitoring.schedule.consequences import acting
+    from monitoring.settings import load_settings
+
+    settings = load_settings(config)
+    if not settings.output:
+        raise UsageError(f"{config} names no output: alarms keep their state there")
+    result = judged.result
+    name = f"{result.start:%Y%m%dT%H%M}-{result.subject.model_version or 'model'}.json"
+    uri = f"{settings.output.rstrip('/')}/training-sets/{result.subject.endpoint}/{result.subject.variant}/{name}"
+
+    def manifest() -> str:
+        write_manifest(judged, run, uri, result.created)
+        return uri
+
+    acting(settings, manifest).after_quality(result)
 
 
 def _question(args: argparse.Namespace) -> Question:
@@ -157,6 +182,7 @@ def _settings(
         constraints=constraints,
         seed=args.seed,
         backend=_spark if args.engine == "spark" else None,
+        keep_labels=args.config is not None,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from monitoring.schedule.catch_up import Judgement
+    from monitoring.schedule.consequences import Acting
 
 _log = logging.getLogger(__name__)
 
@@ -46,25 +47,29 @@ def run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    consequences = acting(settings)
     catch_up = CatchUp(
         Monitor(settings.baseline, settings),
         open_storage(settings.output),
-        acting(settings),
+        consequences,
         schedule=settings.schedule,
         stopped=stop.is_set,
     )
     while True:
-        failed = _look(catch_up)
+        failed = _look(catch_up, consequences)
         if args.once:
             return 1 if failed else 0
         if stop.wait(args.every):
             return 0
 
 
-def _look(catch_up: CatchUp) -> bool:
+def _look(catch_up: CatchUp, consequences: Acting) -> bool:
+    """Judges what is ready, then asks of every variant whether all its monitors still run. Returns True where it failed."""
     try:
         for judgement in catch_up.run():
             print(line_of(judgement), flush=True)
+        for endpoint, variant in catch_up.subjects():
+            consequences.check_heartbeats(endpoint, variant)
     except MonitoringError as error:
         _log.error("%s", error)
         return True

@@ -82,7 +82,7 @@ class CatchUp:
 
     def run(self, start: dt.datetime | None = None) -> Iterator[Judgement]:
         """Yields a judgement for each window that was ready, in the order of time. `start` is the first window's time."""
-        for endpoint, variant in self._subjects():
+        for endpoint, variant in self.subjects():
             source = self._monitor.open(endpoint=endpoint, variant=variant)
             for window in self._open_windows(source, endpoint, variant, start):
                 if self._stopped():
@@ -91,7 +91,8 @@ class CatchUp:
                 if judged is not None:
                     yield judged
 
-    def _subjects(self) -> list[tuple[str, str]]:
+    def subjects(self) -> list[tuple[str, str]]:
+        """Returns the endpoints and variants that are judged."""
         source = self._monitor.open()
         if isinstance(source, CapturedSource):
             return source.variants()

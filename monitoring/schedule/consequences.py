@@ -112,6 +112,12 @@ def acting(settings: MonitorSettings, manifest: str | Callable[[], str] = "") ->
     elif settings.notify:
         publisher = DirectPublisher(deliverer_of(parse_notify({"state": storage.uri} | settings.notify)))
     rules = parse_retraining(settings.retraining)
-    retraining = Retraining(storage, rules, starter_of(Path.cwd())) if rules else None
+    retraining = Retraining(storage, rules, starter_of(_local_folder(storage.uri))) if rules else None
     register = AlarmRegister(storage, policy(settings.alarms), publisher)
     return Acting(register, parse_publish(settings.publish), retraining, manifest)
+
+
+def _local_folder(uri: str) -> Path:
+    """Returns where local retraining commands write: below the storage, or the working directory where that is in S3."""
+    root = Path(uri.removeprefix("file://")) if uri.startswith("file://") else Path.cwd()
+    return root / "retraining-output"
