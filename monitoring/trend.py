@@ -133,9 +133,11 @@ def with_recent(result: RunResult, trend: TrendResult) -> RunResult:
                 column, recent=recent, recent_end=trend.windows[-1].end, since=column.since or since
             )
         )
-    since = {column.name: column.since for column in columns}
+    known = {column.name: column.since for column in columns}
     causes = tuple(
-        msgspec.structs.replace(cause, since=cause.since or next((since[n] for n in cause.columns if since.get(n)), ""))
+        msgspec.structs.replace(
+            cause, since=cause.since or next((known[name] for name in cause.columns if known.get(name)), "")
+        )
         for cause in result.causes
     )
     return msgspec.structs.replace(result, columns=tuple(columns), causes=causes)

@@ -176,13 +176,12 @@ def _settings(
         baseline=baseline,
         by=tuple(args.by),
         inputs=tuple(args.inputs),
-        keep_labels=args.manifest is not None,
+        keep_labels=args.manifest is not None or args.config is not None,
         wait=parse_offset(args.mature_after, "--mature-after") if args.mature_after else None,
         min_coverage=args.min_coverage,
         constraints=constraints,
         seed=args.seed,
         backend=_spark if args.engine == "spark" else None,
-        keep_labels=args.config is not None,
     )
 
 

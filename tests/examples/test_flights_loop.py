@@ -35,13 +35,15 @@ def test_people_see_text_without_mark_up():
     console = Console(file=screen, width=100)
     blocks = (
         {"type": "header", "text": {"type": "plain_text", "text": "▂▅█ Risk is too low"}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": "*Act tonight.* `a &lt; b` <https://x|Report>"}},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "*Act tonight.* `a &lt; b`"}},
         {"type": "actions", "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Trend"}}]},
     )
     PrintedPosts(console).post(Slack(webhook="env:X"), "", "", blocks)
-    PrintedIncidents(console).trigger("", "", "flights/1", {"payload": {"summary": "too low", "severity": "error"}})
+    PrintedIncidents(console).trigger(
+        "", "", "flights/1", {"payload": {"summary": "too low", "severity": "error", "source": "flights/1"}}
+    )
     shown = screen.getvalue()
-    assert "Act tonight. a < b Report" in shown
+    assert "Act tonight. a < b" in shown
     assert "[Trend]" in shown
     assert "severity error" in shown
 
