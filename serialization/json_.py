@@ -27,6 +27,9 @@ _RESPONSE_ENVELOPE = "predictions"
 # The closing quote may be missing: where it had to be there, each quote of a cut-off string would scan to its end anew.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_JSON = re.compile(rb"(?:^|[\s\[:,])(-?(?:NaN|nan|Infinity|inf))")
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])"  # a high one without a low one
+)
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 _LARGEST = 2**64 - 1
 _SMALLEST = -(2**63)
@@ -188,6 +191,9 @@ def explain(error: Exception, raw: bytes, limits: Limits) -> str:
             return (
                 f"the body has {literal[1].decode()} at byte {place}, which is not JSON; send null for a missing value"
             )
+    lone = _LONE_SURROGATE.search(raw)
+    if lone is not None and text == "Input data was truncated":
+        return f"the body has {lone[1].decode()}, half of a character, without its other half; send whole characters"
     if text == "Input data was truncated":
         return "the body is not JSON: it ends before its value does; send the whole document"
     detail = text.removeprefix("JSON is malformed: ")

@@ -35,6 +35,12 @@ class JsonLinesCodec:
         most = min(self._limits.max_items, self._limits.max_objects)
         if len(values) > most:
             raise DecodeError(f"the body has more than {most} lines; send fewer in one request")
+        if (
+            len(values) != raw.strip().count(b"\n") + 1
+        ):  # blank lines, or a line with several values or with a part of one
+            lines = sum(1 for line in raw.split(b"\n") if line.strip())
+            if len(values) != lines:
+                raise DecodeError(f"the body has {len(values)} values on {lines} lines; send one value on each line")
         refuse_ambiguous(values, raw, self._limits.max_depth + 1)
         return Payload(values, media.name)
 

@@ -196,3 +196,20 @@ def test_a_prediction_that_contains_itself_is_refused():
     prediction.append(prediction)
     with pytest.raises(EncodeError, match="nested too deeply"):
         CODECS.encode(prediction, JSON)
+
+
+@pytest.mark.parametrize("body", [b'"\\ud800"', b'{"a": "x\\ud83dy"}', b'["\\uD83D"]'])
+def test_half_a_character_is_named(body):
+    with pytest.raises(DecodeError, match="half of a character"):
+        Codecs().decode(body, JSON)
+
+
+@pytest.mark.parametrize("body", [b"1 2\n3\n", b'{"a":1}{"a":2}\n', b"1\n\n2 3\n", b"[1,\n2]\n"])
+def test_a_line_has_one_value(body):
+    with pytest.raises(DecodeError):
+        Codecs().decode(body, JSON_LINES)
+
+
+@pytest.mark.parametrize("body", [b"1\n2\n", b"1\r\n\r\n2", b"\n\n1\n \n2\n\n"])
+def test_blank_lines_between_values_are_skipped(body):
+    assert Codecs().decode(body, JSON_LINES) == [1, 2]
