@@ -35,9 +35,8 @@ class JsonLinesCodec:
         most = min(self._limits.max_items, self._limits.max_objects)
         if len(values) > most:
             raise DecodeError(f"the body has more than {most} lines; send fewer in one request")
-        if (
-            len(values) != raw.strip().count(b"\n") + 1
-        ):  # blank lines, or a line with several values or with a part of one
+        may_be_blank = any(begin in raw for begin in (b"\n\n", b"\n\r", b"\n ", b"\n\t"))
+        if may_be_blank or len(values) != raw.strip().count(b"\n") + 1:
             lines = sum(1 for line in raw.split(b"\n") if line.strip())
             if len(values) != lines:
                 raise DecodeError(f"the body has {len(values)} values on {lines} lines; send one value on each line")
