@@ -88,7 +88,7 @@ def test_what_was_appended_is_the_sum_of_what_became_of_it(calls: list[str]) -> 
 def test_a_lane_that_only_refused_is_a_lane_that_was_used(reason: int) -> None:
     counters, fresh = lane(), lane()
     counters.refused(reason, 3)
-    assert counters.used == (reason in (accounts.BUSY, accounts.SPOOL_UNAVAILABLE))
+    assert counters.used == (reason in (accounts.BUSY, accounts.SPOOL_UNAVAILABLE, accounts.CLOSED))
     counters.measured(5)
     assert (counters.used, fresh.used) == (True, False)
     assert counters.reading().refused == {REFUSALS[reason]: 3}

@@ -208,7 +208,7 @@ def test_names_come_as_text_and_may_stand_twice(scribe: Scribe) -> None:
     twice = pd.DataFrame([[1, 2.5]], columns=["a", "a"])
     items = scribe.write(twice).items
     assert isinstance(items, Columns)
-    assert items.names == ("a", "a")
+    assert items.names == ("a", "a.1")
     assert [list(values) for values in items.columns] == [[1], [2.5]]
     levels = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], ["x", "y"]]))
     assert scribe.write(levels).items.names == ("('a', 'x')", "('a', 'y')")  # type: ignore[union-attr]
