@@ -230,7 +230,9 @@ class DriftMethod(msgspec.Struct, frozen=True):
     """How the decision was made: which question was answered, by which unit, at which level, and what it promises.
 
     `floor` is the smallest L-infinity that counts as large enough, `shuffles` the number of permutations (0 where none were
-    made), `budget` a sentence about the month's budget of false alarms, "" where no budget is kept.
+    made), `budget` a sentence about the month's budget of false alarms, "" where no budget is kept. `p_rank` and `p_tail` are the
+    p-values of the window's last hour or day as a whole, by rank and extrapolated; None where units of time did not decide.
+    `neighbours` is the correlation of neighbouring units.
     """
 
     question: str
@@ -244,6 +246,9 @@ class DriftMethod(msgspec.Struct, frozen=True):
     floor: float = 0.02
     shuffles: int = 0
     budget: str = ""
+    p_rank: float | None = None
+    p_tail: float | None = None
+    neighbours: float = 0.0
 
 
 class RunResult(msgspec.Struct, frozen=True):

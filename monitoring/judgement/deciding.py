@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from monitoring.drift.by_time import TimeDecision, choose, decide_by_time
@@ -44,7 +45,7 @@ def decide_window(
     floors = _floors(samples, constraints, settings)
     unit = settings.unit
     if unit in HOURS:
-        return _by_time(baseline, profile, window, samples, settings, floors, unit).decision
+        return _with_unit_p(_by_time(baseline, profile, window, samples, settings, floors, unit))
     if unit not in ("auto", "request"):
         return _by_group(baseline, profile, samples, settings, floors)
     by_requests = _by_requests(samples, settings, floors)
@@ -54,7 +55,19 @@ def decide_window(
     if len(baseline.units.hours):
         longest = "day" if (window.end - window.start).total_seconds() >= _DAY else "hour"
         by_time = _by_time(baseline, profile, window, samples, settings, floors, longest)
+    if by_time is not None and by_time.decision.judged:
+        return _with_unit_p(by_time)
     return choose(by_time, by_requests)
+
+
+def _with_unit_p(found: TimeDecision) -> Decision:
+    """Returns the decision, its method with the p-values of the window's last unit, which the month's budget needs."""
+    if not found.p_units:
+        return found.decision
+    method = msgspec.structs.replace(
+        found.decision.method, p_rank=found.p_units[-1], p_tail=found.p_tails[-1], neighbours=found.neighbours
+    )
+    return Decision(found.decision.columns, method)
 
 
 def _by_requests(samples: Samples, settings: MonitorSettings, floors: dict[str, float]) -> Decision:

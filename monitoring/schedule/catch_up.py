@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from monitoring.outputs import PAGE, RESULT, write_pages, write_result
+from monitoring.run_report import Report
 from monitoring.schedule.claims import Claims
+from monitoring.schedule.month import Month
 from monitoring.schedule.windows import Schedule, prefix, windows
 from monitoring.source.captured import CapturedSource
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from monitoring.monitor import Monitor
     from monitoring.result import RunResult
-    from monitoring.run_report import Report
     from monitoring.source.part import RowSource
     from monitoring.states.profile import Profile
     from monitoring.storage import Storage
@@ -79,6 +80,7 @@ class CatchUp:
         self._now = now
         self._stopped = stopped
         self._claims = Claims(storage, now)
+        self._month = Month(storage)
 
     def run(self, start: dt.datetime | None = None) -> Iterator[Judgement]:
         """Yields a judgement for each window that was ready, in the order of time. `start` is the first window's time."""
@@ -149,7 +151,8 @@ class CatchUp:
         alone = len(versions) == 1
         monitor = self._monitor.for_version(version)
         profile = monitor.profile(source, window)
-        report = monitor.judge(source, window, profile, model_version=None if alone else version)
+        judged = monitor.judge(source, window, profile, model_version=None if alone else version)
+        report = Report(self._month.apply(judged.result))
         below = place if version == versions[0] else f"{place}version-{version}/"
         page = write_pages(self._storage, report.result, monitor.baseline, profile, below)[PAGE]
         self._consequences.after(report.result, page, alone=alone)

@@ -1,0 +1,69 @@
+"""The month's budget of false alarms over the windows of a schedule.
+
+An hour that alarms at 5 % alarms falsely every day. So a window of a schedule sends a message about drift only where the budget
+says so: a third of it for hours, a third for days, a third for a running sum over days (docs/drift.md). Drift that the budget
+does not carry stays in the report, as a note. Windows that no unit of time decided have no budget, and no promise for a month.
+The running sum is kept in `budget/{endpoint}/{variant}/{monitor}.json`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from monitoring.drift.budget import Budget, BudgetState, judge_day, judge_hour
+from monitoring.result import CauseKind, RunResult, Urgency
+from monitoring.storage import Conflict, MissingKey, Storage
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_TRIES = 8
+
+
+def budgeted(result: RunResult, state: BudgetState, budget: Budget = Budget()) -> tuple[RunResult, BudgetState]:  # noqa: B008
+    """Returns the result with the budget applied, and the state after its window."""
+    method = result.method
+    if method is None or method.p_tail is None or method.p_rank is None:
+        return result, state
+    if method.unit == "day":
+        day = (result.start - _EPOCH).days
+        state, alarm = judge_day(budget, state, day, method.p_rank, method.p_tail)
+    else:
+        alarm = judge_hour(budget, method.p_tail)
+    causes = result.causes
+    if not alarm.alarm:
+        causes = tuple(
+            msgspec.structs.replace(cause, urgency=Urgency.NOTE) if cause.kind is CauseKind.DRIFT else cause
+            for cause in causes
+        )
+    said = msgspec.structs.replace(method, budget=budget.promise(method.neighbours))
+    return msgspec.structs.replace(result, method=said, causes=causes), state
+
+
+class Month:
+    """The budget of one storage. A window is counted once: a day that is in the running sum already changes nothing."""
+
+    def __init__(self, storage: Storage, budget: Budget = Budget()) -> None:  # noqa: B008
+        self._storage = storage
+        self._budget = budget
+
+    def apply(self, result: RunResult) -> RunResult:
+        """Returns the result with the budget applied, and keeps the state. Raises Conflict where others change it all the time."""
+        subject = result.subject
+        key = f"budget/{subject.endpoint}/{subject.variant}/{subject.monitor}.json"
+        for _ in range(_TRIES):
+            try:
+                stored = self._storage.get(key)
+                state, tag = msgspec.json.decode(stored.body, type=BudgetState), stored.tag
+            except MissingKey:
+                state, tag = BudgetState(), ""
+            found, after = budgeted(result, state, self._budget)
+            if after == state:
+                return found
+            try:
+                body = msgspec.json.encode(after)
+                self._storage.replace(key, body, tag) if tag else self._storage.create(key, body)
+            except Conflict:
+                continue
+            return found
+        raise Conflict(f"{self._storage.uri}/{key} is changed by other monitors all the time")
