@@ -201,10 +201,17 @@ def test_no_counts_however_few_or_empty_give_an_undefined_number(baseline: int, 
                 counts[:, 1:] *= kind != "constant"
                 counts *= kind != "no rows"
             sides[0][:, 0] *= kind != "new values"
-            fine = [counts.sum(axis=0) for counts in sides]
+            before, after = (counts.sum(axis=0) for counts in sides)
             samples = [
                 ColumnSample(
-                    name, name == "category", False, *fine, np.arange(5), sides[1], sides[0] if with_units else None
+                    name,
+                    name == "category",
+                    False,
+                    before,
+                    after,
+                    np.arange(5),
+                    sides[1],
+                    sides[0] if with_units else None,
                 )
                 for name in ("number", "category")
             ]
