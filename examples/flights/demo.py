@@ -80,6 +80,7 @@ def _close_the_loop(
     window = Window(result.start, result.end)
     console.print("[bold]Closing the loop[/]: July's delays arrive\n")
     final, run = loop.judge_labels(steps, first, window)
+    watch.add_quality(judged, final.result)
     begin = time.monotonic()
     directory = loop.alarm_and_retrain(steps, final, run)
     retrained = opened(directory)

@@ -12,6 +12,8 @@ from examples.flights.reference import LABEL, REQUEST, TIME
 from examples.flights.workspace import ENDPOINT_NAME
 from monitoring import Baseline, Monitor, Report
 from monitoring.outputs import PAGE, write_outputs
+from monitoring.quality.result import QualityResult
+from monitoring.report import page
 from monitoring.report.terminal import render
 from monitoring.storage import open_storage
 
@@ -45,3 +47,8 @@ def judge(baseline: Baseline, captured: Path, output: Path, console: Console) ->
     write_outputs(open_storage(str(output)), report.result, baseline, profile)
     console.print(render(report.result, TERMINAL), markup=False, highlight=False)
     return Judged(report, output / PAGE)
+
+
+def add_quality(judged: Judged, quality: QualityResult) -> None:
+    """Writes the page of a judged window again, with what the labels say of the model."""
+    judged.page.write_text(page.render(judged.report.result, quality=quality), encoding="utf-8")

@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 from monitoring.states.binning import (
     COARSE_BINS,
-    COARSE_CATEGORIES,
-    COARSE_SHARE,
     DOMAIN_SIZE,
     FINE_BINS,
     ColumnBinning,
     ColumnKind,
+    coarse_of_categories,
 )
 from monitoring.states.column import ColumnState, ValueKind
 
@@ -156,15 +155,6 @@ def coarse_of_numbers(values: Floats, edges: Floats) -> Codes:
     steps = np.minimum(np.floor(before * COARSE_BINS + 1e-9), COARSE_BINS - 1)
     coarse = np.concatenate(([0], np.cumsum(np.diff(steps) > 0)))
     return np.append(coarse, coarse[-1] + 1).astype(np.int64)
-
-
-def coarse_of_categories(counts: list[int], rows: int) -> Codes:
-    """Returns the coarse bin of each value of the domain, of the other values, and of missing ones.
-
-    Values with a share of at least COARSE_SHARE of the rows have a bin of their own, at most COARSE_CATEGORIES of them.
-    """
-    own = sum(1 for count in counts[:COARSE_CATEGORIES] if count >= COARSE_SHARE * rows)
-    return np.minimum(np.arange(len(counts) + 2), own) + np.concatenate((np.zeros(len(counts) + 1, np.int64), [1]))
 
 
 def _missing(state: ColumnState, complete: bool) -> int:

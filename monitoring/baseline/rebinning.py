@@ -6,8 +6,6 @@ outer bins are empty: they take the values outside the baseline's range.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +13,11 @@ from monitoring.baseline.constraints import DataType
 from monitoring.baseline.statistics_reader import FeatureStatistics
 from monitoring.states.binning import (
     COARSE_BINS,
-    COARSE_CATEGORIES,
-    COARSE_SHARE,
     DOMAIN_SIZE,
     FINE_BINS,
     ColumnBinning,
     ColumnKind,
+    coarse_of_categories,
 )
 from monitoring.states.column import ColumnState, ValueKind
 from monitoring.states.text import short
@@ -87,15 +84,6 @@ def coarse_of_counts(fine: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     groups = np.minimum(COARSE_BINS - 1, twice_middle * COARSE_BINS // (2 * total))
     numbered = np.cumsum(np.diff(groups, prepend=groups[:1]) > 0)
     return np.append(numbered, numbered[-1] + 1 if len(numbered) else 0)
-
-
-def coarse_of_categories(counts: Sequence[int], total: int) -> npt.NDArray[np.int64]:
-    """Returns the coarse bin of each category, of the others and of missing values; `counts` falls.
-
-    The most frequent categories, at most COARSE_CATEGORIES of them and each of at least COARSE_SHARE, have bins of their own.
-    """
-    own = sum(count >= COARSE_SHARE * total for count in counts[:COARSE_CATEGORIES])
-    return np.append(np.minimum(np.arange(len(counts) + 1), own), own + 1)
 
 
 def _categorical(feature: FeatureStatistics) -> tuple[ColumnBinning, ColumnState]:

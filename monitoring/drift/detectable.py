@@ -1,7 +1,7 @@
 """The smallest change that a window could have shown: found four times of five where it is there.
 
 A change is found where a part's score passes the |z| that alone lifts the column to the alarm. The margins 0.84 (an 80 %
-chance for one normal score) and 1.25 (for the largest of the CDF points) are calibrated in `benchmarks/results/drift.md`.
+chance for one normal score) and 1.25 (for the largest of the CDF points) come from simulation; `tests/monitoring/drift` holds the first.
 """
 
 from __future__ import annotations

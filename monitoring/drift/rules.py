@@ -1,7 +1,7 @@
 """Model Monitor's drift rule: a distance of present values over a threshold, whatever the number of rows or columns.
 
 `checks/` and `migrate` need it to say what the managed service would have said. It makes no promise about false alarms: see
-`benchmarks/results/drift.md`.
+`benchmarks/results/drift_decision.md`.
 """
 
 from __future__ import annotations

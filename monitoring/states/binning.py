@@ -10,6 +10,7 @@ those above its maximum; both are empty in the baseline itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,3 +75,13 @@ class ColumnBinning:
     def coarse(self) -> int:
         """The number of coarse bins, the bin of missing values included."""
         return int(self.coarse_of_fine[-1]) + 1
+
+
+def coarse_of_categories(counts: Sequence[int], rows: int) -> npt.NDArray[np.int64]:
+    """Returns the coarse bin of each value of the domain, of the other values, and of missing ones.
+
+    `counts` falls. Values with a share of at least COARSE_SHARE of the rows have a bin of their own, at most COARSE_CATEGORIES
+    of them.
+    """
+    own = sum(count >= COARSE_SHARE * rows for count in counts[:COARSE_CATEGORIES])
+    return np.append(np.minimum(np.arange(len(counts) + 1), own), own + 1)
