@@ -51,7 +51,7 @@ FIXED_COLUMNS = (
 )
 """The columns that every object has, in this order; `RESCUED_DATA` is the twelfth and stands last."""
 
-LONGEST_NAME = 255
+MAX_NAME_BYTES = 255
 """Bytes of UTF-8 that a column's name may have."""
 
 # Key-value metadata of a Parquet file. Lists are JSON arrays of column names.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PARTITIONS = ("capture_endpoint", "capture_variant", "capture_hour")
 _HOUR = "%Y/%m/%d/%H"
 _HOUR_OF_ATHENA = "yyyy/MM/dd/HH"
-_MOST_SCHEMAS = 500
+_MAX_SCHEMAS = 500
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _HIVE = {
@@ -129,7 +129,7 @@ def table_of(
     form = formats.pop()
     columns, warnings = dict(_LINE_COLUMNS), list[str]()
     if form == "parquet":
-        columns, warnings = _columns(captured, found[-_MOST_SCHEMAS:])
+        columns, warnings = _columns(captured, found[-_MAX_SCHEMAS:])
     endpoints = sorted({entry.key.endpoint for entry in found})
     variants = sorted({entry.key.variant for entry in found})
     table = AthenaTable(

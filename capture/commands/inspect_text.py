@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 200
 _LONGEST = 36
-_MOST_ITEMS = 200
+_MAX_ITEMS = 200
 
 
 def print_summary(found: Summary) -> None:
@@ -68,7 +68,7 @@ def print_event(table: pa.Table) -> None:
     console.print(facts)
     if len(rows) > 1:
         console.print()
-        items = [{name: value for name, value in row.items() if name not in shared} for row in rows[:_MOST_ITEMS]]
+        items = [{name: value for name, value in row.items() if name not in shared} for row in rows[:_MAX_ITEMS]]
         console.print(_rows(console, items, f"{len(rows):,} items"))
 
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 _GROUP_CELLS = 16_000_000
 _DICTIONARY_BYTES = 1 << 20
-_FEWEST_ROWS = 512
+_MIN_ROWS = 512
 """Below them a dictionary's page takes what it saves."""
 _SAMPLE = 1024
-_MOST_DISTINCT = 0.75
+_MAX_DISTINCT = 0.75
 """Distinct values among changes, up to which a dictionary pays: 0.75 × 8 bytes for a value and 2 for an index are 8."""
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -91,7 +91,7 @@ def _repeating(table: pa.Table) -> list[str]:
     row (a score) or with each event (its time), is smaller plain, and a dictionary of it costs the writer most. A sample
     shows fewer repetitions than there are: what it misses is plain, as it would be without it.
     """
-    if table.num_rows < _FEWEST_ROWS:
+    if table.num_rows < _MIN_ROWS:
         return []
     names = [field.name for field in table.schema if _is_number_or_time(field.type)]
     sample = table.select(names).take(_sampled_rows(table.num_rows))
@@ -114,4 +114,4 @@ def _repeats(values: pa.ChunkedArray) -> bool:
     if count < 2:
         return False
     changes = pc.sum(pc.not_equal(values.slice(1), values.slice(0, count - 1))).as_py()
-    return bool(pc.count_distinct(values).as_py() <= _MOST_DISTINCT * (1 + changes))
+    return bool(pc.count_distinct(values).as_py() <= _MAX_DISTINCT * (1 + changes))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from capture.encoding.block_buffer import Slots
 
-_MOST_ORDERS = 8
+_MAX_ORDERS = 8
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -63,7 +63,7 @@ class ObjectRows:
         key = tuple((id(places), level) for places, level in zip(slots, request, strict=True))
         known = self._orders.get(key)
         if known is None:
-            if len(self._orders) >= _MOST_ORDERS:
+            if len(self._orders) >= _MAX_ORDERS:
                 del self._orders[next(iter(self._orders))]
             known = self._orders[key] = slots, self._computed(slots, request)
         return known[1]

@@ -197,7 +197,9 @@ class TableMaking:
 
     def _admits(self, column: str, room: int) -> bool:
         bytes_long = len(column.encode())
-        return bool(column) and bytes_long <= dataset.LONGEST_NAME and room > 0 and column.lower() not in self._lowered
+        return (
+            bool(column) and bytes_long <= dataset.MAX_NAME_BYTES and room > 0 and column.lower() not in self._lowered
+        )
 
     def _refuse(self, name: str, placed: Sequence[Placed], spread: int) -> None:
         if placed:

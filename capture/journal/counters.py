@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MAGIC = int.from_bytes(b"EACCOUNT", "little")
 VERSION = 1
-MOST_LANES = 64
-NOBODYS_LANE = MOST_LANES - 1
+MAX_LANES = 64
+NOBODYS_LANE = MAX_LANES - 1
 """The lane that writes nothing: in it stand the records that were refused before they found a lane."""
 PAGE = 4096
 _WORDS = PAGE // 8
@@ -39,7 +39,7 @@ REFUSALS = ("too_large", "unencodable", "spool_full", "spool_unavailable", "busy
 
 _KEPT, _SAMPLED_OUT, _ROWS, _BYTES, _MISMATCHES, _SETTLED, _COUNT, _SUM, _MAX = range(9)
 _REFUSED, _BUCKETS = 16, 64
-_MOST_BUCKET = _WORDS - _BUCKETS - 1
+_MAX_BUCKET = _WORDS - _BUCKETS - 1
 _LAST_BUCKET = _WORDS - 1
 
 
@@ -89,7 +89,7 @@ class Lane:
             self._longest = words[_MAX] = nanoseconds
         power = nanoseconds.bit_length()
         bucket = (power << 3) + (nanoseconds >> power - 4 & 7) if power > 3 else nanoseconds
-        words[_BUCKETS + bucket if bucket < _MOST_BUCKET else _LAST_BUCKET] += 1
+        words[_BUCKETS + bucket if bucket < _MAX_BUCKET else _LAST_BUCKET] += 1
 
     @property
     def used(self) -> bool:
@@ -130,7 +130,7 @@ class Lane:
     def reading(self) -> LaneCounts:
         """A copy of the counters."""
         words = self._words
-        buckets = {i: words[_BUCKETS + i] for i in range(_MOST_BUCKET + 1) if words[_BUCKETS + i]}
+        buckets = {i: words[_BUCKETS + i] for i in range(_MAX_BUCKET + 1) if words[_BUCKETS + i]}
         refused = {name: words[_REFUSED + i] for i, name in enumerate(REFUSALS) if words[_REFUSED + i]}
         return LaneCounts(
             kept=words[_KEPT],
@@ -214,7 +214,7 @@ class Account:
     @classmethod
     def create(cls, path: Path, header: bytes, now: int) -> Account:
         """A new account, locked for this process; raises OSError."""
-        at = (MOST_LANES + 1) * PAGE
+        at = (MAX_LANES + 1) * PAGE
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -238,7 +238,7 @@ class Account:
         except OSError:
             return None
         size = os.fstat(descriptor).st_size
-        if size < (MOST_LANES + 1) * PAGE or size % 8:
+        if size < (MAX_LANES + 1) * PAGE or size % 8:
             os.close(descriptor)
             return None
         try:
@@ -263,7 +263,7 @@ class Account:
         return [(index, lane) for index, lane in found if lane.used]
 
     def lane(self, index: int) -> Lane:
-        """The counters of one lane, of `MOST_LANES`."""
+        """The counters of one lane, of `MAX_LANES`."""
         return Lane(self._words[(index + 1) * _WORDS : (index + 2) * _WORDS])
 
     @property

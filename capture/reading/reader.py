@@ -54,8 +54,8 @@ __all__ = [
 AHEAD = 4
 """Objects that are fetched while one is read."""
 _FOOTER = 64 << 10
-_MOST_HOURS = 72
-_MOST_DAYS = 92
+_MAX_HOURS = 72
+_MAX_DAYS = 92
 _MAX_LOOKED_AT = 1000
 _FIRST, _LAST = -(2**62), 2**62
 _Given = TypeVar("_Given")
@@ -373,7 +373,7 @@ def _window(start: dt.datetime | None, end: dt.datetime | None) -> tuple[int, in
 
 def _prefixes(root: str, first: int, last: int) -> list[str]:
     """The prefixes under which a window's objects are listed: its hours, its days where these are many, or all."""
-    for unit, most, pattern in ((dataset.HOUR, _MOST_HOURS, "%Y/%m/%d/%H/"), (dataset.DAY, _MOST_DAYS, "%Y/%m/%d/")):
+    for unit, most, pattern in ((dataset.HOUR, _MAX_HOURS, "%Y/%m/%d/%H/"), (dataset.DAY, _MAX_DAYS, "%Y/%m/%d/")):
         start = first // unit * unit
         if -(-(last - start) // unit) <= most:
             return [f"{root}{dataset.to_datetime(time):{pattern}}" for time in range(start, last, unit)]

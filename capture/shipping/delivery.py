@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from capture.shipping.uploader import Dispatch
 
 log = logging.getLogger("capture.shipper")
-_PATIENCE, _LONGEST_PATIENCE = 2.0, 30.0
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_IN_A_HURRY = 0.25, 30.0, 1.0
+_PATIENCE, _MAX_PATIENCE = 2.0, 30.0
+_FIRST_PAUSE, _MAX_PAUSE, _MAX_PAUSE_IN_HURRY = 0.25, 30.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Delivery:
         self._dispatch = dispatch
         self._monotonic = monotonic
         self._done = 0
-        self._longest_pause = _LONGEST_PAUSE
+        self._longest_pause = _MAX_PAUSE
         self._not_before = 0.0
         self._sent: Future[int] | None = None
         self.path = spool.path("batches") / f"{manifest.batch}.json"
@@ -129,8 +129,8 @@ class Delivery:
 
     def hurry(self) -> None:
         """Little time is left: tries again at once, and then with short pauses."""
-        if self._longest_pause != _LONGEST_IN_A_HURRY:
-            self._longest_pause = _LONGEST_IN_A_HURRY
+        if self._longest_pause != _MAX_PAUSE_IN_HURRY:
+            self._longest_pause = _MAX_PAUSE_IN_HURRY
             self._not_before = 0.0
 
     def hasten(self, urgent: bool) -> None:
@@ -138,7 +138,7 @@ class Delivery:
         grows or the end is near (`urgent`), and else before the records are much older than their age allows."""
         if self._order.urgent or self.encoded is not None or self._cooked.done():
             return
-        if self._monotonic() - self._begun >= (_PATIENCE if urgent else _LONGEST_PATIENCE):
+        if self._monotonic() - self._begun >= (_PATIENCE if urgent else _MAX_PATIENCE):
             self._order.given_up.set()
             self._order = replace(self._order, urgent=True, given_up=threading.Event())
             self._cooked = self._kitchen.cook(self._order)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
     from capture.shipping.spool_watcher import Scene, Watched
 
-MOST_BYTES = {"parquet": 32 << 20, "jsonl": 10 << 20}
+MAX_BYTES = {"parquet": 32 << 20, "jsonl": 10 << 20}
 """Bytes of frames that call for a flush, whatever is set."""
 _ROOM = {"parquet": 22 << 20, "jsonl": 10 << 20}
 """What a batch has room for: a bound on the shipper's own memory (300 MB, measured in `benchmarks/results/encode.json`)."""
@@ -81,7 +81,7 @@ class Knobs:
         return parts
 
     def _max_bytes(self, group: list[Watched]) -> int:
-        return min(self._most_bytes, MOST_BYTES[group[0].reader.header.format])
+        return min(self._most_bytes, MAX_BYTES[group[0].reader.header.format])
 
     def _oldest(self, group: list[Watched]) -> float:
         return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("capture.shipper")
 GRACE = 60_000_000
 """Microseconds that a request may take: what arrived so shortly ago may not have been appended yet."""
-_MOST_OBJECTS = 20_000
-_MOST_ENDED = 1_000
+_MAX_OBJECTS = 20_000
+_MAX_ENDED = 1_000
 _RETRY = 5.0
 _SAY_AGAIN = 60.0
 
@@ -137,7 +137,7 @@ class Bookkeeper:
 
     def _prune(self, book: Book) -> None:
         """Forgets the oldest days when the state becomes large; their ledgers are delivered."""
-        while len(book.days) > 2 and sum(map(len, book.days.values())) > _MOST_OBJECTS:
+        while len(book.days) > 2 and sum(map(len, book.days.values())) > _MAX_OBJECTS:
             oldest = min(book.days)
             del book.days[oldest]
             book.forgotten = max(book.forgotten, oldest + DAY)
@@ -290,7 +290,7 @@ class Bookkeeper:
         whole = [
             writer for writer, entry in book.writers.items() if entry.told and not entry.lost and not entry.refused
         ]
-        for writer in whole[:-_MOST_ENDED]:
+        for writer in whole[:-_MAX_ENDED]:
             del book.writers[writer]
 
 

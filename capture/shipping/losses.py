@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("capture.shipper")
 _LEAST_FRAME = 32
-_MOST_UNHEARD = 1_000_000
+_MAX_UNHEARD = 1_000_000
 
 
 class Losses:
@@ -70,7 +70,7 @@ class Losses:
         """Counts damaged records of a writer without an account, if it was heard of before; else its very id may be what
         is damaged, and nothing is guessed."""
         for book in self._state.books:
-            if writer in book.writers and 0 < first <= last <= book.writers[writer].kept + _MOST_UNHEARD:
+            if writer in book.writers and 0 < first <= last <= book.writers[writer].kept + _MAX_UNHEARD:
                 checkpoint.lose(book.writers[writer], "corrupt", first, last, times)
 
     def find(self, times: Mapping[str, tuple[int, int]] | None = None) -> None:

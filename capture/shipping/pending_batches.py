@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from capture.shipping.spool_watcher import Watched
 
 log = logging.getLogger("capture.shipper")
-_MOST_TRIES, _MOST_TRIES_ALONE = 12, 50
+_MAX_TRIES, _MAX_TRIES_ALONE = 12, 50
 """Deaths of shippers, over one batch or one record, that are taken for its fault though no probe found one."""
 
 
@@ -65,7 +65,7 @@ class Pending:
             if not manifest.parts:
                 self._remove(manifest)
                 continue
-            most = _MOST_TRIES if self._can_be_halved(manifest) else _MOST_TRIES_ALONE
+            most = _MAX_TRIES if self._can_be_halved(manifest) else _MAX_TRIES_ALONE
             if manifest.encoded or manifest.tries < most:
                 return manifest
             self.blame(manifest)

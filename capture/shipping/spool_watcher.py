@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capture.journal import segment
-from capture.journal.counters import MOST_LANES, Account, is_abandoned
+from capture.journal.counters import MAX_LANES, Account, is_abandoned
 from capture.journal.segment import SegmentDamaged, SegmentReader
 from capture.shipping import checkpoint
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from capture.shipping.checkpoint import Book, State
 
 log = logging.getLogger("capture.shipper")
-_LONGEST_GROWTH = 512
+_MAX_GROWTH = 512
 
 
 @dataclass(slots=True)
@@ -206,7 +206,7 @@ class Scene:
             index = int(writer[24:], 16)
         except ValueError:
             return None
-        return account.lane(index) if account is not None and 0 <= index < MOST_LANES else None
+        return account.lane(index) if account is not None and 0 <= index < MAX_LANES else None
 
     def rows_a_record(self, watched: Watched) -> float:
         """How many rows a record that waits has on average, of the segment's writer from the segment's first on; 1 where
@@ -222,7 +222,7 @@ class Scene:
     def _note_rows(self) -> None:
         """Notes how far each writer's records and rows are now."""
         found = {writer: lane for writer, _, lane in self.lanes()}
-        self._growth = {writer: self._growth.get(writer, deque(maxlen=_LONGEST_GROWTH)) for writer in found}
+        self._growth = {writer: self._growth.get(writer, deque(maxlen=_MAX_GROWTH)) for writer in found}
         for writer, lane in found.items():
             notes = self._growth[writer]
             if not notes or notes[-1][0] != lane.records:

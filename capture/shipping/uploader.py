@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("capture.shipper")
 _SAY_AGAIN = 60.0
-_MOST_SAID = 100
+_MAX_CAUSES = 100
 
 
 class Parcel(NamedTuple):
@@ -75,7 +75,7 @@ class Dispatch:
         now = self._monotonic()
         cause = f"{parcel.destination}: {what.replace(parcel.key, '')}"
         if now - self._said.get(cause, -_SAY_AGAIN) >= _SAY_AGAIN:
-            if len(self._said) > _MOST_SAID:
+            if len(self._said) > _MAX_CAUSES:
                 self._said = {}
             self._said[cause] = now
             log.warning("capture: not delivered, tried again: %s: %s", parcel.destination, what)

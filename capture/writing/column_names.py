@@ -24,7 +24,7 @@ from capture.writing.restriction import Restriction, texts
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-_MOST_SHAPES = 1024
+_MAX_SHAPES = 1024
 _MAX_REMEMBERED = 4 * 1024 * 1024
 """Bytes that names of remembered shapes take, about: a client may send names that never come again."""
 MAX_NAMES = 100_000
@@ -110,7 +110,7 @@ class Shapes:
             shape = Shape(given, self._exclude, self._hash, self._texts_of)
             weight = len(shape.head) + _NAME_OVERHEAD * (1 + shape.size)
             self._remembered += weight
-            if len(self._known) >= _MOST_SHAPES or self._remembered > _MAX_REMEMBERED:
+            if len(self._known) >= _MAX_SHAPES or self._remembered > _MAX_REMEMBERED:
                 self._known, self._last, self._remembered = {}, {}, weight
             if weight <= _MAX_REMEMBERED:
                 self._known[given] = shape

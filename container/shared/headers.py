@@ -19,7 +19,7 @@ MAX_CUSTOM_ATTRIBUTES = 1024
 """SageMaker's limit for the value, in characters."""
 MAX_TOTAL = 7680
 """Bytes that a handler's headers may have together: what proxy and server can pass on, less what they add."""
-MOST_HEADERS = 64
+MAX_HEADERS = 64
 """Headers that a handler may set: HAProxy answers 502 past 101, and some hundreds end the worker."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -85,14 +85,14 @@ def clean(headers: MutableMapping[str, str]) -> list[str]:
     """Make the headers that a handler has set safe, in place. Returns the names of those that were dropped.
 
     Dropped are names that are none, headers that say how the message is framed, and what goes past `MAX_TOTAL` or
-    `MOST_HEADERS`.
+    `MAX_HEADERS`.
     """
     wanted = {str(name): safe(value) for name, value in headers.items()}
     headers.clear()
     room = MAX_TOTAL
     for name, value in wanted.items():
         room -= len(name) + len(value)
-        fits = room >= 0 and len(headers) < MOST_HEADERS
+        fits = room >= 0 and len(headers) < MAX_HEADERS
         if fits and _NAME.fullmatch(name) and name.lower() not in _FRAMING:
             headers[name] = value
     return [name for name in wanted if name not in headers]

@@ -31,7 +31,7 @@ from container.shared.run_directory import RunDirectory
 DRAIN_LIMIT = 16
 """Seconds that requests in flight get after SIGUSR1."""
 
-MOST_CONNECTIONS = 4096
+MAX_CONNECTIONS = 4096
 
 SERVING = "yes"
 """What stands in the list `serving` while the endpoint can answer; HAProxy's lists can be changed while it runs."""
@@ -69,8 +69,8 @@ def error_body(kind: str, message: str) -> str:
 def most_connections(open_files: int) -> int:
     """How many connections a limit of open files allows: each takes two, a client's and a server's."""
     if open_files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(min(MOST_CONNECTIONS, (open_files - 64) // 2), 16)
+        return MAX_CONNECTIONS
+    return max(min(MAX_CONNECTIONS, (open_files - 64) // 2), 16)
 
 
 def configuration(

@@ -16,7 +16,7 @@ from capture.shipping.stats import read_stats
 from container.supervisor.child_processes import Child, describe_exit
 
 log = logging.getLogger("supervisor")
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
 DEADLINE = 20
 """Seconds that it gives itself after SIGTERM."""
 LISTENS_WITHIN = 5.0
@@ -115,5 +115,5 @@ class Shipper:
                 pause = FIRST_PAUSE
             log.warning("the shipper ended with %s; starting it again in %g s", said, pause)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
             self.restarts += 1

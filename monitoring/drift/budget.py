@@ -15,7 +15,7 @@ import msgspec
 HOURS, DAYS = 720, 30
 E_THRESHOLD = 600.0
 _PARTS = 3
-MOST_CORRELATED = 0.5
+MAX_CORRELATION = 0.5
 """No promise for a month where neighbouring days are more correlated than this."""
 
 
@@ -38,10 +38,10 @@ class Budget(msgspec.Struct, frozen=True):
 
     def promise(self, neighbours: float) -> str:
         """Returns the promise as a sentence. `neighbours`: the correlation of neighbouring days."""
-        if neighbours > MOST_CORRELATED:
+        if neighbours > MAX_CORRELATION:
             return (
                 f"No promise is made for a month: neighbouring days are correlated by {neighbours:.2f}, "
-                f"and the budget holds up to {MOST_CORRELATED:g}."
+                f"and the budget holds up to {MAX_CORRELATION:g}."
             )
         return (
             f"Of months without a change at most {self.level * 100:g} % alarm: hours at p {self.of_hour:.2g}, "

@@ -53,10 +53,10 @@ def decide_by_time(
     neighbours = 0.0
     if not declined:
         neighbours = calendar.likeness_of_neighbours(samples, baseline)
-        if neighbours > calendar.MOST_ALIKE:
+        if neighbours > calendar.MAX_CORRELATION:
             declined = (
                 f"neighbouring {baseline.name}s resemble each other too much (correlation {neighbours:.2f}, "
-                f"at most {calendar.MOST_ALIKE:g}) to count as separate ones"
+                f"at most {calendar.MAX_CORRELATION:g}) to count as separate ones"
             )
     evidence: dict[str, Evidence] = {}
     test = None

@@ -26,7 +26,7 @@ LEAST_ROWS = 30.0
 """An hour of day with fewer rows on average is not judged: its shares are too coarse."""
 DAYS_PAST = 10
 """A window that starts more days after the baseline's end is not judged: the season moves."""
-MOST_ALIKE = 0.6
+MAX_CORRELATION = 0.6
 """Neighbouring units more correlated than this are no separate units."""
 WEEK = 7 * 24
 _NOISE = 0.002

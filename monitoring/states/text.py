@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LONGEST_TEXT = 256
+MAX_TEXT = 256
 _KEPT = 200
 
 
 def short(text: str) -> str:
-    """Returns a text of at most LONGEST_TEXT bytes of UTF-8 that stands for `text`; different texts stay different."""
+    """Returns a text of at most MAX_TEXT bytes of UTF-8 that stands for `text`; different texts stay different."""
     encoded = text.encode("utf-8", "surrogatepass")
-    if len(encoded) <= LONGEST_TEXT:
+    if len(encoded) <= MAX_TEXT:
         return text
     return f"{encoded[:_KEPT].decode('utf-8', 'ignore')}…{blake2b(encoded, digest_size=8).hexdigest()}"
 
@@ -23,9 +23,9 @@ def short(text: str) -> str:
 def short_texts(texts: pa.Array) -> pa.Array:
     """Returns a string array with each text as `short` gives it. What is not UTF-8 is replaced by U+FFFD."""
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
-    if longest <= LONGEST_TEXT:
+    if longest <= MAX_TEXT:
         return texts
-    long = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), LONGEST_TEXT), False))
+    long = np.asarray(pc.fill_null(pc.greater(pc.binary_length(texts), MAX_TEXT), False))
     shortened = texts.to_pylist()
     for index in np.flatnonzero(long):
         shortened[index] = short(shortened[index])

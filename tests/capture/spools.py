@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.journal.counters import MOST_LANES, Account
+from capture.journal.counters import MAX_LANES, Account
 from capture.journal.segment import PREPARED, SegmentReader
 from capture.record import Batch, Block, Columns, Event, Header, Matrix, Ragged, Rows
 from tests.faults.processes import until
@@ -116,7 +116,7 @@ def counts(spool: Path) -> dict[str, Any]:
     for path in (spool / "writers").iterdir():
         account = Account.read(path)
         assert account is not None
-        for index in range(MOST_LANES):
+        for index in range(MAX_LANES):
             reading = account.lane(index).reading()
             for name in ("appended", "kept", "sampled_out", "rows", "row_mismatches"):
                 total[name] += getattr(reading, name)

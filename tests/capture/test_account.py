@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.journal import counters as accounts
-from capture.journal.counters import MOST_LANES, PAGE, REFUSALS, Account, Lane, Latency
+from capture.journal.counters import MAX_LANES, PAGE, REFUSALS, Account, Lane, Latency
 
 ROOT = Path(__file__).parents[2]
 HOLDS = """
@@ -54,14 +54,14 @@ def test_a_header_of_any_length_is_kept(tmp_path: Path, length: int) -> None:
 
 
 def test_every_lane_counts_for_itself(account: Account) -> None:
-    for index in range(MOST_LANES):
+    for index in range(MAX_LANES):
         for _ in range(index):
             account.lane(index).kept(2, 10, index % 2 == 0)
     other = Account.read(account.path)
     assert other is not None
-    readings = [other.lane(index).reading() for index in range(MOST_LANES)]
-    assert [reading.kept for reading in readings] == list(range(MOST_LANES))
-    assert [reading.rows for reading in readings] == [2 * index for index in range(MOST_LANES)]
+    readings = [other.lane(index).reading() for index in range(MAX_LANES)]
+    assert [reading.kept for reading in readings] == list(range(MAX_LANES))
+    assert [reading.rows for reading in readings] == [2 * index for index in range(MAX_LANES)]
     assert readings[4].row_mismatches == 4
     assert readings[5].row_mismatches == 0
     assert account.header_text == b'{"a header": "of any length"}'
@@ -205,7 +205,7 @@ def test_what_is_no_account_is_none(tmp_path: Path, account: Account) -> None:
 
 
 def test_what_is_no_account_costs_no_descriptor(tmp_path: Path) -> None:
-    (tmp_path / "zeros").write_bytes(bytes((MOST_LANES + 2) * PAGE))
+    (tmp_path / "zeros").write_bytes(bytes((MAX_LANES + 2) * PAGE))
     (tmp_path / "short").write_bytes(b"")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(10):

@@ -13,7 +13,7 @@ import pytest
 from capture import CaptureBuffer, CaptureConfig
 from container.supervisor import shipper_process
 from container.supervisor.child_processes import Child
-from container.supervisor.shipper_process import FIRST_PAUSE, LONGEST_PAUSE, Shipper, left_behind
+from container.supervisor.shipper_process import FIRST_PAUSE, MAX_PAUSE, Shipper, left_behind
 
 Sleep = asyncio.sleep
 
@@ -47,7 +47,7 @@ async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_shipper_that_dies_again_and_again_is_started_after_pauses_that_double(monkeypatch: pytest.MonkeyPatch):
     async def scenario() -> None:
         kept, pauses = await pauses_of(ended, 9, monkeypatch)
-        assert pauses == [FIRST_PAUSE * 2**n for n in range(6)] + [LONGEST_PAUSE] * 3
+        assert pauses == [FIRST_PAUSE * 2**n for n in range(6)] + [MAX_PAUSE] * 3
         assert kept.restarts == 8
         assert await kept.stop(1.0) is False
 
