@@ -7,9 +7,10 @@ job 3 and 4 become 0, because the platform calls anything else a failure; what w
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.processing_job import JobPaths, write_exit_message
@@ -41,6 +42,13 @@ _MESSAGES = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage as one line that names the command and its --help, not as the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
 def main(argv: Sequence[str] | None = None, paths: JobPaths | None = None) -> int:
     """Runs one command. An expected error is one line on stderr and exit code 1, wrong usage exit code 2.
 
@@ -59,20 +67,20 @@ def main(argv: Sequence[str] | None = None, paths: JobPaths | None = None) -> in
 
 def _run(argv: Sequence[str], paths: JobPaths) -> tuple[int, str]:
     """Runs one command. Returns its exit code, and the line on stderr where it ended with an error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m monitoring", description="Captured data held against the training baseline."
-    )
+    parser = _Parser(prog="python -m monitoring", description="Captured data held against the training baseline.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = argv[0] if argv and argv[0] in _COMMANDS else None
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == asked:
             _module(name).add_arguments(command)
-    args = parser.parse_args(argv, argparse.Namespace(paths=paths))
     try:
+        args, unknown = parser.parse_known_args(argv, argparse.Namespace(paths=paths))
+        if unknown:
+            _refuse(unknown[0], commands.choices[args.command])
         return int(_module(args.command).run(args)), ""
     except MonitoringError as error:
-        message = f"monitoring {args.command}: {error}"
+        message = f"monitoring {asked}: {error}" if asked else f"monitoring: {error}"
         print(message, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1, message
     except KeyboardInterrupt:
@@ -80,6 +88,15 @@ def _run(argv: Sequence[str], paths: JobPaths) -> tuple[int, str]:
     except BrokenPipeError:
         sys.stderr.close()
         return 1, "the output was closed"
+
+
+def _refuse(unknown: str, command: argparse.ArgumentParser) -> NoReturn:
+    """Raises UsageError for an argument that the command does not have, with the flag that is written most like it."""
+    flags = [flag for action in command._actions for flag in action.option_strings]
+    similar = difflib.get_close_matches(unknown.partition("=")[0], flags, n=1)
+    meant = f" (did you mean {similar[0]}?)" if similar else ""
+    kind = "flag" if unknown.startswith("-") else "argument"
+    command.error(f"there is no {kind} {unknown}{meant}")
 
 
 def _module(command: str) -> Any:

@@ -25,7 +25,7 @@ from monitoring.source.open import open_rows
 from monitoring.states.profile import Profile
 from monitoring.states.store import StateStore
 from monitoring.storage import open_storage
-from monitoring.window import Window
+from monitoring.window import TIMELESS, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,11 +246,11 @@ def subject_of(profile: Profile, endpoint: str, variant: str, monitor: str) -> S
 
 
 def spanned(profile: Profile) -> Window:
-    """Returns the window of a profile's event times; the day of 1970 where rows have no times."""
+    """Returns the window of a profile's event times; TIMELESS where rows have no times."""
     firsts = [state.first for state in profile.slices.values() if state.first is not None]
     lasts = [state.last for state in profile.slices.values() if state.last is not None]
     if not firsts or not lasts:
-        return Window(_EPOCH, _EPOCH + dt.timedelta(days=1))
+        return TIMELESS
     microsecond = dt.timedelta(microseconds=1)
     return Window(_EPOCH + min(firsts) * microsecond, _EPOCH + (max(lasts) + 1) * microsecond)
 

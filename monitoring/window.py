@@ -40,3 +40,7 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.start:%b %-d %H:%M} to {self.end:%b %-d %H:%M} UTC"
+
+
+TIMELESS = Window(dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(1970, 1, 2, tzinfo=dt.UTC))
+"""Stands for the window of rows that have no times. Reports show it in words."""

@@ -101,7 +101,11 @@ class Baseline:
             unit_column=unit_column,
             leave_out=() if label is None else (label,),
         )
-        return build_baseline(source, engine or _default_engine(), predictions=predictions)
+        predictions = tuple(predictions)
+        named = dict.fromkeys(predictions, "a prediction")
+        roles = (("the id column", id_column), ("the time column", time_column), ("the unit column", unit_column))
+        named |= {column: role for role, column in (*roles, ("the label", label)) if column}
+        return build_baseline(source, engine or _default_engine(), predictions=predictions, named=named)
 
     @classmethod
     def from_captured(

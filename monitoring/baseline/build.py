@@ -6,17 +6,19 @@ the levels of blocks that the drift decision compares with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from capture import dataset
 from monitoring.baseline.baseline import Baseline, suggested
 from monitoring.baseline.choose_bins import choose_bins
-from monitoring.baseline.row_sample import RowSample
+from monitoring.baseline.row_sample import Hashes, RowSample
 from monitoring.baseline.sidecar import (
     LEVEL_BLOCKS,
     LEVEL_FACTOR,
@@ -26,7 +28,7 @@ from monitoring.baseline.sidecar import (
     Level,
     encode_units,
 )
-from monitoring.errors import MonitoringError
+from monitoring.errors import MonitoringError, UsageError
 from monitoring.states.binning import ColumnKind
 from monitoring.states.codec import encode_binning, encode_profile
 from monitoring.states.groupings import LevelGrouper
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from monitoring.states.binning import ColumnBinning
     from monitoring.window import Window
 
+SHOWN_NAMES = 8
+"""Columns that an error lists where the user named one that does not exist."""
+
 
 def build_baseline(
     source: RowSource,
@@ -47,25 +52,42 @@ def build_baseline(
     *,
     window: Window | None = None,
     predictions: Iterable[str] = (),
+    named: Mapping[str, str] = {},
     progress: Callable[[PartGroup], None] = lambda group: None,
 ) -> Baseline:
     """Returns the baseline of the source's rows, in a window of time or all of them.
 
-    `predictions` names columns that hold predictions, beside those that files name and `prediction…`. Raises MonitoringError
-    where there is no row, or no column to monitor.
+    `predictions` names columns that hold predictions, beside those that files name and `prediction…`. `named` gives, by its
+    column, the role of each column that the user named. Raises MonitoringError where there is no row, or no column to monitor,
+    UsageError where no file has a named column.
     """
-    sample = RowSample()
-    survey = _count(source, engine, Plan("", {}, source.layout, sampler=sample.add), window, progress)
+    sample, found = RowSample(), set[str]()
+
+    def look(batch: pa.RecordBatch, hashes: Hashes) -> None:
+        found.update(batch.schema.names)
+        sample.add(batch, hashes)
+
+    survey = _count(source, engine, Plan("", {}, source.layout, sampler=look), window, progress)
     state = survey.total()
     if not state.rows:
         reason = f": {survey.notes[0]}" if survey.unreadable else ""
         raise MonitoringError(f"there is no row in {source.uri}: a baseline needs training data{reason}")
+    _all_found(named, found, source.uri)
     binning = _choose(survey, state, sample, frozenset(predictions))
     if not binning:
         raise MonitoringError(f"{source.uri} has no column to monitor: all its columns are ids or times")
     plan = Plan("", binning, source.layout, tuple(_levels(state.events)))
     profile = _count(source, engine, plan, window, progress)
     return assemble(binning, profile, source.uri, rows_are_units=state.events == state.rows == _unnamed(state))
+
+
+def _all_found(named: Mapping[str, str], found: set[str], uri: str) -> None:
+    for name, role in named.items():
+        if name not in found:
+            similar = get_close_matches(name, found, n=1)
+            meant = f"did you mean {similar[0]!r}?" if similar else f"it has {', '.join(sorted(found)[:SHOWN_NAMES])}"
+            more = f" and {len(found) - SHOWN_NAMES} more" if not similar and len(found) > SHOWN_NAMES else ""
+            raise UsageError(f"{uri} has no column {name!r} ({role}): {meant}{more}")
 
 
 def assemble(binning: dict[str, ColumnBinning], profile: Profile, source: str, *, rows_are_units: bool) -> Baseline:

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="put it into the model registry: model-package:ARN of a version that exists, or a model package group for a new one",
     )
+    parser.add_argument(
+        "--types", action="store_true", help="also print the columns' types, as capture.toml wants them"
+    )
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -75,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
         summary = _summary(baseline, args.output) | ({"model_package": registered} if registered else {})
         print(msgspec.json.encode(summary).decode())
     else:
-        lines = _lines(baseline, args.output) + ([f"Registered with {registered}"] if registered else [])
+        lines = _lines(baseline, args.output, types=args.types) + (
+            [f"Registered with {registered}"] if registered else []
+        )
         sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
@@ -109,7 +114,7 @@ def _summary(baseline: Baseline, uri: str) -> dict[str, object]:
     }
 
 
-def _lines(baseline: Baseline, uri: str) -> list[str]:
+def _lines(baseline: Baseline, uri: str, *, types: bool) -> list[str]:
     units = baseline.units
     lines = [f"Baseline {baseline.id} of {baseline.profile.rows:,} rows, {len(baseline.binning)} columns: {uri}"]
     if units.rows_are_units:
@@ -120,7 +125,8 @@ def _lines(baseline: Baseline, uri: str) -> list[str]:
         lines.append(f"Units: {units.requests:,} requests, {len(units.hours):,} hours.")
     if not len(units.hours):
         lines.append('Without --time the question "is this day unlike ordinary days?" cannot be answered.')
-    lines.append("Types for capture.toml:")
-    lines.append("[types]")
-    lines += [f'"{name}" = "{column.type_name}"' for name, column in baseline.binning.items() if column.type_name]
-    return lines + [f"note: {note}" for note in baseline.notes]
+    lines += [f"note: {note}" for note in baseline.notes]
+    if types:
+        lines += ["Types for capture.toml:", "[types]"]
+        lines += [f'"{name}" = "{column.type_name}"' for name, column in baseline.binning.items() if column.type_name]
+    return lines

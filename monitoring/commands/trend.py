@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from monitoring.commands.arguments import add_settings, add_window, required, settings_of
-from monitoring.errors import MonitoringError
+from monitoring.errors import UsageError
 from monitoring.monitor import Monitor
 from monitoring.outputs import PAGE, write_pages, write_result
 from monitoring.report.trend import encode, render
@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     source, storage = monitor.open(), open_storage(settings.output)
     window = monitor.window(source, args.start, args.end)
     if window is None:
-        raise MonitoringError(f"{source.uri} names no hours: a trend needs captured data")
+        raise UsageError(
+            f"{source.uri} is not captured data: a trend needs its hours; for one table use `python -m monitoring run`"
+        )
     given = read_trend(monitor, source, window, settings.schedule, storage)
     now = dt.datetime.now(dt.UTC)
     page = f"merged/{PAGE}"

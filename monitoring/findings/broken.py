@@ -99,7 +99,7 @@ def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], s
         names = wording.joined([wording.column(column.name) for column in group], most=8)
         sentence = f"{_lacking(first)} The same {unit_of_count(first)} lack {names}."
     if present:
-        sentence += " Likely cause: the caller, or the store that the values come from, stopped to send them."
+        sentence += " Likely cause: the caller, or the store that the values come from, stopped sending them."
     else:
         sentence += " Training lacked them often too, so this may be a change of the world."
     return Cause(

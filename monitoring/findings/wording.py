@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 from monitoring.findings.visible import visible_name, visible_value
+from monitoring.window import TIMELESS
 
 SMALLEST_P = 0.001
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -114,7 +115,9 @@ def moment(time: dt.datetime, now: dt.datetime | None = None) -> str:
 
 
 def span(start: dt.datetime, end: dt.datetime, now: dt.datetime | None = None) -> str:
-    """Returns a window in UTC. The day stands once where start and end share it."""
+    """Returns a window in UTC, "all rows, no times" for TIMELESS. The day stands once where start and end share it."""
+    if (start, end) == (TIMELESS.start, TIMELESS.end):
+        return "all rows, no times"
     start, end = start.astimezone(dt.UTC), end.astimezone(dt.UTC)
     last = f"{end:%H:%M}" if start.date() == end.date() else moment(end, now)
     return f"{moment(start, now)} to {last} UTC"

@@ -7,6 +7,7 @@ from monitoring.findings.severity import gravest, is_broken
 from monitoring.findings.verdict import has_verdict
 from monitoring.findings.visible import visible, visible_value
 from monitoring.result import CauseKind, Completeness, Grade, Outcome, RunResult
+from monitoring.window import TIMELESS
 
 LONG = 72
 """Hours from which a window of whole days is written in days."""
@@ -56,11 +57,12 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
     hours = (result.end - result.start).total_seconds() / 3600
     length = wording.counted(round(hours), "hour") if hours == round(hours) else wording.duration(hours * 3600)
     length = wording.counted(round(hours / 24), "day") if hours >= LONG and hours % 24 == 0 else length
+    window, timeless = wording.span(result.start, result.end, result.created), result.start == TIMELESS.start
     events = f" in {wording.counted(result.events, 'event')}"
     rows = [
         ("Endpoint", f"{visible_value(subject.endpoint)} / {visible_value(subject.variant)}", False),
         ("Model", f"{visible_value(subject.model_name)}{version}", False),
-        ("Window", f"{wording.span(result.start, result.end, result.created)}, {length}", False),
+        ("Window", window if timeless else f"{window}, {length}", False),
         ("Volume", f"{wording.counted(result.rows, 'row')}{events}{sampling}", False),
         ("Completeness", completeness_text(result.completeness), bool(result.completeness.proved)),
         ("Baseline", _baseline(result), False),

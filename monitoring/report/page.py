@@ -143,9 +143,12 @@ def _cause_views(causes: Sequence[Cause], panels: dict[str, Panel]) -> list[dict
 def _not_judged(columns: Sequence[ColumnResult], panel: Panel) -> dict[str, Any]:
     reasons = [f"{wording.column(c.name)}: {c.reason or not_judged_reason(c) or 'no reason given'}" for c in columns]
     more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    one_side = all(c.window is None or c.baseline is None for c in columns)
+    advice = "" if one_side else " A longer window, or more traffic, decides."
     return {
         "title": f"{wording.counted(len(columns), 'column')} could not be judged",
-        "text": f"{'; '.join(reasons[:NAMED])}{more}. A longer window, or more traffic, decides.",
+        "tag": "On one side only" if one_side else "Too little data",
+        "text": f"{'; '.join(reasons[:NAMED])}{more}.{advice}",
         "panel": panel if panel.chart else None,
     }
 

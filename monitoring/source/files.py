@@ -9,6 +9,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -168,7 +169,16 @@ class FileSource:
                 yield FilePart(storage.uri, entry.key, _format(entry.key), self.layout.time, entry.size)
         if not entries and _format(self.uri):  # A folder may be called train.parquet: Spark writes such.
             above, name = key_in_storage(self.uri)
+            if not _exists(above, name):
+                raise UsageError(f"there is no file {self.uri}")
             yield FilePart(above.uri, name, _format(self.uri), self.layout.time)
+
+
+def _exists(storage: Storage, key: str) -> bool:
+    """Returns True if the storage has the object. A local directory is not listed: it may be a whole home."""
+    if storage.uri.startswith("file://"):
+        return Path(storage.uri.removeprefix("file://"), key).exists()
+    return any(entry.key == key for entry in storage.list(key))
 
 
 def is_file(uri: str) -> bool:
