@@ -64,6 +64,11 @@ class RunDirectory:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    @property
+    def capture_settings(self) -> Path:
+        """The settings of capture as the supervisor resolved them, without secrets; absent where nothing is captured."""
+        return self.path / "capture.json"
+
     def keep_secrets(self, values: Mapping[str, str]) -> None:
         """Write what the workers alone get, readable for our user only."""
         descriptor = os.open(self.path / "secrets", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

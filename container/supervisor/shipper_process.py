@@ -25,14 +25,16 @@ HEALTHY_AFTER = 60.0
 """Seconds of life after which a death counts as the first again."""
 
 
-def command(python: str, spool: str) -> list[str]:
-    """The shipper's command line. With its deadline it can say itself what is left, before the supervisor's is over."""
+def command(python: str, spool: str, settings: str) -> list[str]:
+    """The shipper's command line. It reads the resolved settings and no variable of the environment. With its deadline it can say itself what is left, before the supervisor's is over."""
     return [
         python,
         "-P",
         "-m",
         "container.supervisor.shipper_entry",
         "ship",
+        "--settings",
+        settings,
         "--spool",
         spool,
         "--deadline",

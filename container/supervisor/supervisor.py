@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import re
@@ -30,6 +31,7 @@ import sys
 from pathlib import Path
 
 from capture.config import unknown_variables
+from capture.handover import hand_over
 from container.shared.resources import JavaBudget
 from container.shared.run_directory import VARIABLE, RunDirectory
 from container.shared.settings import instead_of
@@ -219,9 +221,10 @@ class Supervisor:
         spool = self._spool
         if spool is None:
             return
-        env = self._env | self._plan.capture.to_env() | {"CAPTURE_SPOOL_DIR": str(spool)}
-        env.pop("CAPTURE_HASH", None)  # values are hashed by the workers, which alone have the key
-        command = shipper_process.command(sys.executable, str(spool))
+        settings = self._directory.capture_settings
+        hand_over(dataclasses.replace(self._plan.capture, spool_dir=spool), settings)
+        env = {name: value for name, value in self._env.items() if not name.startswith("CAPTURE_")}
+        command = shipper_process.command(sys.executable, str(spool), str(settings))
         self._shipper = Shipper(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
         self._shipper.start()
 

@@ -7,6 +7,7 @@ is reported to the supervisor with its reason; nothing raised for a request leav
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import logging
 import os
@@ -19,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from capture import CaptureBuffer, CaptureConfig, new_event_id
+from capture.handover import for_writer
 from container.feature_stores.opening import open_store
 from container.feature_stores.recording import FailurePolicy
 from container.logs import json_lines
 from container.metrics import families
 from container.shared import headers, worker_status
-from container.shared.artefact import Artefact
+from container.shared.artefact import Artefact, ArtefactError
 from container.shared.headers import HANDLER_HEADER, AnyCase, RequestHeaders
 from container.shared.in_flight import BusyNote
 from container.shared.run_directory import RunDirectory
@@ -64,7 +66,7 @@ class Service:
         if functions.relies_on_toolkit:
             importlib.import_module("container.worker.toolkit_values")  # brings NumPy; not in the first request
         os.chdir(artefact.directory)
-        capture = CaptureConfig.from_env({**os.environ, **directory.secrets()}, artefact.capture_settings)
+        capture = capture_settings(settings, directory, artefact, context.model_name)
         codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))
         store = None if settings.store is None else open_store(settings.store, artefact)
         if functions.pre_model_fn is not None:
@@ -145,6 +147,31 @@ class Service:
             headers.add_event_id(outgoing, event_id)
         outgoing[HANDLER_HEADER] = "1"
         context.set_response_content_type(index, response.content_type)
+
+
+def capture_settings(settings: Settings, directory: RunDirectory, artefact: Artefact, model: str) -> CaptureConfig:
+    """Returns the settings of capture: those that the supervisor resolved; in a multi-model endpoint the model's own above them.
+
+    A model's own settings cannot turn capture on, because no shipper would take what it captures.
+
+    Raises:
+        ArtefactError: they name a destination, and the endpoint has none.
+    """
+    secrets = directory.secrets()
+    handed = directory.capture_settings
+    if not settings.multi_model and handed.exists():
+        own = CaptureConfig.from_env({**os.environ, **secrets}, artefact.capture_settings)
+        return for_writer(handed, own.hash_key)
+    own = CaptureConfig.from_env({**os.environ, **secrets}, artefact.capture_settings)
+    if not own.enabled or not settings.multi_model:
+        return own
+    if not handed.exists():
+        raise ArtefactError(
+            f"capture.toml of model {model} names a destination, and the endpoint captures nothing: set CAPTURE_DESTINATION "
+            "in the endpoint's environment"
+        )
+    common = for_writer(handed, own.hash_key)
+    return dataclasses.replace(own, spool_dir=common.spool_dir, spool_max_bytes=common.spool_max_bytes)
 
 
 def _allocate_files_of(users_metrics: Path) -> None:
