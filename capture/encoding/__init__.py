@@ -76,7 +76,7 @@ def encode_objects(header: Header, batch_id: str, events: Iterable[Event]) -> li
     `events` is read once, one event at a time, and may be a generator: then no more than some 400,000 cells of it are
     held as Python objects. The order of events is the order of rows.
 
-    Raises `EncodingError` where an event cannot be encoded.
+    Raises `EncodingError` where an event cannot be encoded, `ImportError` where a package cannot be imported.
     """
     make = _ParquetBuilder if header.format == "parquet" else jsonl.LinesBuilder
     hours: dict[int, _Hour] = {}
@@ -94,7 +94,7 @@ def encode_objects(header: Header, batch_id: str, events: Iterable[Event]) -> li
             elif time > hour.last:
                 hour.last = time
         return [_object(header, batch_id, start, hours.pop(start)) for start in sorted(hours)]
-    except (CaptureError, MemoryError, OSError):
+    except (CaptureError, MemoryError, OSError, ImportError):  # an installation that cannot encode is no event's fault
         raise
     except Exception as error:
         raise EncodingError(f"batch {batch_id} cannot be encoded: {type(error).__name__}: {error}") from error

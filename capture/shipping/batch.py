@@ -170,6 +170,8 @@ class _Source:
                     continue
                 try:
                     event = self._readers[reader].event(ref.at, ref.head, ref.number)
+                except ImportError:  # the installation is at fault, not the record
+                    raise
                 except Exception as error:  # whatever a damaged or foreign head does to a decoder
                     self._spoil(ref, error)
                 else:

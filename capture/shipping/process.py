@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capture.errors import SpoolError
+from capture.errors import InstallationError, SpoolError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -68,6 +68,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     try:
         line = _ship(spool, config, args, stop, lock)
+    except ImportError as error:
+        problem = _not_importable(error)
+        if not args.settings:
+            raise problem from error
+        log.error("capture: %s", problem)  # its log is all that a daemon has
+        return 1
     except Exception as error:
         if not args.settings or isinstance(error, SpoolError):
             raise
@@ -75,6 +81,14 @@ def run(args: argparse.Namespace) -> int:
         return 1
     log.info("capture: shipper ends: %s", line)
     return 0
+
+
+def _not_importable(error: ImportError) -> InstallationError:
+    reason = " ".join(str(error).split())
+    return InstallationError(
+        f"the shipper stops, and the records stay in the spool: a package cannot be imported: {reason[:500]}. "
+        "Install releases of pyarrow and NumPy that work with each other"
+    )
 
 
 def _settings(args: argparse.Namespace) -> CaptureConfig:

@@ -23,6 +23,7 @@ from pathlib import Path
 from capture.child_python import NoPython, child_command, child_environment
 
 log = logging.getLogger("capture.shipper")
+_CANNOT_IMPORT = 2
 _CANNOT_ENCODE = 3
 _NO_EVIDENCE = {0, 1, 2, -signal.SIGTERM, -signal.SIGINT}
 """Exit codes that say nothing of the batch: it survived, Python did not even begin, or it was told to end."""
@@ -51,7 +52,15 @@ def survives(spool: Path, batch: str) -> bool:
 
 
 def main(spool: Path, batch: str) -> int:
-    """Encodes the batch, and throws the objects away."""
+    """Encodes the batch, and throws the objects away. Returns the exit code."""
+    try:
+        return _encode(spool, batch)
+    except ImportError as error:
+        print(f"capture: a package cannot be imported: {error}", file=sys.stderr)
+        return _CANNOT_IMPORT
+
+
+def _encode(spool: Path, batch: str) -> int:
     from capture.journal.segment import SegmentReader
     from capture.shipping import batch as batches
 
@@ -64,6 +73,8 @@ def main(spool: Path, batch: str) -> int:
     manifest.parts = [part for part in manifest.parts if part.segment in readers]
     try:
         batches.encode_batch(manifest, readers)
+    except ImportError:
+        raise
     except Exception as error:
         print(f"capture: batch {batch} cannot be encoded: {type(error).__name__}: {error}", file=sys.stderr)
         return _CANNOT_ENCODE
