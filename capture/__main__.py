@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from capture import __version__
+from capture.commands.visible import visible
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(importlib.import_module(_COMMANDS[args.command][0]).run(args))
     except CaptureError as error:
-        print(f"capture {args.command}: {error}", file=sys.stderr)
+        print(f"capture {args.command}: {visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capture import dataset
+from capture.commands.visible import visible
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def table_of(
 ) -> tuple[AthenaTable, list[str]]:
     """The table over what is captured, and a line for each column whose type is not the same everywhere.
 
-    Types come from the newest 500 objects. Raises TableError where there is no object, or objects of both formats.
+    Types come from the newest 500 objects. Raises TableError where there is no object, where there are objects of both formats,
+    and where a name cannot be a partition's value.
     """
     found = sorted(captured.objects(endpoint=endpoint, variant=variant), key=lambda entry: entry.key.hour)
     if not found:
@@ -132,6 +134,8 @@ def table_of(
         columns, warnings = _columns(captured, found[-_MAX_SCHEMAS:])
     endpoints = sorted({entry.key.endpoint for entry in found})
     variants = sorted({entry.key.variant for entry in found})
+    if not injected:
+        _check_values([*endpoints, *variants])
     table = AthenaTable(
         name or f"{re.sub('[^a-z0-9]', '_', endpoints[0].lower())}_captured",
         columns,
@@ -144,6 +148,16 @@ def table_of(
     return table, warnings
 
 
+def _check_values(names: Iterable[str]) -> None:
+    """Refuses names of endpoints and variants that the list of a partition's values cannot hold. Raises TableError."""
+    for name in names:
+        if "," in name or not name.isprintable():
+            raise TableError(
+                f"{name!r} cannot be a value of a partition: it has a comma or a character that is not printable; narrow "
+                "the table by --endpoint or --variant, or give --injected"
+            )
+
+
 def _columns(captured: Dataset, found: Sequence[Found]) -> tuple[dict[str, str], list[str]]:
     """Hive types by column over the objects' schemas, and what to say of those that differ."""
     types: dict[str, Counter[str]] = {}
@@ -153,6 +167,9 @@ def _columns(captured: Dataset, found: Sequence[Found]) -> tuple[dict[str, str],
             kind = dataset.column_type(str(field.type)) or "string"
             name = names.setdefault(field.name.lower(), field.name)  # Athena knows no case
             types.setdefault(name, Counter())[kind] += 1
+    hidden = [name for name in types if not name.isprintable()]
+    for name in hidden:
+        del types[name]
     last = types.pop(dataset.RESCUED_DATA, None)
     if last is not None:
         types[dataset.RESCUED_DATA] = last
@@ -162,6 +179,7 @@ def _columns(captured: Dataset, found: Sequence[Found]) -> tuple[dict[str, str],
         for name, kinds in types.items()
         if len({hive_type(kind) for kind in kinds}) > 1
     ]
+    warnings += [f"column {name} is left out: its name has characters that are not printable" for name in hidden]
     return {name: hive_type(_chosen(kinds)) for name, kinds in types.items()}, warnings
 
 
@@ -183,7 +201,7 @@ def _quoted(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace("'", "\\'")
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -216,4 +234,4 @@ def run(args: argparse.Namespace) -> int:
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stderr.write(f"capture ddl: {line}\n")
+        sys.stderr.write(f"capture ddl: {visible(line)}\n")

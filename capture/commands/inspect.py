@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from capture import dataset
+from capture.commands.visible import visible_json
 from capture.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _valued(table: pa.Table) -> list[dict[str, Any]]:
 def _print_json(value: Any) -> None:
     from capture.encoding.json_text import json_text
 
-    sys.stdout.write(f"{json_text(value)}\n")
+    sys.stdout.write(f"{visible_json(json_text(value))}\n")
 
 
 def _summary_json(found: Summary) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from capture import dataset
+from capture.commands.visible import visible
 from capture.encoding.json_text import json_text
 from capture.reading.completeness import GapKind
 
@@ -29,8 +30,8 @@ def print_summary(found: Summary) -> None:
     console = _console()
     judged = found.completeness
     facts = _plain(console)
-    facts.add_row("captured data", found.uri)
-    facts.add_row("endpoints", ", ".join(f"{endpoint}/{variant}" for endpoint, variant in found.variants))
+    facts.add_row("captured data", visible(found.uri))
+    facts.add_row("endpoints", ", ".join(visible(f"{endpoint}/{variant}") for endpoint, variant in found.variants))
     facts.add_row("events", f"{found.events:,}")
     facts.add_row(
         "rows", f"{found.rows:,}" + (f", {found.rescued_rows:,} with rescued data" if found.rescued_rows else "")
@@ -44,10 +45,12 @@ def print_summary(found: Summary) -> None:
         facts.add_row("complete", _completeness(found))
         for instance in judged.instances if not judged.complete else ():
             state = "stopped" if instance.closed else "alive, last heard of" if instance.alive else "last heard of"
-            facts.add_row(f"instance {instance.spool}", f"{state} at {_time(dataset.to_datetime(instance.as_of))} UTC")
+            facts.add_row(
+                f"instance {visible(instance.spool)}", f"{state} at {_time(dataset.to_datetime(instance.as_of))} UTC"
+            )
     console.print(facts)
     for gap in judged.gaps if judged else ():
-        console.print(f"  {gap.kind}: {gap.message}", highlight=False, soft_wrap=True)
+        console.print(f"  {gap.kind}: {visible(gap.message)}", highlight=False, soft_wrap=True)
     if found.columns:
         console.print()
         console.print(_schema(console, found))
@@ -64,7 +67,7 @@ def print_event(table: pa.Table) -> None:
     facts = _plain(console)
     for name in table.schema.names if len(rows) == 1 else shared:
         if rows[0][name] is not None:
-            facts.add_row(name, _cell(rows[0][name], 10_000))
+            facts.add_row(visible(name), _cell(rows[0][name], 10_000))
     console.print(facts)
     if len(rows) > 1:
         console.print()
@@ -73,8 +76,12 @@ def print_event(table: pa.Table) -> None:
 
 
 def _console() -> Console:
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=_PIPE_WIDTH, no_color=True)
+    console = Console(highlight=False, markup=False, emoji=False)
+    return (
+        console
+        if console.is_terminal
+        else Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH, no_color=True)
+    )
 
 
 def _plain(console: Console) -> Table:
@@ -95,7 +102,7 @@ def _schema(console: Console, found: Summary) -> Table:
         table.add_column(name, overflow="fold")
     table.add_column("null", justify="right")
     for column in found.columns.values():
-        table.add_row(column.name, column.level, _types(column), f"{found.null_share(column):.1%}")
+        table.add_row(visible(column.name), column.level, visible(_types(column)), f"{found.null_share(column):.1%}")
     return table
 
 
@@ -113,10 +120,10 @@ def _rows(console: Console, rows: list[dict[str, Any]], title: str) -> Table:
         for head in ("column", *(str(number) for number in range(len(rows)))):
             table.add_column(head, overflow="fold")
         for name in names:
-            table.add_row(name, *(_cell(row[name]) for row in rows))
+            table.add_row(visible(name), *(_cell(row[name]) for row in rows))
         return table
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(visible(name), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in names))
     return table
@@ -131,6 +138,7 @@ def _cell(value: Any, longest: int = _LONGEST) -> Text:
         text = f"{value:.6g}"
     else:
         text = value if isinstance(value, str) else json_text(value)
+        text = visible(text[: longest + 1])
     return Text(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 

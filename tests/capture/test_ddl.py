@@ -149,3 +149,37 @@ def test_both_formats_are_no_one_table(captured: Path, capsys: pytest.CaptureFix
 def test_every_type_of_a_captured_column_has_a_hive_type(kind: str, hive: str) -> None:
     table = AthenaTable("t", {"x": hive_type(kind)}, "parquet", "s3://b", ("e",), ("v",), "2026/01/01/12")
     assert parsed(table.statement())[0] == {"x": hive}
+
+
+def test_an_endpoints_name_adds_no_property_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\\', 'storage.location.template' = 's3:other', 'x' = '"
+    write_objects(open_sink(f"file://{tmp_path}"), [event({"a": 1})], endpoint_name=name.replace(", ", " "))
+    sql = ddl(capsys, tmp_path, "--location", "s3://bucket")
+    literals = re.findall(r"'((?:[^'\\]|\\.)*)'", sql.partition("TBLPROPERTIES")[2])
+    properties = dict(zip(literals[::2], literals[1::2], strict=True))
+    assert properties["storage.location.template"].startswith("s3://bucket/")
+    assert "x" not in properties
+    parsed(sql)
+
+
+def test_a_name_that_a_list_of_values_cannot_hold_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_objects(open_sink(f"file://{tmp_path}"), [event({"a": 1})], endpoint_name="a,\x1b[31mb")
+    assert main(["ddl", str(tmp_path), "--location", "s3://bucket"]) == 1
+    err = capsys.readouterr().err
+    assert "cannot be a value of a partition" in err
+    assert "\x1b" not in err
+    parsed(ddl(capsys, tmp_path, "--location", "s3://bucket", "--injected"))
+
+
+def test_a_column_with_a_terminal_escape_in_its_name_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_objects(open_sink(f"file://{tmp_path}"), [event({"a": 1, "b\x1b]0;x\x07": 2, "c\u202ed": 3})])
+    assert main(["ddl", str(tmp_path), "--location", "s3://bucket"]) == 0
+    out, err = capsys.readouterr()
+    assert "`a`" in out
+    assert (out + err).replace("\n", "").isprintable()
+    assert r"column b\x1b]0;x\x07 is left out" in err
+    assert r"column c\u202ed is left out" in err

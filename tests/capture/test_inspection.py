@@ -298,3 +298,23 @@ def test_a_prefix_with_other_things_says_what_lies_there(tmp_path: Path, capsys:
     (tmp_path / "notes.txt").touch()
     assert inspect(tmp_path) == 1
     assert "what lies there is models/, notes.txt" in capsys.readouterr().err
+
+
+HOSTILE = ["\x1b[2J\x1b]0;title\x07", "\u202egnp.exe", "a\rb\nc", "\x9b31m", ":smile:", "\x7f", "\U000e0041"]
+"""A terminal escape, text that reverses its direction, line breaks, a C1 control, an emoji code, DEL, an invisible tag."""
+
+
+@pytest.mark.parametrize("options", [[], ["--rows", "9"], ["--event", "call-1"], ["--json"]])
+def test_what_a_client_sent_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    features = {f"{text}{number}": text for number, text in enumerate(HOSTILE)}
+    named = [event(features, number=number, inference_id=f"call-{number}") for number in range(1, 7)]
+    write_objects(open_sink(f"file://{tmp_path}"), named, endpoint_name="flights\x1b[31m")
+    assert inspect(tmp_path, *options) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert ":smile:" in out
+    assert ("\\u001b]0;title\\u0007" if "--json" in options else "\\x1b]0;title\\x07") in "".join(out.split())
+    if "--json" in options:
+        assert set(features) <= {column["name"] for column in json.loads(out)["columns"]}
