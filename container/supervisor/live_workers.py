@@ -21,7 +21,7 @@ import msgspec
 from container.shared.worker_status import Report
 from container.supervisor.child_processes import describe_exit
 
-REPORTED_WITHIN = 1.0
+REPORTED_WITHIN = 5.0
 """Seconds in which it is known how a worker ended."""
 
 
