@@ -33,6 +33,9 @@ DRAIN_LIMIT = 16
 
 MAX_CONNECTIONS = 4096
 
+MAX_TRANSFORM_MB = 100
+"""SageMaker's limit for `MaxConcurrentTransforms` times `MaxPayloadInMB`: it refuses a batch transform past it."""
+
 SERVING = "yes"
 """What stands in the list `serving` while the endpoint can answer; HAProxy's lists can be changed while it runs."""
 
@@ -174,10 +177,11 @@ def _quoted(text: str) -> str:
 
 
 def _execution_parameters(workers: int, max_payload: int) -> str:
+    payload = max(1, max_payload // (1024 * 1024))
     parameters = {
-        "MaxConcurrentTransforms": workers,
+        "MaxConcurrentTransforms": max(1, min(workers, MAX_TRANSFORM_MB // payload)),
         "BatchStrategy": "MULTI_RECORD",
-        "MaxPayloadInMB": max(1, max_payload // (1024 * 1024)),
+        "MaxPayloadInMB": payload,
     }
     return f"content-type application/json string {_quoted(json.dumps(parameters))}"
 

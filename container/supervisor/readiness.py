@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from container.shared import in_flight
 from container.shared.run_directory import RunDirectory
@@ -20,7 +20,9 @@ from container.supervisor.proxy import Admin
 log = logging.getLogger("supervisor")
 
 NOT_READY_AFTER = 5.0
-"""Seconds without a living worker until `/ping` says so."""
+"""Seconds without a living worker until `/ping` says so, for a model that loads fast."""
+REPLACED_WITHIN = 2.0
+"""Seconds in which Multi Model Server starts a worker in the place of a dead one; then the worker loads the model."""
 GIVE_UP_AFTER = 30.0
 """Seconds without a living worker, or three times what loading took, until the endpoint ends."""
 
@@ -29,10 +31,25 @@ CAUSE_WITHIN = 0.5
 """Seconds in which the end of a parent process would have been noticed."""
 
 
+def not_ready_after(load_seconds: float) -> float:
+    """Returns the seconds without a living worker after which `/ping` answers 503.
+
+    A worker that replaces the only one gets twice the time that the first one needed to load the model.
+    """
+    return max(NOT_READY_AFTER, REPLACED_WITHIN + 2 * load_seconds)
+
+
 class Readiness:
     """Follows the workers and sets the proxy's flag."""
 
-    def __init__(self, admin: Admin, directory: RunDirectory, multi_model: bool, end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        admin: Admin,
+        directory: RunDirectory,
+        multi_model: bool,
+        end: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         """Args:
         multi_model: workers come and go with their models, and none is no fault.
         end: called with the reason when the endpoint must end.
@@ -45,6 +62,8 @@ class Readiness:
         self._end = end
         self._opened = False
         self._closed = False
+        self._sleep = sleep
+        self._not_ready_after = NOT_READY_AFTER
         self._patience = GIVE_UP_AFTER
         self._alive: set[int] = set()
         self._without: asyncio.Task[None] | None = None
@@ -53,6 +72,7 @@ class Readiness:
     async def open(self, load_seconds: float) -> None:
         """The model is loaded: `/ping` answers 200 from now on."""
         self._opened = True
+        self._not_ready_after = not_ready_after(load_seconds)
         self._patience = max(GIVE_UP_AFTER, 3 * load_seconds)
         await self._tell(True)
 
@@ -96,9 +116,9 @@ class Readiness:
             )
 
     async def _wait(self) -> None:
-        await asyncio.sleep(NOT_READY_AFTER)
+        await self._sleep(self._not_ready_after)
         await self._tell(False)
-        await asyncio.sleep(self._patience - NOT_READY_AFTER)
+        await self._sleep(self._patience - self._not_ready_after)
         reason = self.roster.failures.get("model")
         self._end(f"no worker has been alive for {self._patience:.0f} s" + (f": {reason}" if reason else ""))
 
