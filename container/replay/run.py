@@ -81,7 +81,10 @@ def replay(
     if not counts.events and not counts.failed_events:
         raise ReplayError(f"there is no event in this window below {dataset.uri}")
     if not counts.events:
-        raise ReplayError(f"predict_fn failed on all {counts.failed_events} events: {(counts.failures or [''])[0]}")
+        hint = "; name what predict_fn takes: --shape rows, row, frame or array" if shape is Shape.AUTO else ""
+        raise ReplayError(
+            f"predict_fn failed on all {counts.failed_events} events: {(counts.failures or [''])[0]}{hint}"
+        )
     if not shipped:
         raise ReplayError(f"the replayed rows could not all be written to {output}: is its disk full?")
     return counts

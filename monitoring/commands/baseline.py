@@ -12,6 +12,7 @@ from monitoring.baseline.registration import add_to_version, create_version, dig
 from monitoring.baseline.registry import is_registered, parse_arn
 from monitoring.commands.arguments import add_window
 from monitoring.errors import UsageError
+from monitoring.findings import wording
 from monitoring.window import Window
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def _lines(baseline: Baseline, uri: str, *, types: bool) -> list[str]:
             "Each row counts as a request. If rows of one request belong together, name the column that says so: --id-column."
         )
     else:
-        lines.append(f"Units: {units.requests:,} requests, {len(units.hours):,} hours.")
+        lines.append(
+            f"Units: {wording.counted(units.requests, 'request')}, {wording.counted(len(units.hours), 'hour')}."
+        )
     if not len(units.hours):
         lines.append('Without --time the question "is this day unlike ordinary days?" cannot be answered.')
     lines += [f"note: {note}" for note in baseline.notes]

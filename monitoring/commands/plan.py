@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         ("level", args.level, 1e-6, 0.5),
     ):
         if not low <= value <= high:
-            raise UsageError(f"--{name} {value:g} is not allowed: give a number from {low:g} to {high:g}")
+            raise UsageError(f"--{name} {value:g} is not allowed: give a number from {low:g} to {high:,}")
     kept = args.requests * args.sampling_percentage / 100
     traffic = Traffic(kept, args.rows, args.correlation, args.columns, args.baseline_requests)
     found = plan(traffic, level=args.level)

@@ -11,7 +11,7 @@ import msgspec
 
 from monitoring.commands.arguments import EXIT_CODES, add_settings, add_window, required, settings_of
 from monitoring.commands.progress import progress_bar
-from monitoring.commands.watch import line_of
+from monitoring.commands.watch import line_of, no_data_yet, refuse_one_file
 from monitoring.monitor import Monitor, spanned
 from monitoring.outputs import PAGE, write_outputs
 from monitoring.publish.destination import NAMES, publish
@@ -68,12 +68,16 @@ def run(args: argparse.Namespace) -> int:
 def _catch_up(args: argparse.Namespace, settings: MonitorSettings) -> int:
     """Judges what is complete and not judged yet, one line each. Returns the gravest exit code: 3, else 4, else 0."""
     required(settings, "output")
+    refuse_one_file(settings)
     monitor = Monitor(settings.baseline, settings)
     catch_up = CatchUp(monitor, open_storage(settings.output), acting(settings), schedule=settings.schedule)
     outcomes = set()
     for judgement in catch_up.run(args.start):
         outcomes.add(judgement.report.outcome)
         print(encode(judgement.report.result).decode() if args.json else line_of(judgement), flush=True)
+    if not outcomes and (missing := no_data_yet(monitor)):
+        sys.stderr.write(f"{missing}\n")
+        return EXIT_CODES[Outcome.NOT_JUDGED]
     if not outcomes and not args.json:
         print("Every complete window is judged already.")
     return next((EXIT_CODES[o] for o in (Outcome.VIOLATIONS, Outcome.NOT_JUDGED) if o in outcomes), 0)

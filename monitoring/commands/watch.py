@@ -9,11 +9,13 @@ import threading
 from typing import TYPE_CHECKING
 
 from monitoring.commands.arguments import required
-from monitoring.errors import MonitoringError
+from monitoring.errors import MonitoringError, UsageError
 from monitoring.monitor import Monitor
 from monitoring.schedule.catch_up import CatchUp
 from monitoring.schedule.consequences import acting
 from monitoring.settings import load_settings
+from monitoring.source.captured import CapturedSource
+from monitoring.source.files import is_file
 from monitoring.storage import open_storage
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from monitoring.schedule.catch_up import Judgement
     from monitoring.schedule.consequences import Acting
+    from monitoring.settings import MonitorSettings
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Judges windows until SIGTERM or SIGINT. A look that fails is logged, and the next one tries again."""
     settings = load_settings(args.config)
     required(settings, "captured", "baseline", "output")
+    refuse_one_file(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     stop = threading.Event()
 
@@ -48,24 +52,43 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     consequences = acting(settings)
+    monitor = Monitor(settings.baseline, settings)
     catch_up = CatchUp(
-        Monitor(settings.baseline, settings),
+        monitor,
         open_storage(settings.output),
         consequences,
         schedule=settings.schedule,
         stopped=stop.is_set,
     )
     while True:
-        failed = _look(catch_up, consequences)
+        failed = _look(monitor, catch_up, consequences)
         if args.once:
             return 1 if failed else 0
         if stop.wait(args.every):
             return 0
 
 
-def _look(catch_up: CatchUp, consequences: Acting) -> bool:
+def refuse_one_file(settings: MonitorSettings) -> None:
+    """Raises UsageError where `captured` is one file: only captured data has windows that are complete."""
+    if is_file(settings.captured):
+        raise UsageError(
+            f"--captured {settings.captured} is one file: give the place of captured data, or judge the file with "
+            "`python -m monitoring run` without --catch-up"
+        )
+
+
+def no_data_yet(monitor: Monitor) -> str:
+    """Returns a sentence where there is no captured data, "" where there is some."""
+    if isinstance(monitor.open(), CapturedSource):
+        return ""
+    return f"There is no captured data below {monitor.settings.captured} yet: check the URI and that the endpoint captures."
+
+
+def _look(monitor: Monitor, catch_up: CatchUp, consequences: Acting) -> bool:
     """Judges what is ready, then asks of every variant whether all its monitors still run. Returns True where it failed."""
     try:
+        if missing := no_data_yet(monitor):
+            _log.warning("%s", missing)
         for judgement in catch_up.run():
             print(line_of(judgement), flush=True)
         for endpoint, variant in catch_up.subjects():

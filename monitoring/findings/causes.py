@@ -20,7 +20,7 @@ from monitoring.findings.broken import (
 )
 from monitoring.findings.drifted import drift_causes
 from monitoring.findings.groups import assign_groups
-from monitoring.findings.moved import by_missing_values, missing_change
+from monitoring.findings.moved import by_missing_values, by_type, missing_change
 from monitoring.findings.query import RowSource
 from monitoring.findings.renamed import column_causes
 from monitoring.findings.severity import grade_of_rise, rank, urgency_of
@@ -85,7 +85,7 @@ def _split(
     for column in columns:
         by_missing = by_missing_values(column)
         if column.name in explained:
-            if not by_missing and column.name not in fallen:
+            if not by_missing and not by_type(column) and column.name not in fallen:
                 drifting.append(column)
         elif column.status is Status.DRIFT and not (by_missing and _fell_far(column, fallen)):
             drifting.append(column)

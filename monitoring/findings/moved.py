@@ -78,6 +78,15 @@ def by_missing_values(column: ColumnResult) -> bool:
     return column.linf is not None and abs(missing_change(column)) >= max(0.005, MISSING_PART * column.linf)
 
 
+def by_type(column: ColumnResult) -> bool:
+    """Returns True if values of kinds that training never had explain most of what a column moved."""
+    if column.linf is None or column.baseline is None or column.window is None or not column.window.rows:
+        return False
+    known = column.baseline.kinds
+    foreign = sum(number for kind, number in column.window.kinds.items() if not known.get(kind))
+    return foreign / column.window.rows >= max(0.005, MISSING_PART * column.linf)
+
+
 def what_moved(column: ColumnResult) -> Movement:
     """Returns the part of a column that explains most of its distance from the baseline."""
     if column.baseline is None or column.window is None or not column.window.rows:

@@ -107,6 +107,15 @@ def test_an_event_on_which_the_model_fails_is_counted_and_the_rest_goes_on(tmp_p
     assert found["comparison"]["only_captured"] == 1
 
 
+def test_a_model_that_fails_on_all_events_is_an_error_that_names_the_shapes(tmp_path):
+    data = captured(tmp_path, [({"x": 1.0}, {"score": 1.1})])
+    only_lists = "    return [{'score': row['x'] * factor} for row in features]"
+    result = replay("--captured", data, "--model", artefact(tmp_path / "model", only_lists))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "--shape rows, row, frame or array" in result.stderr
+
+
 def test_a_rescued_cell_is_given_to_the_model_as_it_was(tmp_path):
     body = "    return [{'score': float(len(str(features['x'])))}]"
     uri = captured(

@@ -150,6 +150,20 @@ def test_a_type_that_changed_pages_and_hides_the_nulls_that_it_makes() -> None:
     assert cause.title == "`seats` is text in 12.0 % of the rows"
 
 
+def test_a_column_that_is_text_now_is_no_drift_beside_its_type() -> None:
+    was = summary(1000, kinds={"fractional": 1000})
+    typed = column("hue", Grade.LARGE, linf=1.0, baseline=was, window=summary(1000, kinds={"string": 1000}))
+    others = [column(name, Grade.LARGE) for name in ("price", "region", "alcohol")]
+    found = causes(typed, *others, violations=[violation("hue", "data_type_check")])
+    assert keys(found) == ["data_type:hue", "drift:alcohol", "drift:price", "drift:region"]
+
+
+def test_a_few_texts_do_not_hide_that_the_numbers_moved() -> None:
+    window = summary(1000, kinds={"fractional": 900, "string": 100})
+    typed = column("hue", Grade.LARGE, linf=0.6, baseline=summary(1000, kinds={"fractional": 1000}), window=window)
+    assert keys(causes(typed, violations=[violation("hue", "data_type_check")])) == ["data_type:hue", "drift:hue"]
+
+
 @pytest.mark.parametrize("why", ["the names differ only by case", "same distribution: renamed?"])
 def test_a_renamed_column_is_one_cause(why: str) -> None:
     pair = Violation(

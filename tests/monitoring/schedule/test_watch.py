@@ -91,3 +91,21 @@ def test_watch_judges_publishes_and_ends(baseline, tmp_path, capsys):
     assert list(tmp_path.glob("*.prom"))
     assert main(["run", "--config", str(config), "--catch-up"]) == 0
     assert "Every complete window is judged already." in capsys.readouterr().out
+
+
+def test_catching_up_without_captured_data_says_so_and_judges_nothing(baseline, tmp_path, capsys, caplog):
+    argv = ["--captured", str(tmp_path / "none"), "--baseline", baseline, "--output", str(tmp_path / "out")]
+    assert main(["run", *argv, "--catch-up"]) == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"There is no captured data below {tmp_path}/none yet" in said.err
+    config = tmp_path / "monitor.toml"
+    config.write_text(f'captured = "{tmp_path}/none"\nbaseline = "{baseline}"\noutput = "{tmp_path}/out"\n')
+    assert main(["watch", str(config), "--once"]) == 0
+    assert "There is no captured data" in caplog.text
+
+
+def test_one_file_is_not_watched(baseline, tmp_path, capsys):
+    argv = ["--captured", "week.parquet", "--baseline", baseline, "--output", str(tmp_path / "out")]
+    assert main(["run", *argv, "--catch-up"]) == 2
+    assert "week.parquet is one file" in capsys.readouterr().err
