@@ -5,7 +5,7 @@ utf-7) that are slow or mean something else to the sender.
 """
 
 from .errors import DecodeError, EncodeError, NotAcceptable, UnsupportedMediaType
-from .media import MediaType
+from .media import MediaType, shown
 
 _ALLOWED = {
     "utf-8": "utf-8",
@@ -46,7 +46,7 @@ def to_text(body: memoryview, media: MediaType) -> str:
     """
     encoding = _lookup(media)
     if encoding is None:
-        raise UnsupportedMediaType(f"charset {media.parameters['charset'][:40]!r} is not supported; send {_NAMES}")
+        raise UnsupportedMediaType(f"charset {shown(media.parameters['charset'], 40)} is not supported; send {_NAMES}")
     try:
         text = str(body, encoding)
         text.encode("utf-8")  # utf-16 and utf-32 let lone surrogates through on some platforms
@@ -63,7 +63,7 @@ def from_text(text: str, media: MediaType) -> tuple[bytes, dict[str, str]]:
     asked = media.parameters.get("charset")
     encoding = _lookup(media)
     if encoding is None:
-        raise NotAcceptable(f"cannot answer in charset {str(asked)[:40]!r}; accept one of {_NAMES}")
+        raise NotAcceptable(f"cannot answer in charset {shown(str(asked), 40)}; accept one of {_NAMES}")
     try:
         return text.encode(encoding), ({"charset": asked} if asked else {})
     except UnicodeError as error:

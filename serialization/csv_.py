@@ -19,7 +19,7 @@ import numpy
 from .charset import from_text, to_text
 from .errors import DecodeError, EncodeError, UnsupportedMediaType
 from .limits import Limits
-from .media import MediaType
+from .media import MediaType, shown
 from .payload import Payload
 from .tables import tabulate
 
@@ -104,7 +104,7 @@ def _list(names: Sequence[str]) -> str:
 def _header(media: MediaType) -> bool:
     value = media.parameters.get("header", "absent").lower()
     if value not in ("present", "absent"):
-        raise UnsupportedMediaType(f"header={value[:40]!r} is not known; send header=present or header=absent")
+        raise UnsupportedMediaType(f"header={shown(value, 40)} is not known; send header=present or header=absent")
     return value == "present"
 
 

@@ -17,6 +17,7 @@ _TYPE = re.compile(rf"\s*({_WORD}/{_WORD})\s*")
 _PARAMETER = re.compile(rf'\s*;\s*(?:({_WORD})\s*=\s*({_WORD}(?:/{_WORD})?|"(?:[^"\\]|\\.)*"))?\s*')
 _ELEMENT = re.compile(r'(?:[^,"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)++')
 _STAR = re.compile(r"^\s*\*(?=\s*(;|$))")
+_NOT_SHOWN = re.compile(r"[^ !#$%()*+,./0-9:;=A-Z^_`a-z|~-]")
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,6 +41,11 @@ def _quoted(value: str) -> str:
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def shown(value: str, length: int = 100) -> str:
+    """Returns what a caller sent in a header as an error may repeat it: short, and without quotes, `<`, `>` and `&`."""
+    return _NOT_SHOWN.sub("?", value[:length])
 
 
 def _parse(text: str) -> MediaType | None:
@@ -67,7 +73,7 @@ def parse_content_type(text: str) -> MediaType:
     media = _parse(text)
     if media is None or "*" in media.name:
         raise UnsupportedMediaType(
-            f"content type {text[:100]!r} is not a media type; write it like application/json or text/csv; charset=utf-8"
+            f"content type {shown(text)} is not a media type; write it like application/json or text/csv; charset=utf-8"
         )
     return media
 
@@ -103,7 +109,7 @@ def choose(accept: str | None, offers: tuple[str, ...], default: str) -> MediaTy
             open_choice = is_default and specificity < 2
             best = (rank, fallback if open_choice else MediaType(offer, media.parameters))
     if best is None:
-        raise NotAcceptable(f"cannot answer as Accept {accept[:200]!r} asks; the answer can be {', '.join(offers)}")
+        raise NotAcceptable(f"cannot answer as Accept {shown(accept, 200)} asks; the answer can be {', '.join(offers)}")
     return best[1]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .errors import DecodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 from .limits import Limits
-from .media import MediaType, choose, parse_content_type
+from .media import MediaType, choose, parse_content_type, shown
 from .payload import Payload
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Codecs:
         if codec is None:
             hint = "; the model has no descriptor set for protobuf" if media.name in _PROTOBUF else ""
             raise UnsupportedMediaType(
-                f"content type {media.name} is not supported; send {', '.join(self.media_types)}{hint}"
+                f"content type {shown(media.name)} is not supported; send {', '.join(self.media_types)}{hint}"
             )
         if not len(view):
             raise DecodeError(f"the body is empty; send {media.name}")
@@ -114,7 +114,7 @@ class Codecs:
         media = self.choose(accept, default)
         codec = self._codec(media.name)
         if codec is None:
-            raise NotAcceptable(f"cannot write {media.name}; the answer can be {', '.join(self.media_types)}")
+            raise NotAcceptable(f"cannot write {shown(media.name)}; the answer can be {', '.join(self.media_types)}")
         body, written = codec.encode(prediction, media, request)
         return body, str(written)
 

@@ -23,6 +23,10 @@ MAX_HEADERS = 64
 """Headers that a handler may set: HAProxy answers 502 past 101, and some hundreds end the worker."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_FIRST_TYPE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*(?=[;,]|$)((?:\"[^\"]*\"|[^,\"])*)", re.ASCII)
+_PARAMETER = re.compile(r";\s*([\w.-]+=[\w.-]+)\s*(?=;|$)", re.ASCII)
+_RUNS = re.compile(r"html|xml|svg|script|pdf|flash", re.IGNORECASE)
+"""What browsers may run, or show as a page, in the name of a media type."""
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 _FRAMING = frozenset(
     ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection")
@@ -79,6 +83,25 @@ def safe(value: object) -> str:
 def media_type(value: object) -> str:
     """A content type that can be sent."""
     return safe(value) or "application/octet-stream"
+
+
+def answered_type(accept: str, default: str, *, named: bool = False) -> str:
+    """Returns the content type of an answer whose function has named none, or has handed back `accept` itself.
+
+    That is the first media type in `accept`, with parameters of plain words alone. It is `default` where `accept` is
+    malformed or a wildcard, and where a browser would run the body (HTML, SVG, XML, scripts) although the function did
+    not name such a type: what a caller wrote into a header must not decide that.
+
+    Args:
+        named: the function has handed back `accept` as its own content type.
+    """
+    if accept == default:
+        return default
+    found = _FIRST_TYPE.match(accept)
+    if found is None or "*" in found[1] or (_RUNS.search(found[1]) and not named):
+        return default
+    words = [word for word in _PARAMETER.findall(found[2]) if not word.lower().startswith("q=")]
+    return "; ".join((found[1], *words))
 
 
 def clean(headers: MutableMapping[str, str]) -> list[str]:

@@ -160,6 +160,7 @@ backend {name}
   acl form req.fhdr(content-type) -m beg -i multipart/ application/x-www-form-urlencoded
   http-request return status 415 {_body("UnsupportedMediaType", "forms are not taken: send the body as it is, with its own Content-Type")} if form
   http-request return status 413 content-type application/json string {_quoted(too_large)} if {{ req.hdr_val(content-length) gt {max_payload} }}
+  http-request return status 417 {_body("ExpectationFailed", "the only expectation that is met is Expect: 100-continue")} if {{ req.hdr(expect) -m found }} !{{ req.fhdr(expect) -m str -i 100-continue }}
   http-request del-header {HANDLER_HEADER}
 {_invoke_path(multi_model, directory)}
 {_foreign_errors(too_large)}
@@ -229,7 +230,7 @@ OWN_ERRORS = {
 }
 """Errors that HAProxy finds itself.
 
-Where HTTP itself is malformed, or its head incomplete, HAProxy 2.8 answers 400 and 408 in HTML of its own, whatever is
+Where HTTP itself is malformed, or its head incomplete, HAProxy 2.8 answers 400, 408 and 422 in HTML of its own, whatever is
 configured (haproxy/haproxy#3032)."""
 
 FOREIGN_ERRORS = {

@@ -16,6 +16,7 @@ import msgspec
 from container.feature_stores.protocol import StoreUnavailable
 from container.logs.safe_logging import described
 from serialization import DecodeError, EncodeError, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
+from serialization.media import shown
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnsupportedMediaType, 415),
@@ -76,7 +77,7 @@ def _from_toolkit(error: BaseException, stage: str) -> Problem | None:
     if toolkit is None:
         return None
     if isinstance(error, toolkit.UnsupportedFormatError):
-        message = " ".join(described(error).split())
+        message = shown(" ".join(described(error).split()), 300)
         return (
             Problem(406, "NotAcceptable", message)
             if stage == "encode"

@@ -165,7 +165,8 @@ class Pipeline:
             body, content_type = self._encode(predictions, accept, payload)
         else:
             wanted = _accept(accept, self.default_accept)
-            body, content_type = _as_bytes(functions.output_fn(predictions, wanted, context), wanted)
+            returned = functions.output_fn(predictions, wanted, context)
+            body, content_type = _as_bytes(returned, wanted, self.default_accept)
         status, body, content_type = self._check(body, content_type, context)
 
         captured = False
@@ -193,7 +194,7 @@ class Pipeline:
     def _transform(self, request: Request, transform: Function) -> Response:
         accept = _accept(request.headers.get("accept"), self.default_accept)
         result = transform(self.model, _as_toolkit(request), request.content_type, accept, request.context)
-        body, content_type = _as_bytes(result, accept)
+        body, content_type = _as_bytes(result, accept, self.default_accept)
         status, body, content_type = self._check(body, content_type, request.context)
         return Response(status, body, content_type)
 
@@ -265,12 +266,16 @@ def toolkit_values() -> ModuleType:
     return importlib.import_module("container.worker.toolkit_values")
 
 
-def _as_bytes(result: Any, content_type: str) -> tuple[bytes, str]:
-    """What an `output_fn` or `transform_fn` returned: a body, or a body and its content type."""
+def _as_bytes(result: Any, accept: str, default: str) -> tuple[bytes, str]:
+    """What an `output_fn` or `transform_fn` returned: a body, or a body and its content type.
+
+    A content type that the function has not named is what the caller accepts, as far as `headers.answered_type` allows.
+    """
+    content_type = None
     if isinstance(result, tuple) and len(result) == 2:
         result, content_type = result
-    elif "," in content_type or "*" in content_type:
-        content_type = content_type.partition(",")[0].partition(";")[0].strip()
+    if content_type is None or content_type == accept != default:
+        content_type = headers.answered_type(accept, default, named=content_type is not None)
     if isinstance(result, bytes | bytearray | memoryview):
         return bytes(result), content_type
     if isinstance(result, str):

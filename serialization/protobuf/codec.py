@@ -2,7 +2,7 @@
 
 from serialization.errors import NotAcceptable
 from serialization.limits import Limits
-from serialization.media import MediaType
+from serialization.media import MediaType, shown
 from serialization.payload import Payload
 
 from .descriptors import ProtobufSchema
@@ -29,6 +29,6 @@ class ProtobufCodec:
         """The response message, or the one that the Accept header's `messageType=` names."""
         name = media.parameters.get(_MESSAGE_TYPE)
         if name is not None and not self._schema.has(name):
-            raise NotAcceptable(f"messageType={name[:100]!r} is not in the descriptor set")
+            raise NotAcceptable(f"messageType={shown(name)} is not in the descriptor set")
         body = self._schema.encode(prediction, name)
         return body, media.with_parameters(**({"messageType": name} if name else {}))

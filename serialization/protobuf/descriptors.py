@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from serialization.errors import EncodeError, SchemaError, UnsupportedMediaType
 from serialization.limits import Limits
+from serialization.media import shown
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
@@ -110,7 +111,7 @@ class ProtobufSchema:
                 f"which message is it? add messageType= to the content type, or set {setting}; there are {self._listed}"
             )
         if name not in self.messages:
-            raise UnsupportedMediaType(f"messageType={name[:100]!r} is not known; there are {self._listed}")
+            raise UnsupportedMediaType(f"messageType={shown(name)} is not known; there are {self._listed}")
         return name
 
     @cached_property

@@ -329,3 +329,14 @@ def test_no_path_leads_to_the_management_api(shield: Shield, path: bytes):
         request = post(b"abc", b"Content-Length: 3").replace(b"POST /invocations", method + b" " + path, 1)
         assert status(shield.send(request)) in (400, 404)
     assert shield.passed == []
+
+
+def test_an_expectation_that_nothing_meets_is_417_in_json(shield: Shield):
+    answer = shield.send(post(b"abc", b"Content-Length: 3", b"Expect: a-miracle"))
+    assert (status(answer), shield.passed) == (417, [])
+    assert body(answer)["type"] == "ExpectationFailed"
+
+
+def test_a_transfer_encoding_that_nothing_reads_is_refused(shield: Shield):
+    answer = shield.send(post(BODY, b"Transfer-Encoding: gzip, chunked"))
+    assert (status(answer), shield.passed) == (422, []), "in HTML of HAProxy's own, as docs/endpoint.md says"

@@ -245,3 +245,46 @@ def test_a_numpy_array_of_predictions_is_encoded_and_captured():
     served = pipeline(MODEL + "import numpy\ndef predict_fn(f, m): return numpy.array([0.25, 0.5])\n", buffer=buffer)
     assert json.loads(ask(served, b"[[1],[2]]").body) == [0.25, 0.5]
     assert np.array_equal(buffer.appended[0]["predictions"], [0.25, 0.5])
+
+
+@pytest.mark.parametrize("returned", ["'text'", "('text', accept)"])
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("text/csv", "text/csv"),
+        ("text/csv; charset=utf-8", "text/csv; charset=utf-8"),
+        ('text/plain; x="<script>"', "text/plain"),
+        ("text/csv;q=0.5, application/json", "text/csv"),
+        ("application/x-npy", "application/x-npy"),
+        ("*/*;q=0.1", "application/json"),
+        ("text/*", "application/json"),
+        ("<script>alert(1)</script>", "application/json"),
+        ('text/csv"<script>', "application/json"),
+        ("", "application/json"),
+    ],
+)
+def test_a_content_type_that_output_fn_does_not_name_is_a_plain_one(accept: str, content_type: str, returned: str):
+    served = pipeline(ECHO + f"def output_fn(prediction, accept): return {returned}\n")
+    assert ask(served, Accept=accept).content_type == content_type
+
+
+@pytest.mark.parametrize("accept", ["text/html", 'text/html; x="<script>"', "image/svg+xml", "application/xhtml+xml"])
+def test_a_caller_does_not_choose_that_text_is_run_by_a_browser(accept: str):
+    served = pipeline(ECHO + "def output_fn(prediction, accept): return str(prediction)\n")
+    assert ask(served, Accept=accept).content_type == "application/json"
+    served = pipeline(ECHO + "def output_fn(prediction, accept): return '<p>', 'text/html'\n")
+    assert ask(served, Accept=accept).content_type == "text/html"
+
+
+@pytest.mark.parametrize("header", ['text/html; x="<script>"', '"<script>&', 'text/csv; charset="<b>\'"'])
+def test_a_refusal_does_not_repeat_a_header_as_it_came(header: str):
+    refusals = [ask(pipeline(ECHO), content_type=header), ask(pipeline(ECHO), Accept=header)]
+    code = (
+        MODEL + "from sagemaker_inference.errors import UnsupportedFormatError\n"
+        "def predict_fn(f, m): return 1\ndef output_fn(p, accept): raise UnsupportedFormatError(accept)\n"
+    )
+    refusals.append(ask(pipeline(code), Accept=header))
+    assert {refusal.status for refusal in refusals} <= {406, 415}
+    for refusal in refusals:
+        assert not set("<>&'").intersection(json.loads(refusal.body)["message"])
+        assert '"' not in json.loads(refusal.body)["message"]

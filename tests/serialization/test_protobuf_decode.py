@@ -332,7 +332,7 @@ def test_the_content_type_names_the_message_and_wins_over_the_settings():
     codecs = bodies.codecs()
     body = codecs.encode([{"tail": "N1"}], PROTOBUF)[0]
     assert codecs.decode(body, f'{PROTOBUF}; messageType="ranking.Response"')["items"][0]["tail"] == "N1"
-    with pytest.raises(UnsupportedMediaType, match=r"messageType='no\.Such' is not known; there are ranking\.Flight"):
+    with pytest.raises(UnsupportedMediaType, match=r"messageType=no\.Such is not known; there are ranking\.Flight"):
         codecs.decode(body, f"{PROTOBUF}; messageType=no.Such")
     nameless: Any = Codecs(protobuf=ProtobufSchema(descriptor_set(bodies.ranking_file())))
     with pytest.raises(UnsupportedMediaType, match=r"add messageType= to the content type, or set PROTOBUF_REQUEST"):
