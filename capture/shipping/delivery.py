@@ -38,7 +38,7 @@ _FIRST_PAUSE, _MAX_PAUSE, _MAX_PAUSE_IN_HURRY = 0.25, 30.0, 1.0
 
 
 @dataclass(frozen=True)
-class Order:
+class EncodeJob:
     """A batch to be encoded, until it is `given_up`."""
 
     manifest: Manifest
@@ -47,7 +47,7 @@ class Order:
     given_up: threading.Event = field(default_factory=threading.Event)
 
 
-class Kitchen:
+class EncoderThreads:
     """Two threads that encode: one at the lowest priority, one at the process's own.
 
     A process without privileges cannot raise a priority that it lowered, but priority is a thread's: so each keeps its
@@ -58,10 +58,10 @@ class Kitchen:
         self._calm = JobThread("capture-encode-calm", calm=True)
         self._urgent = JobThread("capture-encode-urgent")
 
-    def cook(self, order: Order) -> Future[Encoded]:
+    def submit(self, job: EncodeJob) -> Future[Encoded]:
         """Encodes a batch in one of the threads."""
-        thread = self._urgent if order.urgent else self._calm
-        return thread.submit(batches.encode_batch, order.manifest, order.readers, order.given_up.is_set)
+        thread = self._urgent if job.urgent else self._calm
+        return thread.submit(batches.encode_batch, job.manifest, job.readers, job.given_up.is_set)
 
     @property
     def held_up(self) -> bool:
@@ -75,14 +75,14 @@ class Kitchen:
 
 
 class Delivery:
-    """One batch in flight. `encoded` is None while it is encoded; `entered` is the shipper's note that the books have it."""
+    """One batch in flight. `encoded` is None while it is encoded; `entered` is the shipper's note that the ledgers have it."""
 
     def __init__(
         self,
         manifest: Manifest,
         readers: Mapping[str, SegmentReader],
         spool: Spool,
-        kitchen: Kitchen,
+        encoders: EncoderThreads,
         dispatch: Dispatch,
         monotonic: Callable[[], float],
         urgent: bool,
@@ -106,16 +106,16 @@ class Delivery:
         except OSError:
             manifest.tries -= 1
             raise
-        self._kitchen = kitchen
-        self._order = Order(manifest, readers, urgent or kitchen.held_up)
+        self._encoders = encoders
+        self._job = EncodeJob(manifest, readers, urgent or encoders.held_up)
         self._begun = monotonic()
-        self._cooked = kitchen.cook(self._order)
+        self._encoding = encoders.submit(self._job)
 
     def advance(self) -> bool:
         """Goes on as far as it can without waiting; whether every object is there. Raises OSError of the spool's disk."""
-        if self.encoded is None and self._cooked.done():
-            self._note(self._cooked.result())
-            self.encoded = self._cooked.result()
+        if self.encoded is None and self._encoding.done():
+            self._note(self._encoding.result())
+            self.encoded = self._encoding.result()
         if self.encoded is None or not self._received():
             return False
         if self._done == len(self.encoded.objects):
@@ -136,17 +136,17 @@ class Delivery:
     def hasten(self, urgent: bool) -> None:
         """Where a busy machine keeps the calm thread from encoding, the urgent one does it instead: soon if the backlog
         grows or the end is near (`urgent`), and else before the records are much older than their age allows."""
-        if self._order.urgent or self.encoded is not None or self._cooked.done():
+        if self._job.urgent or self.encoded is not None or self._encoding.done():
             return
         if self._monotonic() - self._begun >= (_PATIENCE if urgent else _MAX_PATIENCE):
-            self._order.given_up.set()
-            self._order = replace(self._order, urgent=True, given_up=threading.Event())
-            self._cooked = self._kitchen.cook(self._order)
+            self._job.given_up.set()
+            self._job = replace(self._job, urgent=True, given_up=threading.Event())
+            self._encoding = self._encoders.submit(self._job)
 
     @property
     def under_way(self) -> Future[Encoded] | Future[int] | None:
         """What a thread does for this batch just now."""
-        return self._cooked if self.encoded is None else self._sent
+        return self._encoding if self.encoded is None else self._sent
 
     def _write_manifest(self) -> None:
         write_whole(self.path, batches.encode(self.manifest))

@@ -28,7 +28,7 @@ from capture.errors import SpoolError
 from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
 from capture.shipping import checkpoint, trial_encoding
-from capture.shipping.delivery import Delivery, Kitchen
+from capture.shipping.delivery import Delivery, EncoderThreads
 from capture.shipping.flush_policy import Knobs
 from capture.shipping.job_thread import JobThread
 from capture.shipping.ledger_writer import Bookkeeper
@@ -81,7 +81,7 @@ class Shipper:
         self._named = spool.path("state").exists()
         self._scene = Scene(spool, self._state, clock, monotonic)
         self._knobs = Knobs(config, spool, self._scene, monotonic)
-        self._kitchen = Kitchen()
+        self._encoders = EncoderThreads()
         self._dispatch = Dispatch(monotonic, opener)
         self._losses = Losses(spool, self._state, self._scene, clock)
         self._books = Bookkeeper(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
@@ -180,7 +180,7 @@ class Shipper:
 
     def close(self) -> None:
         """Ends the threads, whatever they do, and lets the accounts go."""
-        self._kitchen.close()
+        self._encoders.close()
         self._dispatch.close()
         self._prober.close()
         self._scene.let_go()
@@ -199,7 +199,7 @@ class Shipper:
             return
         readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
         self._delivery = Delivery(
-            manifest, readers, self._spool, self._kitchen, self._dispatch, self._monotonic, self._urgent()
+            manifest, readers, self._spool, self._encoders, self._dispatch, self._monotonic, self._urgent()
         )
         self._pending.delivered_now()
         if self._knobs.draining:
