@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from capture.durable_file import write_whole
 from capture.shipping import batch as batches
 from capture.shipping.job_thread import JobThread
-from capture.shipping.uploader import Parcel
+from capture.shipping.uploader import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,8 +123,8 @@ class Delivery:
         if self._monotonic() >= self._not_before:
             header = self.manifest.header
             item = self.encoded.objects[self._done]
-            parcel = Parcel(header.destination, header.kms_key_id, item.key, item.body, item.content_type)
-            self._sent = self._dispatch.send([parcel])
+            upload = Upload(header.destination, header.kms_key_id, item.key, item.body, item.content_type)
+            self._sent = self._dispatch.send([upload])
         return False
 
     def hurry(self) -> None:

@@ -16,7 +16,7 @@ from capture import dataset, ledger
 from capture.dataset import DAY
 from capture.journal.counters import Latency
 from capture.shipping import checkpoint, ranges
-from capture.shipping.uploader import Parcel
+from capture.shipping.uploader import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,18 +37,18 @@ _RETRY = 5.0
 _SAY_AGAIN = 60.0
 
 
-class _Told(NamedTuple):
-    """What a day's ledger that was delivered said: complete until when, and of how many objects."""
+class _Published(NamedTuple):
+    """The content of a day's delivered ledger: its `complete_until` and its number of objects."""
 
     until: int
     objects: int
 
 
-class _Letters(NamedTuple):
-    """Ledgers on their way: what each will have told, by book and day, in the order of their parcels."""
+class _PendingWrite(NamedTuple):
+    """Ledgers on their way: what each publishes, by book and day, in the order of their uploads."""
 
     future: Future[int]
-    tells: list[tuple[tuple[str, int], _Told]]
+    published: list[tuple[tuple[str, int], _Published]]
     closed: bool
 
 
@@ -78,8 +78,8 @@ class Bookkeeper:
         self._closing = False
         self._next_after: int | None = None
         self._delivered = False
-        self._letters: _Letters | None = None
-        self._told: dict[tuple[str, int], _Told] = {}
+        self._pending_write: _PendingWrite | None = None
+        self._published: dict[tuple[str, int], _Published] = {}
         self._said = -_SAY_AGAIN
         self._renamed: set[str] = set()
 
@@ -115,7 +115,7 @@ class Bookkeeper:
             day = item.event_times[0] // DAY * DAY
             objects = book.days.setdefault(day, {})
             objects[item.key] = ledger.ObjectEntry(item.rows, item.events, item.event_times)
-            self._told.pop((_name(book), day), None)
+            self._published.pop((_name(book), day), None)
             totals.objects += 1
             totals.records += item.events
             totals.rows += item.rows
@@ -206,7 +206,7 @@ class Bookkeeper:
         if closed != self._closing:
             self._closing = closed
             self.touch()
-        if self._letters is None and self._monotonic() >= self._due_at:
+        if self._pending_write is None and self._monotonic() >= self._due_at:
             self._due_at = self._monotonic() + heartbeat
             self._send(closed)
 
@@ -214,52 +214,52 @@ class Bookkeeper:
         """Writes every ledger once more and waits for it, at most so long; whether all are delivered."""
         end = time.monotonic() + seconds
         for closes in (None, closed):
-            if self._letters is None and closes is not None:
+            if self._pending_write is None and closes is not None:
                 self._next_after = None
                 self._send(closes)
-            if self._letters is not None:
-                wait([self._letters.future], timeout=max(end - time.monotonic(), 0.0))
+            if self._pending_write is not None:
+                wait([self._pending_write.future], timeout=max(end - time.monotonic(), 0.0))
                 self._receive()
-        return self._letters is None and self._delivered
+        return self._pending_write is None and self._delivered
 
     @property
     def under_way(self) -> Future[int] | None:
         """The ledgers that are being delivered just now."""
-        return None if self._letters is None else self._letters.future
+        return None if self._pending_write is None else self._pending_write.future
 
     def _receive(self) -> None:
         """Takes note of the ledgers that arrived."""
-        if self._letters is None or not self._letters.future.done():
+        if self._pending_write is None or not self._pending_write.future.done():
             return
-        letters, self._letters = self._letters, None
-        arrived = letters.future.result()
-        self._told.update(letters.tells[:arrived])
-        self._delivered = arrived == len(letters.tells)
+        written, self._pending_write = self._pending_write, None
+        arrived = written.future.result()
+        self._published.update(written.published[:arrived])
+        self._delivered = arrived == len(written.published)
         if not self._delivered:
             self._due_at = self._monotonic() + _RETRY
         else:
-            self.told_closed = letters.closed
+            self.told_closed = written.closed
             for book in self._state.books:
                 self._forget_told(book)
 
     def _send(self, closed: bool) -> None:
         """Sends the ledger of each day that has something new to say."""
         now = self._clock() // 1000
-        parcels: list[Parcel] = []
-        tells: list[tuple[tuple[str, int], _Told]] = []
+        uploads: list[Upload] = []
+        published: list[tuple[tuple[str, int], _Published]] = []
         for book in self._books():
             until = now if closed else self._complete_until(book, now)
             for day in self._days(book, now):
-                name, tell = (_name(book), day), _Told(until, len(book.days.get(day, ())))
-                told = self._told.get(name)
-                if told is not None and told.until >= day + DAY and told.objects == tell.objects:
+                name, new = (_name(book), day), _Published(until, len(book.days.get(day, ())))
+                last = self._published.get(name)
+                if last is not None and last.until >= day + DAY and last.objects == new.objects:
                     continue
                 key = str(dataset.LedgerKey(book.place.endpoint_name, book.place.variant_name, day, self._state.spool))
                 next_by = None if closed or self._next_after is None else now + self._next_after
                 body = ledger.encode(checkpoint.ledger_of(self._state, book, day, now, until, closed, next_by))
-                parcels.append(Parcel(book.place.destination, book.kms_key_id, key, body, "application/json"))
-                tells.append((name, tell))
-        self._letters = _Letters(self._dispatch.send(parcels), tells, closed)
+                uploads.append(Upload(book.place.destination, book.kms_key_id, key, body, "application/json"))
+                published.append((name, new))
+        self._pending_write = _PendingWrite(self._dispatch.send(uploads), published, closed)
 
     @staticmethod
     def _days(book: Book, now: int) -> list[int]:

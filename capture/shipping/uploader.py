@@ -24,7 +24,7 @@ _SAY_AGAIN = 60.0
 _MAX_CAUSES = 100
 
 
-class Parcel(NamedTuple):
+class Upload(NamedTuple):
     """One object to store."""
 
     destination: str
@@ -44,38 +44,38 @@ class Dispatch:
         self._said: dict[str, float] = {}
         self._thread = JobThread("capture-dispatch")
 
-    def send(self, parcels: Sequence[Parcel]) -> Future[int]:
+    def send(self, uploads: Sequence[Upload]) -> Future[int]:
         """Stores objects in their order; the result is how many are there before the first that could not be stored."""
-        return self._thread.submit(self._store, list(parcels))
+        return self._thread.submit(self._store, list(uploads))
 
     def close(self) -> None:
         """Ends the thread; what it does now is not waited for."""
         self._thread.close()
 
-    def _store(self, parcels: list[Parcel]) -> int:
-        for done, parcel in enumerate(parcels):
+    def _store(self, uploads: list[Upload]) -> int:
+        for done, upload in enumerate(uploads):
             try:
-                self._sink(parcel).put(parcel.key, parcel.body, parcel.content_type)
+                self._sink(upload).put(upload.key, upload.body, upload.content_type)
             except SinkError as error:
-                self._say(parcel, str(error))
+                self._say(upload, str(error))
                 return done
             except Exception as error:  # a setting that a client refuses in a way of its own: mended, it goes on
-                self._say(parcel, f"{type(error).__name__}: {error}")
+                self._say(upload, f"{type(error).__name__}: {error}")
                 return done
-        return len(parcels)
+        return len(uploads)
 
-    def _sink(self, parcel: Parcel) -> Sink:
-        place = parcel.destination, parcel.kms_key_id
+    def _sink(self, upload: Upload) -> Sink:
+        place = upload.destination, upload.kms_key_id
         if place not in self._open:
             self._open[place] = self._opener(*place)
         return self._open[place]
 
-    def _say(self, parcel: Parcel, what: str) -> None:
+    def _say(self, upload: Upload, what: str) -> None:
         """Logs a cause at most once a minute, whichever object it hit."""
         now = self._monotonic()
-        cause = f"{parcel.destination}: {what.replace(parcel.key, '')}"
+        cause = f"{upload.destination}: {what.replace(upload.key, '')}"
         if now - self._said.get(cause, -_SAY_AGAIN) >= _SAY_AGAIN:
             if len(self._said) > _MAX_CAUSES:
                 self._said = {}
             self._said[cause] = now
-            log.warning("capture: not delivered, tried again: %s: %s", parcel.destination, what)
+            log.warning("capture: not delivered, tried again: %s: %s", upload.destination, what)
