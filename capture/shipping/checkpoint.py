@@ -1,12 +1,12 @@
-"""What the shipper has done, in one file of the spool that is replaced whole: the one place that decides.
+"""The checkpoint: what the shipper has done, in one file of the spool (`state`) that is always replaced whole.
 
-A batch is done when the state that says so is on disk. Before that its manifest stands in `batches/`, and whoever comes
-next uploads it again, to the same keys with the same bytes; after that nothing of it is uploaded again. Words in
-segments and accounts (`taken`, `settled`) repeat what stands here for processes that must not read a file, and are set
-from it at start.
+A batch is done when the checkpoint that records it is on disk. Before that, its manifest is in `batches/`, and the next
+shipper uploads the batch again, to the same keys with the same bytes. After that, nothing of it is uploaded again. Words
+in segments and counters (`taken`, `settled`) repeat the checkpoint for processes that must not read a file. They are set
+from the checkpoint at start.
 
-The state also holds the ledgers: by destination, endpoint and variant, the objects of the last days and the account of
-every writer that is not wholly told in a ledger yet.
+The checkpoint also holds the state of the ledgers. For each stream (destination, endpoint, variant) it has the objects of
+the last days, and every writer that no delivered ledger reports completely.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ log = logging.getLogger("capture.shipper")
 VERSION = 1
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a ledger goes: objects of one endpoint's variant at one destination."""
+class Stream(msgspec.Struct, frozen=True):
+    """A series of objects with one ledger a day: one endpoint's variant at one destination."""
 
     destination: str
     endpoint_name: str
     variant_name: str
 
     @classmethod
-    def of(cls, header: Header) -> Place:
-        """The place of a segment's records."""
+    def of(cls, header: Header) -> Stream:
+        """Returns the stream of a segment's records."""
         return cls(header.destination, header.endpoint_name, header.variant_name)
 
 
-class Book(msgspec.Struct):
-    """The ledgers of one place: objects by day (microseconds since 1970 UTC of its midnight) and key; writers by id.
+class LedgerState(msgspec.Struct):
+    """The ledgers of one stream: objects by day (microseconds since 1970 UTC of its midnight) and key; writers by id.
 
-    Of days before `forgotten` the objects are known no more: their ledgers stand as they were last delivered.
+    Objects of days before `forgotten` are no longer kept: the ledgers of these days stay as they were last delivered.
     """
 
-    place: Place
+    place: Stream
     kms_key_id: str | None
     began: int
     days: dict[int, dict[str, ObjectEntry]] = {}
@@ -84,12 +84,12 @@ class Totals(msgspec.Struct):
     ended_lost: dict[str, int] = {}
 
 
-class State(msgspec.Struct):
-    """The whole state. `progress` has records and bytes that are shipped or given up of each segment there is; `ended`
-    are processes of which the totals tell, though their account may still stand there.
+class Checkpoint(msgspec.Struct):
+    """Everything that survives a shipper. `progress` has, for each existing segment, the records and bytes that are shipped
+    or given up. `ended` lists processes whose counts are in the totals, although their counters' file may still exist.
 
-    `fresh` says that an older state could not be read: of records that are not in the spool any more nobody knows then
-    whether they were shipped.
+    `fresh` is True if an older checkpoint could not be read. It is then unknown whether records that are no longer in the
+    spool were shipped.
     """
 
     spool: str
@@ -99,27 +99,27 @@ class State(msgspec.Struct):
     ended: list[str] = []
     last_batch: str = ""
     progress: dict[str, tuple[int, int]] = {}
-    books: list[Book] = []
+    books: list[LedgerState] = []
     totals: Totals = msgspec.field(default_factory=Totals)
 
-    def book(self, place: Place, kms_key_id: str | None, now: int) -> Book:
-        """The book of a place, begun where there is none."""
+    def book(self, place: Stream, kms_key_id: str | None, now: int) -> LedgerState:
+        """Returns the ledger state of a stream, and creates it if there is none."""
         for book in self.books:
             if book.place == place:
                 book.kms_key_id = kms_key_id
                 return book
-        book = Book(place, kms_key_id, now)
+        book = LedgerState(place, kms_key_id, now)
         self.books.append(book)
         return book
 
 
 def new_entry() -> WriterEntry:
-    """The entry of a writer of which nothing is known yet."""
+    """Returns the entry of a writer without any records."""
     return WriterEntry(appended=0, kept=0, sampled_out=0, refused={}, shipped=[], lost=[], open=True)
 
 
 def count_in(entry: WriterEntry, counts: LaneCounts, kept: int) -> None:
-    """Takes over what a writer's account says; `kept` may know of more records than its counter."""
+    """Copies a writer's counters into its entry. `kept` may be higher than the counter."""
     entry.kept = max(entry.kept, kept, counts.kept)
     entry.sampled_out = counts.sampled_out
     entry.refused = counts.refused
@@ -127,7 +127,7 @@ def count_in(entry: WriterEntry, counts: LaneCounts, kept: int) -> None:
 
 
 def ship(entry: WriterEntry, first: int, last: int) -> None:
-    """Records first..last are shipped; what was thought lost of them is not."""
+    """Marks records first..last as shipped, and removes them from the lost ones."""
     entry.shipped = ranges.add(entry.shipped, (first, last))
     entry.kept = max(entry.kept, last)
     lost: list[Lost] = []
@@ -138,7 +138,7 @@ def ship(entry: WriterEntry, first: int, last: int) -> None:
 
 
 def lose(entry: WriterEntry, reason: str, first: int, last: int, event_times: tuple[int, int] | None = None) -> int:
-    """Records first..last will not arrive; returns how many of them were not shipped or lost already."""
+    """Marks records first..last as lost, and returns how many of them were neither shipped nor lost before."""
     known = [*entry.shipped, *((item.first, item.last) for item in entry.lost)]
     new = ranges.subtract((first, last), known)
     if new:
@@ -163,7 +163,7 @@ def _joined(lost: list[Lost]) -> list[Lost]:
 
 
 def _span(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Both, where both are known and lie within an hour."""
+    """Returns the span of both, or None if one is unknown or they span more than an hour."""
     if one is None or other is None:
         return None
     first, last = min(one[0], other[0]), max(one[1], other[1])
@@ -171,21 +171,21 @@ def _span(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[i
 
 
 def settled(entry: WriterEntry) -> int:
-    """Records of a writer that are shipped or lost."""
+    """Returns the number of a writer's records that are shipped or lost."""
     return entry.kept - entry.waiting
 
 
-def load(path: Path, spool: str, now: int) -> State:
-    """The state of a spool; a new one, named `spool`, where there is none or none of this version.
+def load(path: Path, spool: str, now: int) -> Checkpoint:
+    """Returns the checkpoint of a spool, or a new one, named `spool`, if there is none of this version.
 
-    A state that cannot be read is kept in `set-aside/` for a person to look at.
+    A checkpoint that cannot be read is moved to `set-aside/` for inspection.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return State(spool, now)
+        return Checkpoint(spool, now)
     try:
-        state = msgspec.msgpack.decode(data, type=State)
+        state = msgspec.msgpack.decode(data, type=Checkpoint)
         if state.version == VERSION:
             return state
         why = f"its version is {state.version}, this shipper's is {VERSION}"
@@ -194,26 +194,26 @@ def load(path: Path, spool: str, now: int) -> State:
     log.error("capture: the spool's state cannot be read and is set aside: %s", why)
     with contextlib.suppress(OSError):
         path.replace(path.parent / "set-aside" / f"state.{now}")
-    return State(spool, now, fresh=True)
+    return Checkpoint(spool, now, fresh=True)
 
 
-def load_or_none(path: Path) -> State | None:
-    """The state that stands there, for whoever only looks; None where none can be read."""
+def load_or_none(path: Path) -> Checkpoint | None:
+    """Returns the checkpoint for a process that only reads it, or None if it cannot be read."""
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=State)
+        return msgspec.msgpack.decode(path.read_bytes(), type=Checkpoint)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def save(path: Path, state: State) -> None:
-    """Replaces the state's file; raises OSError, with the old one untouched."""
+def save(path: Path, state: Checkpoint) -> None:
+    """Replaces the checkpoint's file. Raises OSError and leaves the old file unchanged on failure."""
     write_whole(path, msgspec.msgpack.encode(state))
 
 
 def ledger_of(
-    state: State, book: Book, day: int, as_of: int, complete_until: int, closed: bool, next_by: int | None
+    state: Checkpoint, book: LedgerState, day: int, as_of: int, complete_until: int, closed: bool, next_by: int | None
 ) -> Ledger:
-    """One day's ledger of one place."""
+    """Returns one day's ledger of one stream."""
     return Ledger(
         spool=state.spool,
         endpoint_name=book.place.endpoint_name,

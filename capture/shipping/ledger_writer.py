@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from capture.shipping.checkpoint import Book, State
+    from capture.shipping.checkpoint import Checkpoint, LedgerState
     from capture.shipping.delivery import Delivery
     from capture.shipping.losses import Losses
     from capture.shipping.spool_watcher import Scene
@@ -60,7 +60,7 @@ class Bookkeeper:
 
     def __init__(
         self,
-        now_state: State,
+        restored: Checkpoint,
         scene: Scene,
         losses: Losses,
         dispatch: Dispatch,
@@ -68,7 +68,7 @@ class Bookkeeper:
         monotonic: Callable[[], float],
     ) -> None:
         self.told_closed = False
-        self._state = now_state
+        self._state = restored
         self._scene = scene
         self._losses = losses
         self._dispatch = dispatch
@@ -98,7 +98,7 @@ class Bookkeeper:
         manifest, made, totals = delivery.manifest, delivery.encoded, self._state.totals
         if made is None:
             raise ValueError(f"batch {manifest.batch} is not encoded")
-        place = checkpoint.Place.of(manifest.header)
+        place = checkpoint.Stream.of(manifest.header)
         now = self._clock() // 1000
         book = self._state.book(place, manifest.header.kms_key_id, now)
         for part in manifest.parts:
@@ -135,7 +135,7 @@ class Bookkeeper:
                 "capture: the feature %r has a name of the dataset's own: it is captured as feature_%s", name, name
             )
 
-    def _prune(self, book: Book) -> None:
+    def _prune(self, book: LedgerState) -> None:
         """Forgets the oldest days when the state becomes large; their ledgers are delivered."""
         while len(book.days) > 2 and sum(map(len, book.days.values())) > _MAX_OBJECTS:
             oldest = min(book.days)
@@ -262,30 +262,30 @@ class Bookkeeper:
         self._pending_write = _PendingWrite(self._dispatch.send(uploads), published, closed)
 
     @staticmethod
-    def _days(book: Book, now: int) -> list[int]:
+    def _days(book: LedgerState, now: int) -> list[int]:
         """The days of which the book has a ledger: those of its objects, and the last eight that it saw."""
         today = now // DAY * DAY
         first = max(min(book.began, now) // DAY * DAY, today - 7 * DAY)
         return [day for day in sorted({*book.days, *range(first, today + 1, DAY)}) if day >= book.forgotten]
 
-    def _books(self) -> list[Book]:
+    def _books(self) -> list[LedgerState]:
         """Every book there is; a writer that has done nothing yet stands in one, too."""
         for writer, _, _ in self._scene.lanes():
             self._scene.entry(writer)
         return self._state.books
 
-    def _complete_until(self, book: Book, now: int) -> int:
+    def _complete_until(self, book: LedgerState, now: int) -> int:
         """Every record whose event time lies before this has been shipped or given up (DESIGN section 5)."""
         waiting = (watched for watched in self._scene.watched.values() if watched.waiting[0])
         times = (
             self._scene.first_waiting_time(watched) or watched.reader.opened_at
             for watched in waiting
-            if checkpoint.Place.of(watched.reader.header) == book.place
+            if checkpoint.Stream.of(watched.reader.header) == book.place
         )
         return min([now, *times]) - GRACE
 
     @staticmethod
-    def _forget_told(book: Book) -> None:
+    def _forget_told(book: LedgerState) -> None:
         """Of very many writers that ended, those that name no gap need not be told again."""
         whole = [
             writer for writer, entry in book.writers.items() if entry.told and not entry.lost and not entry.refused
@@ -294,7 +294,7 @@ class Bookkeeper:
             del book.writers[writer]
 
 
-def _name(book: Book) -> str:
+def _name(book: LedgerState) -> str:
     return "\0".join((book.place.destination, book.place.endpoint_name, book.place.variant_name))
 
 

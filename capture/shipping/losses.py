@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from capture.journal.spool import Spool
-    from capture.shipping.checkpoint import State
+    from capture.shipping.checkpoint import Checkpoint
     from capture.shipping.spool_watcher import Scene, Watched
 
 log = logging.getLogger("capture.shipper")
@@ -31,10 +31,10 @@ class Losses:
     `used_notes` are the notes that the state has taken over and that may go once it is saved.
     """
 
-    def __init__(self, spool: Spool, now_state: State, scene: Scene, clock: Callable[[], int]) -> None:
+    def __init__(self, spool: Spool, restored: Checkpoint, scene: Scene, clock: Callable[[], int]) -> None:
         self.used_notes: list[str] = []
         self._spool = spool
-        self._state = now_state
+        self._state = restored
         self._scene = scene
         self._clock = clock
 

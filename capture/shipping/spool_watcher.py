@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from capture.journal.spool import Spool
     from capture.ledger import WriterEntry
     from capture.record import Header
-    from capture.shipping.checkpoint import Book, State
+    from capture.shipping.checkpoint import Checkpoint, LedgerState
 
 log = logging.getLogger("capture.shipper")
 _MAX_GROWTH = 512
@@ -71,20 +71,20 @@ class Scene:
     """
 
     def __init__(
-        self, spool: Spool, now_state: State, clock: Callable[[], int], monotonic: Callable[[], float]
+        self, spool: Spool, restored: Checkpoint, clock: Callable[[], int], monotonic: Callable[[], float]
     ) -> None:
         self.watched: dict[str, Watched] = {}
         self.accounts: dict[str, Account] = {}
         self.strangers = False
         self._growth: dict[str, deque[tuple[int, int]]] = {}
         self._spool = spool
-        self._state = now_state
+        self._state = restored
         self._clock = clock
         self._monotonic = monotonic
         names = {path.stem for path in spool.segments()}
-        now_state.progress = {name: done for name, done in now_state.progress.items() if name in names}
+        restored.progress = {name: done for name, done in restored.progress.items() if name in names}
         accounts = {path.name for path in spool.accounts()}
-        now_state.ended = [process for process in now_state.ended if process in accounts]
+        restored.ended = [process for process in restored.ended if process in accounts]
 
     def look(self) -> bool:
         """Looks at the spool anew; whether records may have been lost since (`losses.py`)."""
@@ -257,7 +257,7 @@ class Scene:
             for index, lane in account.lanes():
                 yield f"{process}{index:08x}", account, lane
 
-    def entry(self, writer: str) -> tuple[Book, WriterEntry] | None:
+    def entry(self, writer: str) -> tuple[LedgerState, WriterEntry] | None:
         """The book and the entry of a writer of which anything is known."""
         for book in self._state.books:
             if writer in book.writers:
@@ -269,7 +269,7 @@ class Scene:
             header = None if found is None else found.reader.header
         if header is None:
             return None
-        book = self._state.book(checkpoint.Place.of(header), header.kms_key_id, self._clock() // 1000)
+        book = self._state.book(checkpoint.Stream.of(header), header.kms_key_id, self._clock() // 1000)
         return book, book.writers.setdefault(writer, checkpoint.new_entry())
 
     def count_in(self) -> None:

@@ -99,7 +99,7 @@ def read_stats(spool_dir: Path) -> Stats:
     return stats
 
 
-def _from_state(stats: Stats, now: checkpoint.State, latency: Latency) -> None:
+def _from_state(stats: Stats, now: checkpoint.Checkpoint, latency: Latency) -> None:
     totals = now.totals
     stats.appended = totals.ended_appended
     stats.shipped = totals.ended_shipped
