@@ -59,7 +59,7 @@ class Family:
         return len(self.bounds) + 2 if self.bounds else 1
 
 
-class Tally:
+class Counters:
     """One process's counts. May be used by several threads."""
 
     def __init__(self, directory: Path | None) -> None:
@@ -142,7 +142,7 @@ def _allocated(path: Path, size: int) -> mmap.mmap:
         return mmap.mmap(file.fileno(), size)
 
 
-class TallyReader:
+class CountersReader:
     """The counts of all processes that ever wrote to a directory. Files of those that have ended are taken over."""
 
     def __init__(self, directory: Path, families: Sequence[Family]) -> None:

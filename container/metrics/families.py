@@ -1,6 +1,6 @@
 """What workers count: requests, the time of each stage, feature store lookups.
 
-Each process has a tally (`tally`) in the endpoint's run directory; outside an endpoint, in its own memory.
+Each process has counters (`counters`) in the endpoint's run directory; outside an endpoint, in its own memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from container.metrics.counters import Family, Tally
+from container.metrics.counters import Counters, Family
 from container.shared.run_directory import VARIABLE, RunDirectory
 
 _SECONDS = (0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
@@ -29,22 +29,22 @@ RECORD_AGE = Family(
 )
 FAMILIES = (REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, UNKNOWN_FIELDS, LOOKUPS, LOOKUP_SECONDS, RECORD_AGE)
 
-_tally: Tally | None = None
+_counters: Counters | None = None
 
 
-def tally() -> Tally:
-    """This process's tally."""
-    global _tally
-    if _tally is None:
+def counters() -> Counters:
+    """Returns the counters of this process."""
+    global _counters
+    if _counters is None:
         directory = os.environ.get(VARIABLE)
-        _tally = Tally(None if directory is None else RunDirectory(Path(directory)).tallies)
-    return _tally
+        _counters = Counters(None if directory is None else RunDirectory(Path(directory)).counters)
+    return _counters
 
 
 def _forget() -> None:
     """After a fork: the child counts for itself."""
-    global _tally
-    _tally = None
+    global _counters
+    _counters = None
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -52,7 +52,7 @@ os.register_at_fork(after_in_child=_forget)
 
 def request_answered(status: int, stages: Mapping[str, float]) -> None:
     """Count an answer; `stages` has the seconds of each stage it went through."""
-    counts = tally()
+    counts = counters()
     counts.add(REQUESTS, (str(status),))
     counts.observe(REQUEST_SECONDS, sum(stages.values()))
     for stage, seconds in stages.items():
@@ -61,12 +61,12 @@ def request_answered(status: int, stages: Mapping[str, float]) -> None:
 
 def unknown_fields(count: int) -> None:
     """Count protobuf fields that the descriptor set does not know."""
-    tally().add(UNKNOWN_FIELDS, (), count)
+    counters().add(UNKNOWN_FIELDS, (), count)
 
 
 def looked_up(group: str, seconds: float, *, found: int, missing: int, failed: int) -> None:
     """Count one call of a feature store."""
-    counts = tally()
+    counts = counters()
     counts.observe(LOOKUP_SECONDS, seconds, (group,))
     for outcome, count in (("found", found), ("missing", missing), ("failed", failed)):
         if count:
@@ -75,4 +75,4 @@ def looked_up(group: str, seconds: float, *, found: int, missing: int, failed: i
 
 def record_age(group: str, seconds: float) -> None:
     """Observe how old the oldest record of a request was."""
-    tally().observe(RECORD_AGE, max(0.0, seconds), (group,))
+    counters().observe(RECORD_AGE, max(0.0, seconds), (group,))

@@ -48,7 +48,7 @@ class RunDirectory:
         if len(os.fsencode(directory.path / LONGEST_SOCKET)) > MAX_SOCKET_PATH:
             directory.remove()
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
-        directory.tallies.mkdir()
+        directory.counters.mkdir()
         directory.users_metrics.mkdir()
         directory.busy.mkdir()
         directory.serving.touch()
@@ -128,9 +128,9 @@ class RunDirectory:
         return self.path / "log.sock"
 
     @property
-    def tallies(self) -> Path:
+    def counters(self) -> Path:
         """Directory of the workers' counts."""
-        return self.path / "tallies"
+        return self.path / "counters"
 
     @property
     def users_metrics(self) -> Path:

@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from capture.journal.counters import REFUSALS
 from capture.shipping.stats import Stats, read_stats
-from container.metrics.counters import Family, Series, TallyReader
+from container.metrics.counters import CountersReader, Family, Series
 from container.metrics.families import FAMILIES
 from container.shared.run_directory import RunDirectory
 
@@ -147,12 +147,12 @@ class Scrape:
     def __init__(self, directory: RunDirectory, spool: Path | None) -> None:
         """Args: spool: capture's spool directory; None: capture is off."""
         self._spool = spool
-        self._tallies = TallyReader(directory.tallies, FAMILIES)
+        self._counters = CountersReader(directory.counters, FAMILIES)
         self._users = CollectorRegistry()
         MultiProcessCollector(self._users, path=str(directory.users_metrics))  # type: ignore[no-untyped-call]
 
     def text(self, vitals: Vitals) -> bytes:
         """The metrics as they are now."""
         registry = CollectorRegistry()
-        registry.register(_Source(vitals, self._tallies.total(), self._spool))
+        registry.register(_Source(vitals, self._counters.total(), self._spool))
         return generate_latest(registry) + generate_latest(self._users)

@@ -93,7 +93,7 @@ class Service:
             multi_model=settings.multi_model,
             model_name=context.model_name,
         )
-        families.tally()  # takes its room on disk now
+        families.counters()  # takes its room on disk now
         _allocate_files_of(directory.users_metrics)
         service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
         worker_status.announce(directory.roster, context.model_name)
