@@ -104,7 +104,7 @@ def test_a_busy_machine_cannot_keep_a_batch_from_being_encoded_when_its_time_has
     shipper.step()
     shipper.step()
     assert shipper._delivery is not None
-    assert not shipper._delivery._order.urgent, "it is given a moment"
+    assert not shipper._delivery._job.urgent, "it is given a moment"
     stage.clock.steady += 0.5
     shipper.step()
     stage.run(shipper)
