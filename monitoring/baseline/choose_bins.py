@@ -76,7 +76,8 @@ def choose_bins(
     if kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and state.finite:
         edges = numeric_edges(numbers, state.minimum, state.maximum)
         coarse = coarse_of_numbers(numbers, edges)
-        edges, coarse, outer = with_outer_edges(edges, coarse, state.std_dev() or 0.0)
+        # A column of one value has no spread: its further edges lie in steps of the value itself.
+        edges, coarse, outer = with_outer_edges(edges, coarse, state.std_dev() or abs(state.maximum) or 1.0)
     elif kind is ColumnKind.CATEGORICAL:
         complete = state.distinct <= DOMAIN_SIZE and len(state.unseen) == state.distinct
         counts = state.unseen if complete else texts

@@ -20,6 +20,8 @@ _STEPS = (1.0, 2.5, 5.0)
 """Small, medium and large as multiples of the floor: 0.02, 0.05, 0.1 (Model Monitor's default threshold)."""
 _SHIFT = 2.5
 """A mean shift of 2.5 x standard deviations has an L-infinity distance of about x in a normal distribution."""
+SINGLE_ROUNDING = 1e-7
+"""The relative error of a number that was rounded to a 32-bit float is below this (2^-24)."""
 _GRADES = (Grade.NONE, Grade.SMALL, Grade.MEDIUM, Grade.LARGE)
 
 
@@ -91,12 +93,23 @@ def _shift(sample: ColumnSample) -> tuple[float | None, float | None, float | No
         shift = max((s for s in (shift, logs) if s is not None), default=None)
     scale = spread(a, means_a)
     if scale is None:
-        return (0.0 if shift == 0.0 else None), None, None
+        return (0.0 if _one_value_kept(base, wind, means_a, means_b) else None), None, None
     mean_a, mean_b = a @ means_a / a.sum(), b @ means_b / b.sum()
     deviation_a = np.sqrt(a @ np.square(means_a - mean_a) / a.sum())
     deviation_b = np.sqrt(b @ np.square(means_b - mean_b) / b.sum())
     ratio = float(deviation_b / deviation_a) if deviation_a > 0 else None
     return shift, float((mean_b - mean_a) / scale), ratio
+
+
+def _one_value_kept(base: Floats, wind: Floats, means_a: Floats, means_b: Floats) -> bool:
+    """Returns True where a column of one value holds this value still, up to the rounding of a 32-bit float.
+
+    Sums are clipped to the outer edges, so values in other bins may have means equal to the baseline's: they count as moved.
+    """
+    if np.array_equal(base > 0, wind > 0):
+        return True
+    moved = np.abs(means_b - means_a[0])
+    return bool(moved.max() > 0 and moved.max() <= SINGLE_ROUNDING * abs(means_a[0]))
 
 
 def _distance(a: Floats, b: Floats, values_a: Floats, values_b: Floats) -> float | None:
