@@ -194,7 +194,7 @@ def tail_p(ordinary: Floats, found: Floats, share: float) -> Floats:
     ranked = rank_p(ordinary, found)
     if excess <= 0:
         return ranked
-    return np.asarray(np.where(found > u, share * np.exp(-(found - u) / excess), ranked))
+    return np.asarray(np.where(found > u, share * np.exp(-np.maximum(found - u, 0.0) / excess), ranked))
 
 
 def score(sample: ColumnSample, baseline: TimeUnits, window: TimeUnits) -> ColumnScores:
