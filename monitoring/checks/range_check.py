@@ -18,6 +18,10 @@ SHARE = 0.02
 """The share of values outside the range that is a finding by itself."""
 FAR_SHARE = 0.001
 """The share that is a finding where a value lies further out than the range is wide."""
+CLOSE = 0.01
+"""Values that lie outside by at most this part of the range's width are a small finding: another rounding."""
+FEW_EVENTS = 10
+"""Fewer events than this make a small finding, whatever their values are."""
 
 
 def check(column: CheckedColumn) -> Violation | None:
@@ -34,18 +38,41 @@ def check(column: CheckedColumn) -> Violation | None:
         for count, side, bound in ((state.below, "below", binning.minimum), (state.above, "above", binning.maximum))
         if count
     ]
-    extreme, direction = (state.maximum, "up") if state.above >= state.below else (state.minimum, "down")
-    reach = f", {direction} to {wording.number(extreme)}" if math.isfinite(extreme) else ""
+    upwards = state.above >= state.below
+    extreme, bound = (state.maximum, binning.maximum) if upwards else (state.minimum, binning.minimum)
+    reach = f", {'up' if upwards else 'down'} to {_apart(extreme, bound)}" if math.isfinite(extreme) else ""
+    infinite = f"; {wording.count(sum(state.infinities))} of them are infinite" if any(state.infinities) else ""
     return Violation(
         feature_name=column.name,
         constraint_check_type="range_check",
         description=f"Range requirement is not met. Expected: 100.0% in range. Observed: Only {100.0 * (1.0 - share)}%.",
         sentence=(
             f"{wording.percent(share)} of {wording.count(numbers)} values of {wording.column(column.name)} lie outside what "
-            f"training had: {wording.joined(sides)}{reach}."
+            f"training had: {wording.joined(sides)}{reach}{infinite}."
         ),
-        grade=min(grade_of_rise(share), Grade.MEDIUM, key=list(Grade).index),
+        grade=_grade(column, share),
     )
+
+
+def _grade(column: CheckedColumn, share: float) -> Grade:
+    if (column.events or column.window.rows) < FEW_EVENTS or _close(column):
+        return Grade.SMALL
+    return min(grade_of_rise(share), Grade.MEDIUM, key=list(Grade).index)
+
+
+def _close(column: CheckedColumn) -> bool:
+    """Returns True where no value lies outside the range by more than a small part of its width."""
+    state, binning = column.window, column.binning
+    if binning is None or any(state.infinities):
+        return False
+    beyond = max(state.maximum - binning.maximum, binning.minimum - state.minimum)
+    return beyond <= CLOSE * (binning.maximum - binning.minimum)
+
+
+def _apart(extreme: float, bound: float) -> str:
+    """Returns a value with as many digits as it takes to tell it from the bound of the range."""
+    short = wording.number(extreme)
+    return f"{extreme:.9g}" if short == wording.number(bound) else short
 
 
 def _far(column: CheckedColumn) -> bool:
