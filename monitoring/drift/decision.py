@@ -153,7 +153,15 @@ def _declined(samples: Sequence[ColumnSample], requests: int, window: int, basel
         name = units.name if few == 1 else f"{units.name}s"
         return f"{few} {name} in the window; at least {LEAST_UNITS} are needed"
     if baseline is not None and baseline < LEAST_UNITS:
-        return f"{baseline} {units.name}s in the baseline; at least {LEAST_UNITS} are needed"
+        size = round(units.baseline_size)
+        if size > 1:
+            return (
+                f"the baseline has {baseline * size} {units.name}s, too few for a window of {requests}: at least "
+                f"{LEAST_UNITS * size} are needed; judge shorter windows, or make the baseline of more rows"
+            )
+        return (
+            f"{baseline} {units.name}{'' if baseline == 1 else 's'} in the baseline; at least {LEAST_UNITS} are needed"
+        )
     return ""
 
 

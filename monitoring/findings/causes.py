@@ -105,7 +105,7 @@ def _no_data() -> Cause:
         grade=Grade.LARGE,
         urgency=urgency_of(CauseKind.NO_DATA, Grade.LARGE),
         title="No data arrived in this window",
-        sentence="No object lies in this window, and no ledger proves that no request came.",
+        sentence="No readable object lies in this window, and no ledger proves that no request came.",
         tonight="Check that the endpoint has traffic, that capture is switched on, and that it can write to S3.",
         tomorrow="Run the monitor again over the window: objects that arrive late are found.",
     )

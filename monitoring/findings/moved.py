@@ -19,6 +19,8 @@ MISSING_PART = 0.5
 """Missing values explain a drift when their change is at least this part of the L-infinity distance."""
 OUTSIDE_SHARE = 0.05
 """A share of values outside the range of training that is worth a sentence."""
+PRESENT_LEVEL = 0.05
+"""The values that are there count as unchanged where the p-value of their distribution is larger."""
 ONE_VALUE_SHARE = 0.9
 ROUNDING_SHIFT = 0.02
 """A Wasserstein distance, in standard deviations, below which values moved by their rounding only."""
@@ -108,6 +110,8 @@ def _missing(column: ColumnResult, baseline: Summary, window: Summary) -> Moveme
         f"{wording.percent(missing_share(window))} of the {wording.count(window.rows)} {unit_of_count(column)} lack "
         f"{wording.column(known)}; {wording.percent(missing_share(baseline))} in training."
     )
+    if dict(column.tests).get("distribution", 0.0) > PRESENT_LEVEL:
+        sentence += " The distribution of the values that are there did not change."
     if missing_change(column) < 0:
         return Movement("missing", sentence, f"{identifier(known)} IS NOT NULL", window.rows - window.missing)
     return Movement("missing", sentence, f"{identifier(known)} IS NULL", window.missing)
@@ -203,6 +207,8 @@ def _level(column: ColumnResult, baseline: Summary, window: Summary) -> Movement
     at, before, after = max(column.cdf, key=lambda point: abs(point[2] - point[1]))
     if not math.isfinite(at):
         return None
+    if after == before:
+        return Movement("", f"The values of {wording.column(column.name)} are distributed as in training.")
     sentence = (
         f"{wording.percent(after)} of {unit_of_count(column)} are at or below {wording.number(at)} in "
         f"{wording.column(column.name)}; {wording.percent(before)} in training."

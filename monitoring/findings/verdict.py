@@ -42,7 +42,7 @@ def write_verdict(result: RunResult, causes: Sequence[Cause]) -> str:
     if not result.events:
         if held.proved:
             return "No traffic: the ledgers prove that no request came."
-        return "No data: nothing arrived, and nothing proves that nothing was sent."
+        return "No data: nothing readable arrived, and nothing proves that nothing was sent."
     if not has_verdict(result):
         if held.expected:
             share = wording.percent(max(0.0, 1 - held.found / held.expected))

@@ -131,7 +131,9 @@ def _columns(
                 None if absent else state,
                 decided.get(name),
                 window.sample,
-                reason=_reason(name, profile, binning.kind, absent=absent),
+                reason=_reason(
+                    name, profile, binning.kind, absent=absent, had_values=trained.columns[name].completeness > 0
+                ),
             )
         )
     for name, state in window.columns.items():
@@ -140,13 +142,13 @@ def _columns(
     return tuple(sorted(found, key=lambda column: not column.is_prediction))
 
 
-def _reason(name: str, profile: Profile, kind: ColumnKind, *, absent: bool) -> str:
+def _reason(name: str, profile: Profile, kind: ColumnKind, *, absent: bool, had_values: bool) -> str:
     if absent:
         return "the window does not have this column"
     if name in profile.hashed:
         return "it was captured as a hash"
     if kind is ColumnKind.UNKNOWN:
-        return "its values are not compared"
+        return "its values are not compared" if had_values else "training has no value of it"
     return "the drift check is off"
 
 

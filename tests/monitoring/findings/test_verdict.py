@@ -44,7 +44,7 @@ def test_a_proved_empty_window_is_no_traffic() -> None:
 @pytest.mark.parametrize("proved", [False, None])
 def test_an_empty_window_without_proof_is_no_data_and_pages(proved: bool | None) -> None:
     run = conclude(draft(rows=0, events=0, completeness=Completeness(proved, 0, None)))
-    assert run.verdict == "No data: nothing arrived, and nothing proves that nothing was sent."
+    assert run.verdict == "No data: nothing readable arrived, and nothing proves that nothing was sent."
     assert run.outcome is Outcome.NOT_JUDGED
     assert run.action.startswith("Check that the endpoint has traffic")
 
