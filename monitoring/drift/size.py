@@ -20,8 +20,8 @@ _STEPS = (1.0, 2.5, 5.0)
 """Small, medium and large as multiples of the floor: 0.02, 0.05, 0.1 (Model Monitor's default threshold)."""
 _SHIFT = 2.5
 """A mean shift of 2.5 x standard deviations has an L-infinity distance of about x in a normal distribution."""
-SINGLE_ROUNDING = 1e-7
-"""The relative error of a number that was rounded to a 32-bit float is below this (2^-24)."""
+SINGLE_ROUNDING = 6e-8
+"""The relative error of a number that was rounded to a 32-bit float is at most 2^-24."""
 _GRADES = (Grade.NONE, Grade.SMALL, Grade.MEDIUM, Grade.LARGE)
 
 
