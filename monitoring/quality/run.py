@@ -268,11 +268,12 @@ def _undecided(crossed: Sequence[QualityViolation]) -> Sequence[str]:
 
 
 def _absent(state: QualityState, baseline: QualityBaseline | None) -> tuple[str, ...]:
-    """Returns the classes of the baseline that no label of the window has."""
-    if baseline is None or not baseline.classes or not len(state):
+    """Returns the classes of the baseline, and those that were predicted, that no label of the window has."""
+    known = dict.fromkeys((*(baseline.classes if baseline is not None else ()), *state.classes))
+    if not known or not len(state):
         return ()
     seen = {state.classes[code] for code in np.unique(state.label).astype(int)}
-    return tuple(name for name in baseline.classes if name not in seen)
+    return tuple(name for name in known if name not in seen)
 
 
 def _documents(result: QualityResult, question: Question, state: QualityState, now: dt.datetime) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def _labels(result: QualityResult) -> list[str]:
     for reason, count in sorted(result.set_aside.items(), key=lambda entry: -entry[1]):
         lines.append(f"       {count:,} set aside: {reason}")
         lines += [f"         {_printable(example)[: _WIDTH - 9]}" for example in result.examples.get(reason, ())[:1]]
+    if result.absent_classes:
+        lines += _wrapped(f"no label of {', '.join(result.absent_classes)}", "       ")
     lines.append(_maturity(result.maturity))
     return lines
 
