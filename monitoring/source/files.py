@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
+from capture.dataset import EVENT_ID, EVENT_TIME
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.result import Completeness
 from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
@@ -42,13 +43,14 @@ def _storage(uri: str) -> Storage:
 
 
 class FilePart(msgspec.Struct, frozen=True, tag="file"):
-    """One file below a storage. `time` names the time column."""
+    """One file below a storage. `time` names the time column, `needed` the columns without which the file cannot be read."""
 
     uri: str
     key: str
     format: str
     time: str
     size: int = 0
+    needed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -64,24 +66,27 @@ class FilePart(msgspec.Struct, frozen=True, tag="file"):
                 source: str | io.BytesIO = f"{self.uri.removeprefix('file://')}/{self.key}"
             else:
                 source = io.BytesIO(_storage(self.uri).get(self.key).body)
-            opened = _OpenParquet(source, self.time) if self.format == "parquet" else _OpenCsv(source, self)
+            opened = _OpenParquet(source, self) if self.format == "parquet" else _OpenCsv(source, self)
+        except UnreadablePart:
+            raise
         except (pa.ArrowException, OSError, MonitoringError) as error:
             raise UnreadablePart(f"cannot read {where}: {error}") from error
         return opened
 
 
 class _OpenParquet:
-    def __init__(self, source: str | io.BytesIO, time: str) -> None:
+    def __init__(self, source: str | io.BytesIO, part: FilePart) -> None:
         schema = pq.read_schema(source)
+        _verify(part, schema.names)
         repeated = [name for name, count in Counter(schema.names).items() if count > 1]
         if repeated:
-            raise UnreadablePart(f"two columns are called {repeated[0]!r}: rename one")
+            raise UnreadablePart(f"cannot read {part.key}: two columns are called {repeated[0]!r}: rename one")
         texts = [
             field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
         self._source = source
         self._file = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False, buffer_size=COLUMN_BUFFER)
-        self._time = TimeColumn(time)
+        self._time = TimeColumn(part.time)
         self.facts = FileFacts()
         self.notes = self._time.notes
 
@@ -100,7 +105,7 @@ class _OpenCsv:
         data: bytes = body.getvalue()
         if part.key.endswith(".gz"):
             data = pa.CompressedInputStream(pa.py_buffer(data), "gzip").read()
-        self._name, self._data = part.key, data
+        self._part, self._name, self._data = part, part.key, data
         self._time = TimeColumn(part.time)
         self.facts = FileFacts()
         self.notes = self._time.notes
@@ -109,6 +114,7 @@ class _OpenCsv:
         """Yields the rows in batches."""
         try:
             for batch in self._read():
+                _verify(self._part, batch.schema.names)
                 yield self._time.convert(batch)
         except (pa.ArrowException, OSError) as error:
             raise UnreadablePart(f"cannot read {self._name}: {error}") from error
@@ -147,10 +153,11 @@ class FileSource:
     def groups(self, window: Window | None) -> Iterator[PartGroup]:
         """Yields a group for each file, in the order of keys. Raises UsageError where there is no file to read."""
         start, end = (window.start, window.end) if window else (None, None)
+        needed = _needed(self.layout, window)
         if window and not self.layout.time:
             raise UsageError(f"a window of {self.uri} needs a time column: name it with --time-column")
         found = False
-        for part in self._parts():
+        for part in self._parts(needed):
             found = True
             yield PartGroup((part,), start=start, end=end, sizes={part.key: part.size})
         if not found:
@@ -160,18 +167,34 @@ class FileSource:
         """Returns that the completeness is unknown: only captured data has ledgers."""
         return Completeness(None, 0, None)
 
-    def _parts(self) -> Iterator[FilePart]:
+    def _parts(self, needed: tuple[str, ...]) -> Iterator[FilePart]:
         storage = open_storage(self.uri)
         entries = list(storage.list())
         for entry in entries:
             parts = entry.key.split("/")
             if _format(entry.key) and not any(part.startswith((".", "_")) for part in parts):
-                yield FilePart(storage.uri, entry.key, _format(entry.key), self.layout.time, entry.size)
+                yield FilePart(storage.uri, entry.key, _format(entry.key), self.layout.time, entry.size, needed)
         if not entries and _format(self.uri):  # A folder may be called train.parquet: Spark writes such.
             above, name = key_in_storage(self.uri)
             if not _exists(above, name):
                 raise UsageError(f"there is no file {self.uri}")
-            yield FilePart(above.uri, name, _format(self.uri), self.layout.time)
+            yield FilePart(above.uri, name, _format(self.uri), self.layout.time, needed=needed)
+
+
+def _needed(layout: Layout, window: Window | None) -> tuple[str, ...]:
+    """Returns the columns that every file must have: those that a user has named, and the time where a window is asked for."""
+    named = [name for name in (layout.event_id, layout.time) if name and name not in (EVENT_ID, EVENT_TIME)]
+    return tuple(dict.fromkeys([*named, layout.time] if window else named))
+
+
+def _verify(part: FilePart, names: list[str]) -> None:
+    """Raises UnreadablePart where a file lacks a column that it needs."""
+    for name in part.needed:
+        if name not in names:
+            advice = (
+                "name the column of the times with --time-column" if name == EVENT_TIME else "give a name that it has"
+            )
+            raise UnreadablePart(f"cannot read {part.key}: it has no column {name!r}; {advice}")
 
 
 def _exists(storage: Storage, key: str) -> bool:
