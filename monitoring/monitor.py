@@ -124,6 +124,7 @@ class Monitor:
             unit_column="" if self.settings.unit in ("auto", "request", "hour", "day") else self.settings.unit,
             columns=baseline_columns(self.baseline.binning, self.settings.feature_names),
             preprocess=self.settings.preprocess,
+            strict=True,
         )
 
     def profile(

@@ -144,16 +144,17 @@ class _OpenCsv:
 
 
 class FileSource:
-    """The files of a URI: a file, a directory or a prefix."""
+    """The files of a URI: a file, a directory or a prefix. `strict`: a file without the named columns cannot be read."""
 
-    def __init__(self, uri: str, layout: Layout) -> None:
+    def __init__(self, uri: str, layout: Layout, *, strict: bool = False) -> None:
         self.uri = uri
         self.layout = layout
+        self._strict = strict
 
     def groups(self, window: Window | None) -> Iterator[PartGroup]:
         """Yields a group for each file, in the order of keys. Raises UsageError where there is no file to read."""
         start, end = (window.start, window.end) if window else (None, None)
-        needed = _needed(self.layout, window)
+        needed = _needed(self.layout, window) if self._strict else ()
         if window and not self.layout.time:
             raise UsageError(f"a window of {self.uri} needs a time column: name it with --time-column")
         found = False

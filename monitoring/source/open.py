@@ -29,13 +29,15 @@ def open_rows(
     leave_out: Iterable[str] = (),
     columns: BaselineColumns | None = None,
     preprocess: str | None = None,
+    strict: bool = False,
 ) -> RowSource:
     """Returns the source of `data`: a path, a URI, a pandas or Polars DataFrame, or an Arrow table.
 
     A directory or prefix with captured objects or ledgers is captured data unless a column is named; anything else is read as
     Parquet and CSV. `id_column` names the request of a row, `time_column` its time; the names of captured data are the
     defaults. `leave_out` names columns that are not monitored: a label. `columns` are those of the baseline and `preprocess` a
-    script: what the managed service captured needs them. Raises UsageError where `data` is none of these.
+    script: what the managed service captured needs them. With `strict` a file that lacks `id_column` or `time_column`, or the time
+    that a window needs, is named and not counted. Raises UsageError where `data` is none of these.
     """
     layout = layout_of(id_column, time_column, unit_column, leave_out)
     if is_table(data):
@@ -47,7 +49,7 @@ def open_rows(
     uri = str(data)
     if id_column is None and time_column is None and not is_file(uri) and is_captured(uri):
         return ManagedSource(uri, endpoint, variant, unit_column, columns, preprocess)
-    return FileSource(uri, layout)
+    return FileSource(uri, layout, strict=strict)
 
 
 def layout_of(
