@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import boto3
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +17,7 @@ import pytest
 from monitoring import Monitor
 from monitoring.__main__ import main
 from monitoring.errors import UsageError
+from tests.s3_server import S3Server
 
 NAIVE = dt.datetime(2026, 7, 1)  # noqa: DTZ001 - a time without a zone is what is tried
 
@@ -159,8 +159,10 @@ def test_a_named_column_that_no_file_has_is_never_passed_over(run, flags: list[s
     assert words in found.output
 
 
-def test_a_wrong_key_for_the_bucket_is_one_line_and_exit_code_1(s3_bucket: str, data: Path, run, monkeypatch) -> None:
-    boto3.client("s3").upload_file(str(data / "window/a.parquet"), s3_bucket, "window/a.parquet")
+def test_a_wrong_key_for_the_bucket_is_one_line_and_exit_code_1(
+    s3_server: S3Server, s3_bucket: str, data: Path, run, monkeypatch
+) -> None:
+    s3_server.client().upload_file(str(data / "window/a.parquet"), s3_bucket, "window/a.parquet")
     assert run(captured=f"s3://{s3_bucket}/window").code == 0
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     found = run(captured=f"s3://{s3_bucket}/window")
