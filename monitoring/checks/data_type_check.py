@@ -18,6 +18,15 @@ _NOUNS = {
     ValueKind.LIST: "lists",
     ValueKind.OTHER: "values of another type",
 }
+_EXPECTED = {
+    DataType.INTEGRAL: "whole numbers",
+    DataType.FRACTIONAL: "numbers",
+    DataType.BOOLEAN: "booleans",
+    DataType.STRING: "strings",
+    DataType.LIST: "lists",
+    DataType.OTHER: "of the type that training had",
+}
+"""What a type asks for, in words; a column of unknown type is not checked."""
 
 
 def check(column: CheckedColumn) -> Violation | None:
@@ -51,7 +60,7 @@ def _sentence(column: CheckedColumn, share: float) -> str:
     rescued = f", {wording.count(state.rescued)} of them rescued cells" if state.rescued else ""
     return (
         f"{wording.percent(1.0 - share)} of {wording.count(state.present)} values of {wording.column(column.name)} are not "
-        f"{expected}{training}: {found}{rescued}."
+        f"{_EXPECTED[expected]}{training}. Found: {found}{rescued}."
     )
 
 

@@ -40,7 +40,11 @@ def type_causes(
         noun = unit_of_count(column) if column is not None else "rows"
         what = "is text" if texts and texts >= others else "has another type"
         title = f"{shown} {what} in {wording.percent(share)} of the {noun}" if share else f"{shown} {what}"
-        evidence = f"{wording.count(max(texts, others))} of {wording.count(rows)} {noun}. " if share else ""
+        evidence = (
+            f"{wording.count(max(texts, others))} of {wording.count(rows)} {noun}. "
+            if share and not violation.sentence
+            else ""
+        )
         causes.append(
             Cause(
                 key=f"data_type:{name}",

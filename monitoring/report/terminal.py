@@ -22,6 +22,8 @@ from monitoring.result import CauseKind, ColumnResult, Grade, Outcome, RunResult
 
 NARROWEST, WIDE = 40, 110
 NAME_WIDTH = 18
+SENTENCES = 4
+"""Causes of drift below the table, besides the first."""
 GLYPHS = {Grade.LARGE: "▂▅█", Grade.MEDIUM: "▂▅ ", Grade.SMALL: "▂  ", Grade.NONE: " — "}
 _STRIP = {Grade.LARGE: "█", Grade.MEDIUM: "▅", Grade.SMALL: "▂", Grade.NONE: "·", None: "?"}
 _COLOURS = {Grade.LARGE: "38;5;166", Grade.MEDIUM: "38;5;172", Grade.SMALL: "38;5;178"}
@@ -167,6 +169,10 @@ def _rest(result: RunResult, width: int, paint: _Paint, everything: bool) -> lis
     quiet = sum(column.status is Status.NO_DRIFT for column in result.columns)
     if quiet and not everything:
         lines += _listed(" — ", "no drift", [f"{wording.counted(quiet, 'column')} (--all lists them)"], width, paint)
+    moved = [f"{plain(c.title)}. {plain(c.sentence)}" for c in result.causes[1:] if c.kind is CauseKind.DRIFT]
+    if moved:  # The first cause is the verdict above the table.
+        more = [f"and {len(moved) - SENTENCES} more in the report"] if len(moved) > SENTENCES else []
+        lines += _listed(" ~ ", "drift", moved[:SENTENCES] + more, width, paint)
     checks = [cause for cause in result.causes if cause.kind is not CauseKind.DRIFT]
     if checks:
         texts = [f"{plain(cause.title)}. {plain(cause.sentence)}" for cause in checks]

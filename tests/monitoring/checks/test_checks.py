@@ -88,6 +88,7 @@ def test_strings_and_fractions_among_integers_are_named_with_their_number():
         "Data type match requirement is not met. Expected data type: Integral, Expected match: 100.0%. "
         "Observed: Only 98.0% of data is Integral."
     )
+    assert "values of `n` are not whole numbers; " in found.sentence
     assert "3 fractional numbers and 3 strings, 3 of them rescued cells" in found.sentence
     assert "0 % at training" in found.sentence
 

@@ -89,3 +89,11 @@ def test_an_empty_window_has_no_table_and_no_promise() -> None:
 def test_an_unknown_completeness_stands_in_front() -> None:
     text = render(conclude(draft((column("a"),), completeness=Completeness(None, 5, None))), 80)
     assert text.splitlines()[1].startswith("completeness unknown   5 records found")
+
+
+def test_below_the_table_each_further_cause_of_drift_is_a_sentence() -> None:
+    run = conclude(draft(tuple(column(name, Grade.LARGE) for name in ("alcohol", "proline", "region"))))
+    below = render(run).partition("Status")[2]
+    assert " ~  drift " in below
+    assert "proline is unlike training." in below
+    assert "alcohol is unlike training." not in below
