@@ -98,8 +98,9 @@ class Spool:
                 raise SpoolError(why) from error
 
     def _make_directories(self) -> None:
-        if not self.directory.is_dir():
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in reversed((self.directory, *self.directory.parents)):
+            if not above.is_dir():
+                _make_private(above)
         found = self.directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise SpoolError(
@@ -108,7 +109,7 @@ class Spool:
         if found.st_mode & 0o077:
             self.directory.chmod(0o700)
         for name in _DIRECTORIES.difference(os.listdir(self.directory)):  # noqa: PTH208
-            self.path(name).mkdir(mode=0o700, exist_ok=True)
+            _make_private(self.path(name))
 
     @contextlib.contextmanager
     def locked(self, wait: bool = True) -> Iterator[bool]:
@@ -304,8 +305,12 @@ class Spool:
 
     def set_aside(self, name: str, data: bytes) -> None:
         """Keeps bytes for a person to look at; raises OSError."""
-        self.path("set-aside").mkdir(mode=0o700, exist_ok=True)
-        (self.path("set-aside") / name).write_bytes(data)
+        _make_private(self.path("set-aside"))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.path("set-aside") / name, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(data)
         self._trim_aside()
 
     def move_aside(self, path: Path) -> None:
@@ -346,6 +351,17 @@ class Spool:
             self.path(name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
+
+
+def _make_private(directory: Path) -> None:
+    """Makes a directory where it is missing, for its owner alone, whatever the umask is."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+    else:
+        directory.chmod(0o700)
 
 
 @contextlib.contextmanager

@@ -48,11 +48,12 @@ class RunDirectory:
         if len(os.fsencode(directory.path / LONGEST_SOCKET)) > MAX_SOCKET_PATH:
             directory.remove()
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
-        directory.counters.mkdir()
-        directory.users_metrics.mkdir()
-        directory.busy.mkdir()
-        directory.serving.touch()
-        directory.unloading.touch()
+        for made in (directory.path, directory.counters, directory.users_metrics, directory.busy):
+            made.mkdir(exist_ok=True)
+            made.chmod(0o700)
+        for file in (directory.serving, directory.unloading):
+            file.touch()
+            file.chmod(0o600)
         return directory
 
     @classmethod

@@ -500,3 +500,25 @@ def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, account:
     (path,) = spool.segments()
     assert (claimed[0], len(claimed[1])) == (path.stem, SEGMENT)
     assert path.stat().st_blocks * 512 >= SEGMENT
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o577])
+def test_every_directory_and_file_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        spool = Spool(tmp_path / "above" / "it" / "spool", 6 * SEGMENT, SEGMENT)
+        spool.prepare()
+        spool.set_aside("writer.1.frame", b"features")
+    finally:
+        os.umask(old)
+    made = [tmp_path / "above", *(tmp_path / "above").rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {0o600}
+
+
+def test_what_is_set_aside_does_not_follow_a_link(spool: Spool, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"mine")
+    (spool.path("set-aside") / "writer.1.frame").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        spool.set_aside("writer.1.frame", b"features")
+    assert (tmp_path / "elsewhere").read_bytes() == b"mine"
