@@ -26,10 +26,11 @@ from capture.asynchronous import comes_from_outside
 from capture.config import unknown_variables
 from capture.event_id import event_id_bytes, event_id_text, event_time_of
 from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
+from capture.journal.frame import COLUMNS
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
 from capture.throttled_log import Complaints
-from capture.writing.block_encoder import COLUMNS, Draft, Drafter, decided, freeze
+from capture.writing.block_encoder import Draft, Drafter, decided, freeze
 from capture.writing.column_names import Shapes
 from capture.writing.writer import Refused
 from capture.writing.writer_pool import Lanes

@@ -43,13 +43,13 @@ from crc32c import crc32c
 from capture.event_id import event_id_text
 from capture.journal import values
 from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
-from capture.writing.block_encoder import BATCH, COLUMNS, LISTS, MATRIX, RAGGED, ROW, ROWS, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = 16
 EVENT, SHAPE = 1, 2
+ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH, TABLE, LISTS = range(8)
 _prefix = struct.Struct("<IIII")
 _checksum = struct.Struct("<I")
 

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from capture.journal import values
+from capture.journal.frame import BATCH, COLUMNS, LISTS, MATRIX, RAGGED, ROW, ROWS, TABLE
 from capture.writing.coercion import (
     add_column,
     as_array,
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
 
     from capture.writing.column_names import Shape, Shapes
 
-ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH, TABLE, LISTS = range(8)
 _LISTS = (list, tuple)
 _NESTED = (list, tuple, dict)
 _DICTS = {dict}
