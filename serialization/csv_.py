@@ -3,13 +3,15 @@
 Without a header, cells that are all numbers give a float64 array of shape (rows, columns), an empty cell being NaN.
 With `header=present`, or where a column has text, the result is a dict of columns: float64 arrays for columns of
 numbers, lists of text for others (an empty cell is None), named by the header, else by the model's feature names, else
-`feature_0` and on. A column of integers that a double cannot hold exactly is an identifier: it stays text.
+`feature_0` and on. A column with an integer that a double cannot hold exactly is an identifier: it stays text.
+So does a column with a number past the range of a double (`1e400`).
 
 A number is what JSON or Python's `float` reads, in ASCII and without underscores; `nan` and `inf` are numbers too.
 """
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from .tables import tabulate
 _EXACT = 2.0**53
 _QUOTED = re.compile(r'[,"\r\n]')
 csv.field_size_limit(2**31 - 1)  # a cell may be as long as a body, which has a limit of its own
+_DIGIT = re.compile(r"[0-9]")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -175,12 +178,17 @@ def _column(cells: Sequence[str]) -> "numpy.ndarray[tuple[int], numpy.dtype[nump
 
 
 def _number(cell: str) -> float:
-    """A cell as a double, NaN where it is empty. ValueError for text, and for an integer that a double would change."""
+    """A cell as a double, NaN where it is empty. ValueError for text, and for a number that a double would change.
+
+    These are integers that are not exact past 2**53, and numbers past a double's range (`1e400`), which are not infinity.
+    """
     if not cell or cell.isspace():
         return numpy.nan
     if "_" in cell or not cell.isascii():
         raise ValueError(cell)
     value = float(cell)
+    if math.isinf(value) and _DIGIT.search(cell):
+        raise ValueError(cell)
     if not -_EXACT < value < _EXACT and _INTEGER.fullmatch(cell) and int(cell) != value:
         raise ValueError(cell)
     return value

@@ -5,6 +5,8 @@ those with a plain form: numbers, booleans, text, bytes, times, decimals, and li
 them. Text views become text; an extension type becomes what it is stored as.
 """
 
+import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -16,6 +18,7 @@ from pyarrow import types
 from serialization.errors import DecodeError
 from serialization.limits import Limits
 
+_NAMELESS_INDEX = re.compile(r"__index_level_[0-9]+__")
 #: What pyarrow raises for a body that is not what it should be.
 FAILURES = (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, MemoryError, OverflowError)
 
@@ -75,9 +78,22 @@ def _without_view(kind: Any) -> Any:
     return pyarrow.string() if types.is_string_view(kind) else pyarrow.binary()
 
 
+def without_index(table: Any) -> Any:
+    """A table without the nameless indexes that pandas wrote into it as columns (`__index_level_0__`)."""
+    try:
+        listed = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        indexes = [name for name in listed if isinstance(name, str) and _NAMELESS_INDEX.fullmatch(name)]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return table
+    dropped = set(indexes)
+    kept = [name for name in table.column_names if name not in dropped]
+    return table.select(kept) if 0 < len(kept) < table.num_columns else table
+
+
 def one_batch(table: Any, limits: Limits) -> Any:
-    """A table as one validated `RecordBatch` without metadata. Raises DecodeError."""
+    """A table as one validated `RecordBatch` without metadata and without pandas' index. Raises DecodeError."""
     table.validate(full=True)
+    table = without_index(table)
     table = pyarrow.table([_plain_column(column, limits) for column in table.columns], names=table.column_names)
     check_size(table, limits)
     table = table.unify_dictionaries().combine_chunks()

@@ -1,6 +1,7 @@
 """Values of a record: tensors to arrays and back, bytes to text and back.
 
-A dense tensor is an array of one dimension, or of its shape; a sparse one is unfolded to its shape, within the limits.
+A dense tensor is an array of one dimension, or of its shape; a sparse one is unfolded to its shape, within the limits. A
+tensor with a shape and without values is a sparse one of zeros.
 Bytes are base64 text, or text where their content type is text.
 """
 
@@ -60,10 +61,16 @@ class Budget:
         shape = tuple(tensor.shape)
         if len(shape) > _MAX_DIMENSIONS:
             raise DecodeError(f"{where}: a shape of {len(shape)} dimensions; at most {_MAX_DIMENSIONS} are read")
+        if 0 in shape:
+            self.take(max(shape), 1)  # NumPy refuses dimensions that are too large, even of an empty array
         values = numpy.array(tensor.values, dtype=_DTYPES[kind])
         if not len(tensor.keys):
+            if not len(values) and shape:  # a sparse row of zeros has no keys either
+                self.take_objects(1)
+                self.take(math.prod(shape), values.itemsize)
+                return numpy.zeros(shape, dtype=values.dtype)
             self.take(len(values), values.itemsize)
-            if len(shape) < 2:
+            if not shape:
                 return values
             if math.prod(shape) != len(values):
                 raise DecodeError(f"{where}: {len(values)} values do not fill the shape {shape}")

@@ -296,3 +296,20 @@ def test_a_prediction_is_a_table_with_its_types(accept, prediction, columns):
 def test_columns_of_no_one_type_are_refused(accept, prediction):
     with pytest.raises(EncodeError, match="no table of typed columns"):
         CODECS.encode(prediction, accept)
+
+
+@pytest.mark.parametrize("write", [bodies.parquet, bodies.arrow_stream])
+@pytest.mark.parametrize("rows", [0, 3])
+def test_the_nameless_index_of_pandas_is_no_feature(write, rows):
+    frame = pandas.DataFrame({"a": numpy.arange(6.0), "b": list("uvwxyz")}).iloc[::2].iloc[:rows]
+    written = write(pyarrow.Table.from_pandas(frame, preserve_index=True))
+    media = PARQUET if write is bodies.parquet else ARROW
+    assert CODECS.decode(written, media).schema.names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "about", [b"no json", b"[]", b'{"index_columns": 5}', b'{"index_columns": [["a"], {}, "a"]}', b"[" * 9999]
+)
+def test_a_column_is_dropped_only_where_pandas_says_that_it_is_a_nameless_index(about):
+    table = pyarrow.table({"a": [1], "__index_level_0__": [2]}, metadata={"pandas": about})
+    assert CODECS.decode(parquet(table), PARQUET).schema.names == ["a", "__index_level_0__"]

@@ -184,3 +184,11 @@ def test_an_integer_that_a_double_would_change_keeps_its_digits(digits: str, bod
 @pytest.mark.parametrize("digits", ["9007199254740992", "-9007199254740992", "9007199254740994", "18014398509481984"])
 def test_an_integer_that_a_double_holds_is_a_number(digits: str):
     assert CODECS.decode(digits.encode(), CSV).tolist() == [[int(digits)]]
+
+
+@pytest.mark.parametrize("cell", ["1e400", "-1e400", "9" * 400, "1.5E+309"])
+def test_a_number_past_a_doubles_range_is_text_and_not_infinity(cell):
+    decoded = CODECS.decode(f"1,{cell}\n2,3\n".encode(), "text/csv")
+    assert decoded["feature_0"].tolist() == [1, 2]
+    assert decoded["feature_1"] == [cell, "3"]
+    assert CODECS.decode(b"inf,-Infinity\n", "text/csv").tolist() == [[float("inf"), float("-inf")]]

@@ -171,3 +171,25 @@ def test_a_prediction_is_a_record_for_each_row_with_its_outputs_as_labels(predic
 def test_what_no_tensor_holds_is_refused_with_its_place(prediction):
     with pytest.raises(EncodeError, match="prediction"):
         CODECS.encode(prediction, RECORDIO)
+
+
+def test_a_sparse_row_of_zeros_is_a_row_of_zeros_as_sagemakers_sdk_writes_it():
+    rows = [
+        record({"values": ("float32_tensor", [1.5], [2], [4])}),
+        record({"values": ("float32_tensor", [], [], [4])}),
+    ]
+    decoded = CODECS.decode(body(*rows), RECORDIO)
+    assert decoded.dtype == numpy.float32
+    assert decoded.tolist() == [[0, 0, 1.5, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("shape", [[3], [1], [2, 2], [0]])
+def test_dense_values_that_contradict_their_shape_are_refused(shape):
+    with pytest.raises(DecodeError, match="2 values do not fill the shape"):
+        CODECS.decode(body(record({"values": ("float64_tensor", [1, 2], [], shape)})), RECORDIO)
+
+
+@pytest.mark.parametrize("shape", [[2**62], [2**20, 2**20], [0, 2**63]])
+def test_a_shape_without_values_takes_no_more_than_the_limits_allow(shape):
+    with pytest.raises(DecodeError, match="unfold to more than"):
+        CODECS.decode(body(record({"values": ("float64_tensor", [], [], shape)})), RECORDIO)
