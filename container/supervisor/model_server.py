@@ -211,6 +211,7 @@ JAVA_OPTIONS = (
     "-XX:-UsePerfData",
 )
 
+# What HttpRequestHandler logs is an exception of a connection, as a rule a client that broke off: a line, not a trace.
 LOG4J = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="error" shutdownHook="disable">
@@ -218,6 +219,10 @@ LOG4J = """\
     <Console name="STDOUT" target="SYSTEM_OUT">
       <PatternLayout alwaysWriteExceptions="false" pattern='{"time":"%d{yyyy-MM-dd&apos;T&apos;HH:mm:ss.SSS}{UTC}Z",\
 "level":"%p","source":"java","logger":"%c{1}","message":"%enc{%m %xEx}{JSON}"}%n'/>
+    </Console>
+    <Console name="CONNECTIONS" target="SYSTEM_OUT">
+      <PatternLayout alwaysWriteExceptions="false" pattern='{"time":"%d{yyyy-MM-dd&apos;T&apos;HH:mm:ss.SSS}{UTC}Z",\
+"level":"%p{ERROR=WARN}","source":"java","logger":"%c{1}","message":"%enc{a connection broke off: %m%ex{1}}{JSON}"}%n'/>
     </Console>
   </Appenders>
   <Loggers>
@@ -227,6 +232,9 @@ LOG4J = """\
     <Logger name="io.netty" level="error"/>
     <Logger name="org.apache" level="off"/>
     <Logger name="com.amazonaws.ml.mms.wlm.WorkerLifeCycle" level="error"/>
+    <Logger name="com.amazonaws.ml.mms.http.HttpRequestHandler" level="error" additivity="false">
+      <AppenderRef ref="CONNECTIONS"/>
+    </Logger>
     <Root level="warn">
       <AppenderRef ref="STDOUT"/>
     </Root>
