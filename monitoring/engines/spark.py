@@ -85,13 +85,7 @@ class SparkEngine:
         """Ends the session if this engine began it, and its Java process."""
         if not self._own:
             return
-        gateway = self.session.sparkContext._gateway
-        self.session.stop()
-        process = getattr(gateway, "proc", None)
-        gateway.shutdown()
-        if process is not None:
-            process.stdin.close()
-            process.wait(timeout=60)
+        end_session(self.session)
 
     def count(
         self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = lambda group: None
@@ -264,3 +258,16 @@ def _session(master: str | None) -> Any:
         ):
             builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def end_session(session: Any) -> None:
+    """Ends a session and its Java process, so that the next session of this Python process starts its own."""
+    context = session.sparkContext
+    gateway, kind = context._gateway, type(context)
+    session.stop()
+    process = getattr(gateway, "proc", None)
+    gateway.shutdown()
+    if process is not None:
+        process.stdin.close()
+        process.wait(timeout=60)
+    kind._gateway = kind._jvm = None  # else PySpark goes on to use the process that has ended

@@ -17,6 +17,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from capture import CaptureBuffer, CaptureConfig, Features, Lookup, new_event_id
+from monitoring.engines.spark import end_session
 
 ROWS = 40
 TIME = dt.datetime(2026, 11, 24, 15, 59, 59, 250_000, tzinfo=dt.UTC)
@@ -42,11 +43,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     for name, value in settings.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
-    gateway: Any = session.sparkContext._gateway
     yield session
-    session.stop()
-    gateway.shutdown()
-    gateway.proc.communicate(timeout=60)  # Java ends when its standard input does
+    end_session(session)
     shutil.rmtree(work, ignore_errors=True)
 
 

@@ -18,7 +18,7 @@ from capture.sinks import open_sink
 from examples.flights import data
 from monitoring.baseline.baseline import Baseline
 from monitoring.engines.local import LocalEngine
-from monitoring.engines.spark import SparkEngine
+from monitoring.engines.spark import SparkEngine, end_session
 from monitoring.engines.window import count_groups, count_window
 from monitoring.errors import UsageError
 from monitoring.source.captured import CapturedSource
@@ -46,12 +46,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
     for name, value in settings.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
-    gateway = session.sparkContext._gateway
     with SparkEngine(session=session) as engine:
         yield engine
-    session.stop()
-    gateway.shutdown()
-    gateway.proc.communicate(timeout=60)  # Java ends when its standard input does
+    end_session(session)
     shutil.rmtree(work, ignore_errors=True)
 
 
