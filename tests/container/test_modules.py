@@ -113,18 +113,25 @@ def test_a_legacy_transform_fn_is_served_and_the_log_says_once_why_it_is_not_cap
     assert not rows(tmp_path)
 
 
-def test_a_worker_imports_nothing_that_its_model_does_not_use(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("ours", "imported"),
+    [("def features_fn(request, store): return request\n", b"[]"), ("", b"['numpy']")],
+    ids=["ours", "the toolkit's"],
+)
+def test_a_worker_imports_nothing_that_its_model_does_not_use(tmp_path: Path, ours: str, imported: bytes):
+    """A module of the toolkit is given NumPy arrays, so its worker imports NumPy before the first request, and nothing else."""
     heavy = ("asyncio", "boto3", "google.protobuf", "numpy", "pandas", "prometheus_client", "pyarrow", "scipy")
     code = (
         "import sys\n"
         "def model_fn(d): return None\n"
+        f"{ours}"
         f"def predict_fn(features, model): return [len([name for name in {heavy} if name in sys.modules])]\n"
         f"def output_fn(p, accept): return repr([name for name in {heavy} if name in sys.modules])\n"
     )
     env = {"CAPTURE_DESTINATION": f"file://{tmp_path}/captured", "CAPTURE_SPOOL_DIR": str(tmp_path / "spool")}
     with running(tmp_path, code, env) as endpoint:
         for _ in range(4):
-            assert endpoint.invoke({"a": 1.5, "b": "x"}).body == b"[]"
+            assert endpoint.invoke({"a": 1.5, "b": "x"}).body == imported
 
 
 def test_a_malformed_protobuf_is_the_caller_s_error_and_unknown_fields_are_seen_in_the_metrics(tmp_path: Path):
