@@ -157,13 +157,11 @@ def capture_settings(settings: Settings, directory: RunDirectory, artefact: Arte
     Raises:
         ArtefactError: they name a destination, and the endpoint has none.
     """
-    secrets = directory.secrets()
+    own = CaptureConfig.from_env({**os.environ, **directory.secrets()}, artefact.capture_settings)
     handed = directory.capture_settings
-    if not settings.multi_model and handed.exists():
-        own = CaptureConfig.from_env({**os.environ, **secrets}, artefact.capture_settings)
-        return for_writer(handed, own.hash_key)
-    own = CaptureConfig.from_env({**os.environ, **secrets}, artefact.capture_settings)
-    if not own.enabled or not settings.multi_model:
+    if not settings.multi_model:
+        return for_writer(handed, own.hash_key) if handed.exists() else own
+    if not own.enabled:
         return own
     if not handed.exists():
         raise ArtefactError(
