@@ -29,6 +29,7 @@ _EXACT = 2.0**53
 _QUOTED = re.compile(r'[,"\r\n]')
 csv.field_size_limit(2**31 - 1)  # a cell may be as long as a body, which has a limit of its own
 _DIGIT = re.compile(r"[0-9]")
+_MISSING = ("na", "n/a", "null", "none", "missing", "unknown", "?", "-")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
@@ -59,10 +60,11 @@ class CsvCodec:
                 f"the CSV body has {len(rows[0])} columns; with names or text at most {most} are read; "
                 "send numbers without a header, or another format"
             )
+        remark = None if header else _undeclared_header(rows, self._feature_names)
         names = self._names(rows.pop(0) if header else None, rows)
         # Column by column, and not with zip(*rows), which takes an iterator for each row.
         columns = {name: _column([row[at] for row in rows]) for at, name in enumerate(names)}
-        return Payload(columns, media.name)
+        return Payload(columns, media.name, remark=remark)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """A line for each row; names first where `header=present` is accepted. Missing values are empty cells."""
@@ -98,6 +100,30 @@ class CsvCodec:
         if "" in header:
             raise DecodeError(f"column {header.index('') + 1} of the CSV header has no name")
         return header
+
+
+def _undeclared_header(rows: Sequence[Sequence[str]], feature_names: Sequence[str] | None) -> str | None:
+    """Returns a remark where the first row is names and not values, else None. It changes nothing of the result.
+
+    The row is taken for names where it is the model's feature names, or where it is distinct texts above a column that is
+    numbers in all other rows.
+    """
+    first, rest = rows[0], rows[1:]
+    if tuple(first) != (feature_names or ()):
+        if not rest or len(set(first)) < len(first) or any(not cell or _is_number(cell) for cell in first):
+            return None
+        if first[0].strip().lower() in _MISSING and len(first) == 1:
+            return None
+        if not any(all(_is_number(row[at]) for row in rest) for at in range(len(first))):
+            return None
+    return "the first line of a CSV body looks like a header and is taken for a row: send `text/csv; header=present`"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return not math.isnan(_number(cell)) or bool(cell.strip())
+    except ValueError:
+        return False
 
 
 def _list(names: Sequence[str]) -> str:

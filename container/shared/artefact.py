@@ -72,13 +72,17 @@ class Artefact:
         raise ArtefactError(f"{name} is neither in {self.code} nor in {self.directory}")
 
     def check(self) -> None:
-        """Refuse an artefact that is not there, or whose modules would be imported in place of ours.
+        """Refuse an artefact that is not there, whose modules would be imported in place of ours, or whose settings of
+        capture (what to exclude, what to hash) would be ignored.
 
         Raises:
-            ArtefactError: which names the directory or the module.
+            ArtefactError: which names the directory, the module or the file.
         """
         if not self.directory.is_dir():
             raise ArtefactError(f"there is no model in {self.directory}: the artefact must be unpacked there")
+        misplaced = self.directory / "capture.toml"
+        if misplaced.is_file():
+            raise ArtefactError(f"{misplaced} is read only in code/: move it to {self.code / misplaced.name}")
         for place in (self.code, self.directory):
             for name in OURS:
                 for path in (place / f"{name}.py", place / name / "__init__.py", *place.glob(f"{name}.*.so")):

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from capture.config import unknown_variables
 from capture.handover import hand_over
+from container.shared.artefact_mistakes import likely_mistakes
 from container.shared.resources import JavaBudget
 from container.shared.run_directory import VARIABLE, RunDirectory
 from container.shared.settings import instead_of
@@ -158,6 +159,8 @@ class Supervisor:
         for name in settings.ignored:
             log.warning("%s is set and does nothing here: %s", name, instead_of(name))
         for line in unknown_variables():
+            log.warning("%s", line)
+        for line in () if settings.multi_model else likely_mistakes(plan.artefact):
             log.warning("%s", line)
 
     async def _install_requirements(self) -> None:

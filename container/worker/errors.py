@@ -34,6 +34,10 @@ class ResponseTooLarge(EncodeError):
     """The encoded prediction is larger than the endpoint may answer."""
 
 
+class NothingReturned(EncodeError):
+    """A function of the user's returned None where its value is the answer."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """An error as the caller sees it."""

@@ -26,7 +26,7 @@ from container.feature_stores.recording import FailurePolicy, NoStore, Recording
 from container.metrics import families
 from container.shared import headers
 from container.shared.headers import CUSTOM_ATTRIBUTES, INFERENCE_ID, TARGET_MODEL, RequestHeaders
-from container.worker.errors import Problem, ResponseTooLarge, problem_of
+from container.worker.errors import NothingReturned, Problem, ResponseTooLarge, problem_of
 from container.worker.user_module import Function, Functions
 from serialization import Codecs, DecodeError, EncodeError, Message, Payload
 
@@ -105,6 +105,8 @@ class Pipeline:
     buffer: CaptureBuffer | None = None
     multi_model: bool = False
     model_name: str = "model"
+    remarks: set[str] = field(default_factory=set)
+    """Remarks about requests that this worker has logged."""
 
     def answer(self, request: Request) -> Response:
         """Answer a request; whatever goes wrong is an answer too."""
@@ -129,6 +131,9 @@ class Pipeline:
         if functions.input_fn is None:
             payload = self.codecs.read(request.body, request.content_type)
             decoded = payload.value
+            if payload.remark is not None and payload.remark not in self.remarks:
+                self.remarks.add(payload.remark)
+                log.warning("%s (logged once in each worker)", payload.remark)
             if payload.unknown_fields:
                 families.unknown_fields(payload.unknown_fields)
             if functions.relies_on_toolkit:
@@ -143,6 +148,7 @@ class Pipeline:
         features = decoded
         if functions.features_fn is not None:
             features = functions.features_fn(decoded, recording or NoStore(), context)
+            _refuse_none(features, "features_fn", context)
         if recording is not None:
             recording.observe_ages(time.time())
 
@@ -159,6 +165,8 @@ class Pipeline:
 
         clock.enter("predict")
         predictions = functions.predict_fn(features, self.model, context)
+        if functions.output_fn is None:
+            _refuse_none(predictions, "predict_fn", context)
 
         clock.enter("encode")
         if functions.output_fn is None:
@@ -166,6 +174,7 @@ class Pipeline:
         else:
             wanted = _accept(accept, self.default_accept)
             returned = functions.output_fn(predictions, wanted, context)
+            _refuse_none(returned, "output_fn", context)
             body, content_type = _as_bytes(returned, wanted, self.default_accept)
         status, body, content_type = self._check(body, content_type, context)
 
@@ -194,6 +203,7 @@ class Pipeline:
     def _transform(self, request: Request, transform: Function) -> Response:
         accept = _accept(request.headers.get("accept"), self.default_accept)
         result = transform(self.model, _as_toolkit(request), request.content_type, accept, request.context)
+        _refuse_none(result, "transform_fn", request.context)
         body, content_type = _as_bytes(result, accept, self.default_accept)
         status, body, content_type = self._check(body, content_type, request.context)
         return Response(status, body, content_type)
@@ -233,6 +243,12 @@ def _typed(message: Message) -> Any:
         return message.typed()
     except Exception:
         return message
+
+
+def _refuse_none(returned: object, function: str, context: Any) -> None:
+    """Raises NothingReturned where a function returned None and has set no status that explains it, such as 204."""
+    if returned is None and context.get_response_status(0)[0] == 200:
+        raise NothingReturned(f"{function} returned None: is its return missing?")
 
 
 def _log_problem(problem: Problem, stage: str, error: BaseException) -> None:

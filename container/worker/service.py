@@ -27,6 +27,7 @@ from container.logs import json_lines
 from container.metrics import families
 from container.shared import headers, worker_status
 from container.shared.artefact import Artefact, ArtefactError
+from container.shared.artefact_mistakes import likely_mistakes
 from container.shared.headers import HANDLER_HEADER, AnyCase, RequestHeaders
 from container.shared.in_flight import BusyNote
 from container.shared.run_directory import RunDirectory
@@ -65,6 +66,8 @@ class Service:
         functions = user_module.load(artefact, settings.program)
         if functions.relies_on_toolkit:
             importlib.import_module("container.worker.toolkit_values")  # brings NumPy; not in the first request
+        for line in likely_mistakes(artefact) if settings.multi_model else ():  # of one model the supervisor logs them
+            log.warning("%s", line)
         os.chdir(artefact.directory)
         capture = capture_settings(settings, directory, artefact, context.model_name)
         codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import util
 from types import ModuleType
 from typing import Any
 
 from container.shared.artefact import Artefact, ArtefactError
 
+log = logging.getLogger("endpoint")
 Function = Callable[..., Any]
 
 ARGUMENTS = {
@@ -30,6 +33,8 @@ ARGUMENTS = {
     "transform_fn": ("model", "input_data", "content_type", "accept"),
 }
 """What each function is given, before the context."""
+_NEARLY = 0.85
+"""Similarity from which a name counts as misspelt: `feature_fn` for `features_fn`, and not `features` or `predict`."""
 
 
 def _absent(*_: object) -> object:
@@ -71,7 +76,11 @@ def load(artefact: Artefact, program: str) -> Functions:
     importlib.invalidate_caches()
     if not _exists(program):
         raise ArtefactError(f"there is no {program}.py in {artefact.code}: put it there, or set SAGEMAKER_PROGRAM")
-    return functions_of(importlib.import_module(program))
+    module = importlib.import_module(program)
+    functions = functions_of(module)
+    for line in misspelt(module):
+        log.warning("%s", line)
+    return functions
 
 
 def _exists(program: str) -> bool:
@@ -107,13 +116,43 @@ def functions_of(module: ModuleType) -> Functions:
         if others:
             raise ArtefactError(f"{where} has transform_fn, which does the work of {', '.join(others)}: remove one")
     elif "predict_fn" not in found:
-        raise ArtefactError(f"{where} has no predict_fn(features, model)")
+        raise _missing("predict_fn", module, where)
     if "model_fn" not in found:
-        raise ArtefactError(f"{where} has no model_fn(model_dir)")
+        raise _missing("model_fn", module, where)
     return Functions(**found)
 
 
+def misspelt(module: ModuleType) -> list[str]:
+    """Returns a line for each function of a module that the endpoint does not call, and whose name is nearly one that it does.
+
+    A name that the module has as well is not meant; neither is a function that the module imported.
+    """
+    absent = [name for name in ARGUMENTS if not hasattr(module, name)]
+    lines = []
+    for name in _own_functions(module):
+        meant = get_close_matches(name.lower(), absent, 1, _NEARLY)
+        if meant:
+            lines.append(f"{module.__name__}.py has {name}, which the endpoint does not call: is {meant[0]} meant?")
+    return lines
+
+
+def _own_functions(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if name not in ARGUMENTS and inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+
+
+def _missing(name: str, module: ModuleType, where: str) -> ArtefactError:
+    similar = get_close_matches(name, _own_functions(module), 1, 0.6)
+    hint = f"; is {similar[0]} meant to be that?" if similar else ""
+    return ArtefactError(f"{where} has no {name}({', '.join(ARGUMENTS[name])}){hint}")
+
+
 def _with_context(name: str, function: Any, arguments: tuple[str, ...], where: str) -> Function:
+    if isinstance(function, ModuleType):
+        raise ArtefactError(f"{name} in {where} is a module: import its function, as in `from {name} import {name}`")
     if not callable(function):
         raise ArtefactError(f"{name} in {where} is no function")
     signature = inspect.signature(function)

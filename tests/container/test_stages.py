@@ -288,3 +288,37 @@ def test_a_refusal_does_not_repeat_a_header_as_it_came(header: str):
     for refusal in refusals:
         assert not set("<>&'").intersection(json.loads(refusal.body)["message"])
         assert '"' not in json.loads(refusal.body)["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "function"),
+    [
+        ("def predict_fn(f, m): pass\n", "predict_fn"),
+        ("def features_fn(r, s): pass\ndef predict_fn(f, m): return [1]\n", "features_fn"),
+        ("def predict_fn(f, m): return [1]\ndef output_fn(p, a): pass\n", "output_fn"),
+        ("def transform_fn(m, b, c, a): pass\n", "transform_fn"),
+    ],
+)
+def test_a_function_without_a_return_is_an_error_that_names_it(code: str, function: str):
+    buffer = Buffer()
+    response = ask(pipeline(MODEL + code, buffer=buffer))
+    assert response.status == 500
+    assert json.loads(response.body)["message"] == f"{function} returned None: is its return missing?"
+    assert not buffer.appended
+
+
+def test_none_is_an_answer_where_the_handler_set_the_status_for_it_or_has_an_output_fn():
+    no_content = "def predict_fn(f, m, context): context.set_response_status(204, '', 0)\n"
+    assert ask(pipeline(MODEL + no_content)).status == 204
+    with_output = "def predict_fn(f, m): pass\ndef output_fn(p, a): return 'nothing'\n"
+    assert ask(pipeline(MODEL + with_output)).body == b"nothing"
+
+
+def test_a_csv_header_that_was_not_declared_is_logged_once(caplog: pytest.LogCaptureFixture):
+    served = pipeline(ECHO + "def features_fn(request, store): return request\n")
+    for _ in range(2):
+        assert ask(served, b"price,stock\n9.5,3\n1.5,4\n", "text/csv").status == 200
+    assert [record.getMessage() for record in caplog.records if "header=present" in record.getMessage()] == [
+        "the first line of a CSV body looks like a header and is taken for a row: send `text/csv; header=present` "
+        "(logged once in each worker)"
+    ]

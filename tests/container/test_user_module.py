@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from container.shared.artefact import Artefact, ArtefactError
-from container.worker.user_module import functions_of, load
+from container.worker.user_module import functions_of, load, misspelt
 from tests.container.endpoint import write_artefact
 
 
@@ -68,6 +68,8 @@ def test_methods_of_objects_and_callables_are_functions_too():
         (MODEL + "def predict_fn(features): return 1", "predict_fn in users must take (features, model)"),
         (MODEL + "def predict_fn(a, b, c, d): return 1", "not (a, b, c, d)"),
         (MODEL + PREDICT + "input_fn = 3", "input_fn in users is no function"),
+        (MODEL + PREDICT + "import json as input_fn", "input_fn in users is a module: import its function"),
+        (MODEL + "def predict(features, model): return 1", "no predict_fn(features, model); is predict meant to be that?"),
         (MODEL + PREDICT + "def features_fn(request): return 1", "features_fn in users must take (request, feature_store)"),
         (MODEL + PREDICT + "def transform_fn(m, d, c, a): return 1", "predict_fn: remove one"),
     ],
@@ -113,3 +115,32 @@ def test_a_handler_service_is_refused_with_what_to_write_instead():
     exec("def initialize(context): pass\ndef handle(data, context): return []", made.__dict__)  # noqa: S102
     with pytest.raises(ArtefactError, match=r"handler service .* write model_fn\(model_dir\) and predict_fn"):
         functions_of(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("feature_fn", "features_fn"),
+        ("Features_fn", "features_fn"),
+        ("inputs_fn", "input_fn"),
+        ("ouput_fn", "output_fn"),
+        ("modelwarmup_fn", "model_warmup_fn"),
+        ("predict", None),
+        ("features", None),
+        ("postprocess", None),
+    ],
+)
+def test_a_function_that_is_nearly_one_of_ours_is_named_with_the_one_that_is_meant(name: str, meant: str | None):
+    lines = misspelt(module(MODEL + PREDICT + f"def {name}(a, b): return a"))
+    assert lines == (
+        [] if meant is None else [f"users.py has {name}, which the endpoint does not call: is {meant} meant?"]
+    )
+
+
+def test_a_helper_beside_the_function_that_it_resembles_is_not_misspelt():
+    code = (
+        MODEL
+        + PREDICT
+        + "def features_fn(request, store): return feature_fn(request)\ndef feature_fn(request): return 1"
+    )
+    assert misspelt(module(code)) == []

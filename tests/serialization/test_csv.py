@@ -192,3 +192,22 @@ def test_a_number_past_a_doubles_range_is_text_and_not_infinity(cell):
     assert decoded["feature_0"].tolist() == [1, 2]
     assert decoded["feature_1"] == [cell, "3"]
     assert CODECS.decode(b"inf,-Infinity\n", "text/csv").tolist() == [[float("inf"), float("-inf")]]
+
+
+@pytest.mark.parametrize(
+    ("body", "names", "remarked"),
+    [
+        (b"price,stock\n9.5,3\n1.5,4\n", None, True),
+        (b"price,colour\n9.5,red\n", None, True),
+        (b"price,stock\n", ("price", "stock"), True),
+        (b"red,large\nblue,small\n", None, False),
+        (b"red,red\n1,2\n", None, False),
+        (b"red,3\nblue,4\n", None, False),
+        (b"NA\n1\n2\n", None, False),
+        (b",x\n1,2\n", None, False),
+    ],
+)
+def test_a_first_line_that_looks_like_an_undeclared_header_is_remarked(body, names, remarked):
+    payload = Codecs(feature_names=names).read(body, CSV)
+    assert (payload.remark is not None) == remarked
+    assert Codecs().read(b"price,stock\n9.5,3\n", HEADER).remark is None
