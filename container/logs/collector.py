@@ -9,7 +9,9 @@ Invariants
 - A line is written whole, or dropped whole and counted.
 - The pump ends when every pipe has reached its end: it outlives all others, also a supervisor that was killed.
 
-    python -m container.logs.collector SOCKET_FD < SUPERVISORS_PIPE
+    python -m container.logs.collector SOCKET_FD [json|text] < SUPERVISORS_PIPE
+
+With `text` each JSON line is written as text for a person (`text_lines`).
 
 Pipes arrive as file descriptors on a Unix datagram socket, each with a tag `{"source", "pid"}` (see `logs.connect`).
 """
@@ -23,6 +25,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -86,8 +89,10 @@ def as_json(tag: Tag, text: bytes) -> bytes:
 class Drain:
     """A thread that writes lines to stdout, however slowly that goes, and a bounded queue before it."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, written: Callable[[bytes], bytes] = bytes) -> None:
+        """Args: written: what becomes of a line when it is written."""
         self._descriptor = descriptor
+        self._written = written
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -121,18 +126,19 @@ class Drain:
                     self._changed.wait()
                 if not self._waiting:
                     return
-                batch = b"".join(self._waiting)
+                batch = b"".join(map(self._written, self._waiting))
                 self._waiting.clear()
                 self._bytes = 0
                 dropped, self._dropped = self._dropped, 0
             if dropped:
-                batch += json_lines.line("log_pump", "WARNING", f"{dropped} log lines dropped: nobody read stdout")
+                said = json_lines.line("log_pump", "WARNING", f"{dropped} log lines dropped: stdout was not read")
+                batch += self._written(said)
             json_lines.write(self._descriptor, batch)
 
 
-def pump(arrivals: socket.socket, supervisor: int, stdout: int) -> None:
+def pump(arrivals: socket.socket, supervisor: int, stdout: int, written: Callable[[bytes], bytes] = bytes) -> None:
     """Read every pipe until all have ended."""
-    drain = Drain(stdout)
+    drain = Drain(stdout, written)
     selector = selectors.DefaultSelector()
     selector.register(arrivals, selectors.EVENT_READ)
     selector.register(supervisor, selectors.EVENT_READ, Source(Tag("supervisor", os.getppid())))
@@ -168,7 +174,10 @@ def main() -> None:
     """Entry point; signals to the container's processes are not for the pump, which ends last by itself."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    pump(socket.socket(fileno=int(sys.argv[1])), 0, 1)
+    written: Callable[[bytes], bytes] = bytes
+    if sys.argv[2:] == ["text"]:
+        from container.logs.text_lines import as_text as written  # of no use to an endpoint in production
+    pump(socket.socket(fileno=int(sys.argv[1])), 0, 1, written)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ ENDS_WITHIN = 2.0
 class Pump:
     """The running log pump, and the supervisor's own log in it."""
 
-    def __init__(self, children: Children, directory: RunDirectory, env: Mapping[str, str], level: int) -> None:
-        """Start it; from now on what the supervisor logs goes there.
+    def __init__(
+        self, children: Children, directory: RunDirectory, env: Mapping[str, str], level: int, form: str = "json"
+    ) -> None:
+        """Start it; from now on what the supervisor logs goes there. `form`: `json`, or `text` for a person.
 
         Raises:
             OSError: it could not be started.
@@ -35,6 +37,7 @@ class Pump:
         self._children = children
         self._directory = directory
         self._env = env
+        self._form = form
         self._handler: json_lines.JsonHandler | None = None
         self._start()
         logging.getLogger().setLevel(level)
@@ -54,7 +57,7 @@ class Pump:
         reading, self._writing = os.pipe()
         try:
             arrivals.bind(str(self._directory.log))
-            command = [sys.executable, "-P", "-m", "container.logs.collector", str(arrivals.fileno())]
+            command = [sys.executable, "-P", "-m", "container.logs.collector", str(arrivals.fileno()), self._form]
             # Not tethered: it writes what the others said last, and ends when all of them have.
             self.child: Child = self._children.spawn(
                 "log pump", command, self._env, stdin=reading, inherit=[arrivals.fileno()], tether=None

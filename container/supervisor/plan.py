@@ -21,6 +21,8 @@ class Plan:
     limits: Limits
     host: str
     """Address to listen on."""
+    log_form: str = "json"
+    """Form of the log on stdout: `json`, or `text` for a person."""
 
     @property
     def workers(self) -> int:

@@ -118,7 +118,9 @@ class Supervisor:
 
     async def _start(self) -> None:
         begun = self._loop.time()
-        self._pump = Pump(self._children, self._directory, self._bare_env, self._settings.log_level)
+        self._pump = Pump(
+            self._children, self._directory, self._bare_env, self._settings.log_level, self._plan.log_form
+        )
         self._watch_pump(self._pump)
         self._say_what_is_served()
         await self._install_requirements()
