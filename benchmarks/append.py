@@ -1,14 +1,16 @@
 """What `CaptureBuffer.append` costs the thread that serves, while the shipper ships.
 
-Each round runs every workload once, in a process of its own, paced; an append and its floor alternate in one loop, so
-that a noisy neighbour meets both, and each goes first every other time, within a tick and from tick to tick, so that
-neither always finds the caches warmed by the other, or always those that a sleep has left cold. Beside them stands a
-fixed microsecond of Python: what its maximum is, the machine did. A call counts as *not preempted* when the kernel did
-not switch the thread out against its will meanwhile (`ru_nivcsw`).
+Each round runs every workload once, in a process of its own:
 
-    python -m benchmarks.append [--rounds N] [--share F] [--only WORKLOAD …]
+- W1 to W5 (`append_workloads`), paced, each next to its floor (`paced_calls`);
+- W1×4, the same append from four threads that are never idle;
+- the cold calls (`append_cold`), which find the processor's caches filled with other things, as in a served request;
+- a peer's hand-over of the row of W1 (`append_peer`), paced alike, in an environment that is made here.
 
-writes benchmarks/results/append.json and append.md; `--share 0.1` makes a tenth of the calls.
+    python -m benchmarks.append [--rounds N] [--share F] [--only WORKLOAD …] [--before COMMIT] [--scratch DIR]
+
+writes benchmarks/results/append.json and append.md; `--share 0.1` makes a tenth of the calls; `--before` measures the packages
+of an earlier commit too, in turn with those of now; `--scratch` keeps the peer's environment.
 """
 
 from __future__ import annotations
@@ -16,91 +18,32 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from benchmarks import append_cold, append_peer, former
 from benchmarks.append_workloads import Workload, workloads
 from benchmarks.machine import machine, write_results
+from benchmarks.paced_calls import microsecond, paced, spread
 from benchmarks.tables import markdown
 from capture import CaptureBuffer, CaptureConfig
-from capture.shipping.stats import read_stats
 
 RESULTS = Path(__file__).parent / "results" / "append.json"
-TICK = 0.002
 THREADS = 4
 LIMITS = {
-    "W1": (5, 3.5, 25, 100), "W2": (25, 2.5, 100, 250), "W3": (50, 3.5, 200, 400), "W4": (80, 4, 320, 500),
+    "W1": (5, 2.0, 25, 100), "W2": (25, 2.5, 100, 250), "W3": (50, 3.5, 200, 400), "W4": (80, 4, 320, 500),
     "W5": (200, 1.8, 450, 800),
 }  # fmt: skip
 """p50, p50 ÷ floor, p99 and p99.9 that the engine promises, in µs."""
-
-
-def _spread(times: list[int]) -> dict[str, float]:
-    """Percentiles in microseconds of times in nanoseconds."""
-    ordered = sorted(times)
-    last = len(ordered) - 1
-    places = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-    return {name: round(ordered[int(last * share)] / 1e3, 2) for name, share in places.items()}
-
-
-def _microsecond() -> None:
-    for _ in range(40):
-        pass
-
-
-def _timed(call: Any, *given: Any) -> tuple[int, bool]:
-    """Nanoseconds of one call, and whether it was preempted."""
-    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-    begun = time.perf_counter_ns()
-    call(*given)
-    taken = time.perf_counter_ns() - begun
-    return taken, resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw != before
-
-
-def paced(workload: Workload, buffer: CaptureBuffer, calls: int) -> dict[str, Any]:
-    """One workload at its rate: append, floor and the fixed microsecond in turn."""
-    each = max(int(workload.rate * TICK), 1)
-    tick = each / workload.rate
-    append: list[int] = []
-    calm: list[int] = []
-    floor: list[int] = []
-    fixed: list[int] = []
-    for _ in range(100):
-        workload.append(buffer)
-        workload.floor()
-        time.sleep(TICK)
-    next_tick = time.perf_counter()
-    ticks = 0
-    while len(append) < calls:
-        ticks += 1
-        for number in range(each):
-            floor_first = (ticks + number) % 2
-            if floor_first:
-                floor.append(_timed(workload.floor)[0])
-            taken, preempted = _timed(workload.append, buffer)
-            append.append(taken)
-            if not preempted:
-                calm.append(taken)
-            if not floor_first:
-                floor.append(_timed(workload.floor)[0])
-            fixed.append(_timed(_microsecond)[0])
-        next_tick = max(next_tick + tick, time.perf_counter() - 10 * tick)
-        time.sleep(max(next_tick - time.perf_counter(), 0))
-    return {
-        "append": _spread(append) | {"max not preempted": round(max(calm) / 1e3, 2), "calls": len(append)},
-        "floor": _spread(floor),
-        "fixed microsecond": _spread(fixed),
-        "p50 ÷ floor": round(statistics.median(append) / statistics.median(floor), 2),
-    }
 
 
 def threaded(workload: Workload, buffer: CaptureBuffer, calls: int) -> dict[str, Any]:
@@ -113,27 +56,25 @@ def threaded(workload: Workload, buffer: CaptureBuffer, calls: int) -> dict[str,
             workload.append(buffer)
             own.append(time.perf_counter_ns() - begun)
             for _ in range(10):
-                _microsecond()
+                microsecond()
 
     threads = [threading.Thread(target=work, args=(own,)) for own in times]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"append": _spread([taken for own in times for taken in own]) | {"calls": calls}}
+    return {"append": spread([taken for own in times for taken in own]) | {"calls": calls}}
 
 
 def run_one(name: str, share: float) -> dict[str, Any]:
-    """One workload in this process, with a shipper of its own; what the buffer measured of itself stands beside it."""
-    workload = next(entry for entry in workloads() if entry.name == name.removesuffix("×4"))
+    """Returns the figures of one workload in this process, with a shipper of its own, and what the buffer measured of itself."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     with tempfile.TemporaryDirectory(prefix="append-", dir=base) as directory:
-        config = CaptureConfig(destination=f"file://{directory}/out", spool_dir=Path(directory) / "spool")
-        buffer = CaptureBuffer(config)
+        spool = Path(directory) / "spool"
+        buffer = CaptureBuffer(CaptureConfig(destination=f"file://{directory}/out", spool_dir=spool))
         gc.collect()
-        calls = int(workload.calls * share)
-        found = threaded(workload, buffer, calls) if name.endswith("×4") else paced(workload, buffer, calls)
-        stats = read_stats(Path(directory) / "spool")
+        found = _figures(name, buffer, share)
+        stats = buffer.stats()
         found["own measurement"] = {
             "mean": round(stats.append_mean_us, 2),
             "p99": round(stats.append_p99_us, 2),
@@ -142,9 +83,19 @@ def run_one(name: str, share: float) -> dict[str, Any]:
         found["refused"] = stats.dropped
         found["all shipped"] = buffer.close(timeout=120)
         end = time.monotonic() + 30
-        while (Path(directory) / "spool").exists() and time.monotonic() < end:
+        while spool.exists() and time.monotonic() < end:
             time.sleep(0.05)
     return found
+
+
+def _figures(name: str, buffer: CaptureBuffer, share: float) -> dict[str, Any]:
+    if name in append_cold.CALLS:
+        return append_cold.measure(name, buffer, max(int(append_cold.CALLS[name] * share), 20))
+    workload = next(entry for entry in workloads() if entry.name == name.removesuffix("×4"))
+    calls = int(workload.calls * share)
+    if name.endswith("×4"):
+        return threaded(workload, buffer, calls)
+    return paced(lambda: workload.append(buffer), workload.floor, workload.rate, calls)
 
 
 def cost_of_import() -> dict[str, Any]:
@@ -188,62 +139,101 @@ def _median(rounds: list[dict[str, Any]], *path: str) -> float:
 
 
 def _refused(rounds: list[dict[str, Any]]) -> str:
-    """Records that `append` refused (by whatever reason), of those of all rounds."""
+    """Returns the records that `append` refused (by whatever reason), of those of all rounds."""
+    if "refused" not in rounds[0]:
+        return "–"
     return f"{sum(sum(found['refused'].values()) for found in rounds)} of {sum(found['append']['calls'] for found in rounds)}"
 
 
 def table(rounds: dict[str, list[dict[str, Any]]]) -> str:
-    """Medians over the rounds, in µs."""
+    """Returns a table of medians over the rounds, in µs."""
     rows = []
     for name, found in rounds.items():
-        if name.endswith("×4"):
-            spread = [_median(found, "append", key) for key in ("p50", "p99", "p99.9")]
-            rows.append([name, spread[0], "–", spread[1], spread[2], "–", "–", "–", _refused(found), "p99 ≤ 50"])
-            continue
-        p50, ratio, p99, p999 = LIMITS[name]
-        rows.append([
-            name, _median(found, "append", "p50"), _median(found, "p50 ÷ floor"), _median(found, "append", "p99"),
-            _median(found, "append", "p99.9"), _median(found, "append", "max not preempted"),
-            _median(found, "append", "max"), _median(found, "fixed microsecond", "max"), _refused(found),
-            f"{p50} / {ratio} / {p99} / {p999}",
-        ])  # fmt: skip
-    head = [
-        "",
-        "p50",
-        "÷ floor",
-        "p99",
-        "p99.9",
-        "max, not preempted",
-        "max",
-        "max of 1 µs of Python",
-        "refused",
-        "limits",
-    ]
-    return markdown(head, rows)
+        several = [_cell(found, *path) for path in _COLUMNS.values()]
+        rows.append([name, *several, _refused(found), _limits(name)])
+    return markdown(["", *_COLUMNS, "refused", "limits"], rows) + _against_peer(rounds)
+
+
+_COLUMNS = {
+    "p50": ("append", "p50"),
+    "÷ floor": ("p50 ÷ floor",),
+    "p99": ("append", "p99"),
+    "p99.9": ("append", "p99.9"),
+    "max, not preempted": ("append", "max not preempted"),
+    "max": ("append", "max"),
+    "max of 1 µs of Python": ("fixed microsecond", "max"),
+}
+
+
+def _cell(rounds: list[dict[str, Any]], *path: str) -> object:
+    try:
+        return _median(rounds, *path)
+    except KeyError:
+        return "–"
+
+
+def _limits(name: str) -> str:
+    return " / ".join(map(str, LIMITS[name])) if name in LIMITS else "p99 ≤ 50" if name.endswith("×4") else "–"
+
+
+def _against_peer(rounds: dict[str, list[dict[str, Any]]]) -> str:
+    """Returns the ratios of p50 of one row, ours ÷ the peer's, round by round, in a sentence."""
+    lines = []
+    for peer in (append_peer.RECORD, append_peer.BARE):
+        if peer in rounds and len(rounds[peer]) == len(rounds.get("W1", ())):
+            ratios = [
+                ours["append"]["p50"] / theirs["append"]["p50"]
+                for ours, theirs in zip(rounds["W1"], rounds[peer], strict=True)
+            ]
+            lines.append(f"W1 ÷ {peer}: p50 {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return "".join(f"\n\n{line}" for line in lines)
+
+
+def _measured(name: str, share: float, folder: Path) -> dict[str, Any]:
+    """Returns the figures of one workload, from a process that imports the packages of `folder`."""
+    command = [sys.executable, "-m", "benchmarks.append", "--one", name, "--share", str(share)]
+    out = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=folder)
+    found: dict[str, Any] = msgspec.json.decode(out.stdout)
+    return found
+
+
+def _rounds(args: argparse.Namespace, rounds: dict[str, list[dict[str, Any]]], scratch: Path) -> None:
+    """Adds the figures of all rounds: workload by workload, before and now in turn, the peer next to W1."""
+    with ExitStack() as stack:
+        places = {"": former.ROOT}
+        if args.before:
+            places = {f", {args.before}": stack.enter_context(former.tree(args.before)), **places}
+        python = append_peer.environment(scratch) if append_peer.RECORD in args.only else None
+        for number in range(args.rounds):
+            for name in args.only:
+                if python is not None and name == append_peer.RECORD:
+                    calls = int(append_peer.CALLS * args.share)
+                    found = append_peer.measure(python, calls)
+                else:
+                    found = {name + suffix: _measured(name, args.share, place) for suffix, place in places.items()}
+                for label, figures in found.items():
+                    rounds.setdefault(label, []).append(figures)
+                    print(f"round {number + 1}/{args.rounds} {label}: {figures['append']}", file=sys.stderr)
 
 
 def main() -> int:
     """Runs the rounds and writes the results."""
+    names = ["W1", append_peer.RECORD, "W2", "W3", "W4", "W5", "W1×4", *append_cold.CALLS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--share", type=float, default=1.0, help="share of the calls to make")
-    parser.add_argument(
-        "--only", nargs="+", default=[*LIMITS, "W1×4"], help="workloads to measure; the others' rounds stay"
-    )
+    parser.add_argument("--only", nargs="+", default=names, help="workloads to measure; the others' rounds stay")
+    parser.add_argument("--before", help="a commit whose packages are measured in turn with those of now")
+    parser.add_argument("--scratch", help="a folder for the peer's environment that stays; else one that is removed")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         sys.stdout.buffer.write(msgspec.json.encode(run_one(args.one, args.share)))
         return 0
     known = {} if not RESULTS.exists() else msgspec.json.decode(RESULTS.read_bytes())["rounds"]
-    names = [*LIMITS, "W1×4"]
-    rounds = {name: [] if name in args.only else known[name] for name in names if name in args.only or name in known}
-    for number in range(args.rounds):
-        for name in args.only:
-            command = [sys.executable, "-m", "benchmarks.append", "--one", name, "--share", str(args.share)]
-            out = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-            rounds[name].append(msgspec.json.decode(out.stdout))
-            print(f"round {number + 1}/{args.rounds} {name}: {rounds[name][-1]['append']}", file=sys.stderr)
+    rounds = {label: found for label, found in known.items() if label.split(", ")[0] not in args.only}
+    with tempfile.TemporaryDirectory(prefix="append-peer-") as folder:
+        _rounds(args, rounds, Path(args.scratch or folder))
     text = table(rounds)
     write_results("append", {"machine": machine(), "import": cost_of_import(), "rounds": rounds}, text)
     print(text)
