@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, paths: JobPaths | None = None) -> in
     argv = sys.argv[1:] if argv is None else argv
     paths = paths or JobPaths()
     if not paths.config.is_file():
-        return _run(argv or ["--help"], paths)[0]
+        return _run(argv, paths)[0]
     argv = argv or ["job"]
     code, message = _run(argv, paths)
     if argv[0] != "job" or code != 0:  # `job` writes its own message.
@@ -75,6 +75,8 @@ def _run(argv: Sequence[str], paths: JobPaths) -> tuple[int, str]:
         if name == asked:
             _module(name).add_arguments(command)
     try:
+        if not argv:
+            parser.error(f"a command is missing: {', '.join(_COMMANDS)}")
         args, unknown = parser.parse_known_args(argv, argparse.Namespace(paths=paths))
         if unknown:
             _refuse(unknown[0], commands.choices[args.command])

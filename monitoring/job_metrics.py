@@ -12,12 +12,13 @@ from monitoring.result import RunResult
 
 def job_metrics(result: RunResult) -> Iterator[JobMetric]:
     """Yields the metrics of a run. What is about the run itself bears its time, the others the end of the window."""
-    for sample in of_run(result).samples:
+    batch = of_run(result)
+    for sample in batch.samples:
         spread = sample.distribution
         yield JobMetric(
             name=metric_name(sample.spec.cloudwatch, sample.name),
             value=sample.value if spread is None else None,
             statistics=None if spread is None else (spread.count, spread.total, spread.minimum, spread.maximum),
             unit=sample.spec.unit,
-            time=result.created if is_about_the_run(sample) else None,
+            time=batch.created if is_about_the_run(sample) else batch.window_end,
         )

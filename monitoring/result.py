@@ -151,8 +151,8 @@ class ColumnResult(msgspec.Struct, frozen=True):
     column was not judged. `cdf` holds (value, baseline CDF, window CDF) points of numeric columns. `tests` explains what
     moved: ("missing values", p), ("location", p). `group` is the feature group of the online store that the column comes
     from, "" where unknown. `condition` is the SQL condition of the rows that moved, `affected` their number where it is
-    known. `recent` grades the last 24 hours one by one, oldest first, None for an hour that was not judged; `recent_end`
-    is the end of the last of them.
+    known. `recent` grades the last 24 hours or days (`recent_unit`) one by one, oldest first, None for one that was not
+    judged; `recent_end` is the end of the last of them.
     """
 
     name: str
@@ -184,6 +184,7 @@ class ColumnResult(msgspec.Struct, frozen=True):
     affected: int | None = None
     recent: tuple[Grade | None, ...] = ()
     recent_end: dt.datetime | None = None
+    recent_unit: str = "hour"
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -130,7 +130,11 @@ def with_recent(result: RunResult, trend: TrendResult) -> RunResult:
         recent = tuple(cell.grade for cell in row.cells[-24:])
         columns.append(
             msgspec.structs.replace(
-                column, recent=recent, recent_end=trend.windows[-1].end, since=column.since or since
+                column,
+                recent=recent,
+                recent_end=trend.windows[-1].end,
+                recent_unit=trend.unit,
+                since=column.since or since,
             )
         )
     known = {column.name: column.since for column in columns}

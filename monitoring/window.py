@@ -44,3 +44,8 @@ class Window:
 
 TIMELESS = Window(dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(1970, 1, 2, tzinfo=dt.UTC))
 """Stands for the window of rows that have no times. Reports show it in words."""
+
+
+def is_timeless(start: dt.datetime, end: dt.datetime) -> bool:
+    """Returns True for the bounds of TIMELESS: they are not times, and nothing may show or publish them as such."""
+    return (start, end) == (TIMELESS.start, TIMELESS.end)

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--save-baseline", metavar="URI", help="write this window as a quality baseline")
     data.add_argument(
+        "--report", metavar="URI", help="output of `run` over the same window: its page shows the quality too"
+    )
+    data.add_argument(
         "--inputs", action="append", default=[], metavar="COLUMN", help="feature to keep in that baseline"
     )
     data.add_argument(
@@ -108,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
     judged = judge_quality(settings, now, progress=_show_step)
     if args.output:
         write_result(judged, args.output)
+    if args.report:
+        _report(args.report, judged)
     if args.config:
         _act(args.config, judged, settings)
     if args.save_baseline:
@@ -119,11 +124,20 @@ def run(args: argparse.Namespace) -> int:
     return {Outcome.OK: OK, Outcome.VIOLATIONS: VIOLATIONS, Outcome.NOT_JUDGED: NOT_JUDGED}[result.outcome]
 
 
+def _report(uri: str, judged: Judged) -> None:
+    from monitoring.outputs import add_quality
+    from monitoring.storage import open_storage
+
+    add_quality(open_storage(uri), judged.result)
+
+
 def _act(config: str, judged: Judged, run: QualityRun) -> None:
     """Publishes metrics, raises alarms and starts a retraining, as a monitor.toml says."""
     from monitoring.quality.training_set import write_manifest
     from monitoring.schedule.consequences import acting
+    from monitoring.schedule.quality_page import page_with_quality
     from monitoring.settings import load_settings
+    from monitoring.storage import open_storage
 
     settings = load_settings(config)
     if not settings.output:
@@ -136,7 +150,8 @@ def _act(config: str, judged: Judged, run: QualityRun) -> None:
         write_manifest(judged, run, uri, result.created)
         return uri
 
-    acting(settings, manifest).after_quality(result)
+    page = page_with_quality(open_storage(settings.output), result)
+    acting(settings, manifest).after_quality(result, page)
 
 
 def _question(args: argparse.Namespace) -> Question:

@@ -23,7 +23,7 @@ turn these into code.
 """
 
 from monitoring.findings.causes import find_causes
-from monitoring.findings.conclude import conclude
+from monitoring.findings.conclude import conclude, with_causes
 from monitoring.findings.query import RowSource, captured_rows
 
-__all__ = ["RowSource", "captured_rows", "conclude", "find_causes"]
+__all__ = ["RowSource", "captured_rows", "conclude", "find_causes", "with_causes"]

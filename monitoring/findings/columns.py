@@ -79,3 +79,9 @@ def _moments(column: ColumnResult) -> list[str]:
         if ratio >= SPREAD_CHANGED or ratio <= 1 / SPREAD_CHANGED:
             sentences.append(f"The standard deviation is {ratio:.2f} times that of training.")
     return sentences
+
+
+def recent_heading(columns: Sequence[ColumnResult]) -> str:
+    """Returns the heading of the strips of recent windows, "Last 24 h" or "Last 7 d"; "" where no column has one."""
+    column = next((column for column in columns if column.recent), None)
+    return "" if column is None else f"Last {len(column.recent[-24:])} {column.recent_unit[:1]}"

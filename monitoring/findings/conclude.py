@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from monitoring.findings.causes import find_causes
@@ -9,8 +11,9 @@ from monitoring.findings.columns import describe_columns
 from monitoring.findings.groups import assign_groups
 from monitoring.findings.query import RowSource
 from monitoring.findings.ruled_out import rule_out
+from monitoring.findings.severity import rank
 from monitoring.findings.verdict import outcome_of, write_action, write_lead, write_verdict
-from monitoring.result import RunResult
+from monitoring.result import Cause, RunResult
 
 
 def conclude(draft: RunResult, source: RowSource | None = None) -> RunResult:
@@ -30,4 +33,20 @@ def conclude(draft: RunResult, source: RowSource | None = None) -> RunResult:
         verdict=write_verdict(run, causes),
         lead=write_lead(run, causes),
         action=write_action(run, causes),
+    )
+
+
+def with_causes(result: RunResult, more: Sequence[Cause]) -> RunResult:
+    """Returns a result with further causes in their place by severity, and its sentences over all of them."""
+    if not more:
+        return result
+    predictions = frozenset(column.name for column in result.columns if column.is_prediction)
+    causes = tuple(sorted((*result.causes, *more), key=lambda cause: rank(cause, predictions)))
+    return msgspec.structs.replace(
+        result,
+        causes=causes,
+        outcome=outcome_of(result, causes),
+        verdict=write_verdict(result, causes),
+        lead=write_lead(result, causes),
+        action=write_action(result, causes),
     )

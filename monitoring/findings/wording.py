@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from monitoring.findings.visible import visible_name, visible_value
-from monitoring.window import TIMELESS
+from monitoring.window import is_timeless
 
 SMALLEST_P = 0.001
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -115,8 +115,8 @@ def moment(time: dt.datetime, now: dt.datetime | None = None) -> str:
 
 
 def span(start: dt.datetime, end: dt.datetime, now: dt.datetime | None = None) -> str:
-    """Returns a window in UTC, "all rows, no times" for TIMELESS. The day stands once where start and end share it."""
-    if (start, end) == (TIMELESS.start, TIMELESS.end):
+    """Returns a window in UTC, "all rows, no times" for rows without times. The day stands once where start and end share it."""
+    if is_timeless(start, end):
         return "all rows, no times"
     start, end = start.astimezone(dt.UTC), end.astimezone(dt.UTC)
     last = f"{end:%H:%M}" if start.date() == end.date() else moment(end, now)
@@ -139,5 +139,5 @@ def capitalised(text: str) -> str:
 
 
 def lowered(text: str) -> str:
-    """Returns `text` with a small first letter, so that it can follow "and"."""
-    return text[:1].lower() + text[1:]
+    """Returns `text` with a small first letter, so that it can follow "and". An abbreviation such as AUC stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

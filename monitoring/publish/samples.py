@@ -12,6 +12,7 @@ from monitoring.publish.table import Level, MetricSpec, metric
 from monitoring.quality.maturity import Stage
 from monitoring.quality.result import QualityResult
 from monitoring.result import ColumnResult, Outcome, RunResult, Status, Subject, Urgency
+from monitoring.window import is_timeless
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The samples of one run: what it is about, when it ended, and the end of its window."""
+    """The samples of one run: what it is about, when it ended, and the end of its window.
+
+    Rows without times have no window: `window_end` is then the time of the run.
+    """
 
     subject: Subject
     created: dt.datetime
@@ -50,7 +54,8 @@ def of_run(result: RunResult, features: tuple[str, ...] = ("*",)) -> Batch:
     for column in result.columns:
         if any(fnmatchcase(column.name, pattern) for pattern in features):
             samples += _column(column)
-    return Batch(result.subject, result.created, result.end, _finite(samples))
+    timeless = is_timeless(result.start, result.end)
+    return Batch(result.subject, result.created, result.created if timeless else result.end, _finite(samples))
 
 
 def of_quality(result: QualityResult) -> Batch:
@@ -71,7 +76,6 @@ def _run(result: RunResult) -> Iterator[Sample]:
     counts = {
         "heartbeat": 1,
         "last_run": result.created.timestamp(),
-        "window_end": result.end.timestamp(),
         "judged": result.outcome is not Outcome.NOT_JUDGED,
         "violations": len(result.violations),
         "causes": len(result.causes),
@@ -83,6 +87,8 @@ def _run(result: RunResult) -> Iterator[Sample]:
     }
     for key, value in counts.items():
         yield Sample(metric(key), float(value))
+    if not is_timeless(result.start, result.end):
+        yield Sample(metric("window_end"), result.end.timestamp())
     completeness = result.completeness
     if completeness.expected:
         yield Sample(metric("complete"), completeness.found / completeness.expected)

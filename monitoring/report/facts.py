@@ -7,7 +7,7 @@ from monitoring.findings.severity import gravest, is_broken
 from monitoring.findings.verdict import has_verdict
 from monitoring.findings.visible import visible, visible_value
 from monitoring.result import CauseKind, Completeness, Grade, Outcome, RunResult
-from monitoring.window import TIMELESS
+from monitoring.window import is_timeless
 
 LONG = 72
 """Hours from which a window of whole days is written in days."""
@@ -43,6 +43,8 @@ def state_word(result: RunResult) -> str:
         return KIND_WORDS[broken[0].kind]
     if result.outcome is Outcome.NOT_JUDGED:
         return "Not judged"
+    if result.causes and result.causes[0].kind is CauseKind.QUALITY:
+        return "Quality fell"
     drift = gravest([cause.grade for cause in result.causes if cause.kind is CauseKind.DRIFT])
     if drift is not Grade.NONE:
         return f"{wording.capitalised(str(drift))} drift"
@@ -57,7 +59,7 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
     hours = (result.end - result.start).total_seconds() / 3600
     length = wording.counted(round(hours), "hour") if hours == round(hours) else wording.duration(hours * 3600)
     length = wording.counted(round(hours / 24), "day") if hours >= LONG and hours % 24 == 0 else length
-    window, timeless = wording.span(result.start, result.end, result.created), result.start == TIMELESS.start
+    window, timeless = wording.span(result.start, result.end, result.created), is_timeless(result.start, result.end)
     events = f" in {wording.counted(result.events, 'event')}"
     rows = [
         ("Endpoint", f"{visible_value(subject.endpoint)} / {visible_value(subject.variant)}", False),

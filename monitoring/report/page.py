@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from monitoring.findings import wording
+from monitoring.findings import with_causes, wording
 from monitoring.findings.answers import Answer, answers
-from monitoring.findings.columns import not_judged_reason
+from monitoring.findings.columns import not_judged_reason, recent_heading
 from monitoring.findings.severity import GRADES, gravest, is_broken
 from monitoring.findings.verdict import has_verdict
 from monitoring.findings.visible import visible, visible_value
@@ -39,9 +39,10 @@ def render(result: RunResult, *, trend: str = "", quality: QualityResult | None 
     """Returns the report of a run as HTML.
 
     `trend` is the URL of the trend page, relative to the report, "" for none. `quality` is what a joined ground truth says of
-    the same window: it answers the fourth question and adds a section.
+    the same window: it answers the fourth question, adds a section, and its causes stand among the others.
     """
     answer, section = _quality(quality)
+    result = with_causes(result, quality.causes if quality is not None else ())
     columns = sorted(result.columns, key=panel_order)
     panels = [panel_of(column, at, result.end.year) for at, column in enumerate(columns)]
     views = _cause_views(result.causes, {column.name: panel for column, panel in zip(columns, panels, strict=True)})
@@ -67,7 +68,7 @@ def render(result: RunResult, *, trend: str = "", quality: QualityResult | None 
             groups=_groups(columns, panels),
             tally=_tally(columns),
             checks=check_rows(result),
-            with_recent=any(panel.recent for panel in panels),
+            recent=_recent(columns),
             created=wording.moment(result.created),
             trend=trend,
             quality_section=section,
@@ -151,6 +152,14 @@ def _not_judged(columns: Sequence[ColumnResult], panel: Panel) -> dict[str, Any]
         "text": f"{'; '.join(reasons[:NAMED])}{more}.{advice}",
         "panel": panel if panel.chart else None,
     }
+
+
+def _recent(columns: Sequence[ColumnResult]) -> tuple[str, str] | None:
+    """Returns the heading of the strip of recent windows, "Last 24 h", and its unit; None where no column has one."""
+    column = next((column for column in columns if column.recent), None)
+    if column is None:
+        return None
+    return recent_heading(columns), column.recent_unit
 
 
 def _groups(columns: Sequence[ColumnResult], panels: Sequence[Panel]) -> list[tuple[str, list[Panel]]]:

@@ -63,6 +63,7 @@ class Panel:
     recent_start: str
     recent_end: str
     recent_text: str
+    recent_unit: str
     tags: tuple[str, ...]
     decided: str
     text: str
@@ -99,6 +100,7 @@ def panel_of(column: ColumnResult, at: int, year: int) -> Panel:
         recent_start=_recent_start(column),
         recent_end=wording.moment(column.recent_end) if column.recent_end else "",
         recent_text=_recent_text(column),
+        recent_unit=column.recent_unit,
         tags=_tags(column),
         decided=status_sentence(column),
         text=column.sentence,
@@ -132,17 +134,20 @@ def _null(column: ColumnResult) -> str:
 def _recent_start(column: ColumnResult) -> str:
     if column.recent_end is None:
         return ""
-    return wording.moment(column.recent_end - dt.timedelta(hours=len(column.recent[-24:])))
+    length = dt.timedelta(days=1) if column.recent_unit == "day" else dt.timedelta(hours=1)
+    return wording.moment(column.recent_end - len(column.recent[-24:]) * length)
 
 
 def _recent_text(column: ColumnResult) -> str:
-    hours = column.recent[-24:]
-    unlike = sum(grade is not None and grade is not Grade.NONE for grade in hours)
+    cells, unit = column.recent[-24:], column.recent_unit
+    unlike = sum(grade is not None and grade is not Grade.NONE for grade in cells)
     if unlike:
-        return f"{unlike} of {len(hours)} hours are unlike ordinary hours."
+        return (
+            f"{unlike} of {wording.counted(len(cells), unit)} {'is' if unlike == 1 else 'are'} unlike ordinary {unit}s."
+        )
     if column.status is Status.DRIFT:
-        return "Single hours are within the ordinary range; only the merged window shows the drift."
-    return "Every hour is within the ordinary range."
+        return f"Single {unit}s are within the ordinary range; only the merged window shows the drift."
+    return f"Every {unit} is within the ordinary range."
 
 
 def _tags(column: ColumnResult) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from monitoring.findings import wording
-from monitoring.findings.columns import not_judged_reason
+from monitoring.findings.columns import not_judged_reason, recent_heading
 from monitoring.findings.moved import missing_share
 from monitoring.findings.severity import gravest
 from monitoring.findings.visible import ELLIPSIS, visible
@@ -125,7 +125,9 @@ def _fields(columns: Sequence[ColumnResult], width: int) -> dict[str, Field]:
     ]
     if wide:
         types = max(4, *(len(column.type_name[:16]) for column in columns))
-        optional += [("type", Field("Type", types)), ("bar", Field("", 6)), ("strip", Field("Last 24 h", 24))]
+        optional += [("type", Field("Type", types)), ("bar", Field("", 6))]
+        if heading := recent_heading(columns):
+            optional.append(("strip", Field(heading, 24)))
     status = 10 if all(column.status is not Status.NOT_JUDGED for column in columns) else 14
     left = width - status - 2 - NAME_WIDTH
     kept = {}

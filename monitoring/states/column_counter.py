@@ -13,15 +13,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitoring.states.bin_table import BinTable
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.cells import Cells, Numbers, Opaque, Texts
 from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Examples, Reason, ValueKind
-from monitoring.states.hashing import hash_texts
 from monitoring.states.merging import added, merge_examples, smallest_hashes, smallest_names
-from monitoring.states.text import number_text, short_texts
+from monitoring.states.text_dictionary import TextDictionary, as_texts, kinds_of_numbers
 
 if TYPE_CHECKING:
     from monitoring.states.row_set import RowSet
@@ -66,7 +64,7 @@ class ColumnCounter:
         self.known = False
         self._table, self._domain = _prepared(binning)
         self._coarse_of_fine = binning.coarse_of_fine
-        self._dictionary: _Dictionary | None = None
+        self._dictionary: TextDictionary | None = None
 
     def add(self, cells: Cells, rows: RowSet, type_name: str) -> Coded:
         """Counts the cells of the rows. Returns their bins."""
@@ -77,7 +75,7 @@ class ColumnCounter:
         if isinstance(cells, Numbers):
             lists = cells.kind is ValueKind.LIST
             if kind is ColumnKind.CATEGORICAL and not lists:
-                return self._add_texts(_as_texts(cells), rows, cells.kind, _numbers_kinds(cells))
+                return self._add_texts(as_texts(cells), rows, cells.kind, kinds_of_numbers(cells))
             binned = kind is (ColumnKind.LIST if lists else ColumnKind.NUMERIC)
             return self._add_numbers(cells, rows, binned)
         if isinstance(cells, Texts):
@@ -184,7 +182,7 @@ class ColumnCounter:
     def _add_texts(self, cells: Texts, rows: RowSet, kind: ValueKind | None, kinds: Codes | None) -> Coded:
         state = self.state
         if self._dictionary is None or not self._dictionary.same(cells.dictionary):
-            self._dictionary = _Dictionary(cells.dictionary, self._domain)
+            self._dictionary = TextDictionary(cells.dictionary, self._domain)
         known = self._dictionary
         size = len(known.codes) - 1
         by_value = np.bincount(cells.indices + 1, minlength=size + 1)
@@ -218,7 +216,7 @@ class ColumnCounter:
         coarse = self._coarse_of_fine.take(np.append(known.codes[:-1], bins))
         return Coded(coarse.take(cells.indices), fine)
 
-    def _count_distinct(self, known: _Dictionary, present: Codes) -> None:
+    def _count_distinct(self, known: TextDictionary, present: Codes) -> None:
         hashes = known.hashes if len(present) == len(known.hashes) else known.hashes[present]
         kept = self.state.hashes
         if len(kept) == HASHES:
@@ -228,7 +226,7 @@ class ColumnCounter:
         if len(hashes):
             self.state.hashes = smallest_hashes(kept, np.unique(hashes)[:HASHES])
 
-    def _count_unseen(self, known: _Dictionary, present: Codes, by_value: Codes) -> None:
+    def _count_unseen(self, known: TextDictionary, present: Codes, by_value: Codes) -> None:
         if len(present) > UNSEEN_VALUES:
             order = np.argpartition(known.hashes[present], UNSEEN_VALUES)
             present = present[order[:UNSEEN_VALUES]]
@@ -260,65 +258,7 @@ class ColumnCounter:
             self.state.examples = merge_examples(self.state.examples, {reason: entries})
 
 
-class _Dictionary:
-    """What is known of a dictionary of texts: the fine bin of each (that of null is last), and their hashes."""
-
-    def __init__(self, dictionary: pa.Array, domain: pa.Array) -> None:
-        self._source = dictionary
-        self.texts = short_texts(dictionary)
-        other = len(domain)
-        codes = pc.index_in(self.texts, value_set=domain) if other else pa.nulls(len(dictionary), pa.int32())
-        self.codes: Codes = np.append(np.asarray(pc.fill_null(codes, other)).astype(np.int64), other + 1)
-        self._hashes: npt.NDArray[np.uint64] | None = None
-
-    @property
-    def hashes(self) -> npt.NDArray[np.uint64]:
-        """The hash of each text, computed at the first use."""
-        if self._hashes is None:
-            self._hashes = hash_texts(self.texts)
-        return self._hashes
-
-    def same(self, dictionary: pa.Array) -> bool:
-        """Returns True if this is the very dictionary (the reader gives the same one to the batches of a row group)."""
-        ours, theirs = self._source.buffers(), dictionary.buffers()
-        return (
-            len(self._source) == len(dictionary)
-            and self._source.offset == dictionary.offset
-            and all(
-                (a is None and b is None) or (a is not None and b is not None and a.address == b.address)
-                for a, b in zip(ours, theirs, strict=True)
-            )
-        )
-
-
 def _sum(values: npt.NDArray[np.float64]) -> float:
     """Returns the sum: it is finite only where no value is NaN or infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.add.reduce(values))
-
-
-def _as_texts(cells: Numbers) -> Texts:
-    """Returns numbers as the texts by which they meet a category; booleans are `true` and `false`."""
-    missing = np.isnan(cells.values)
-    if cells.nulls is not None:
-        missing |= cells.nulls
-    values, index = np.unique(np.where(missing, 0.0, cells.values), return_inverse=True)
-    if cells.kind is ValueKind.BOOLEAN:
-        texts = ["true" if value else "false" for value in values]
-    else:
-        texts = [number_text(float(value)) if np.isfinite(value) else str(value) for value in values]
-    return Texts(np.where(missing, -1, index), pa.array(texts, pa.string()))
-
-
-def _numbers_kinds(cells: Numbers) -> Codes | None:
-    """Returns the kinds of numbers that are not all of one kind."""
-    if cells.kind is not None:
-        return None
-    missing = np.isnan(cells.values)
-    if cells.nulls is not None:
-        missing |= cells.nulls
-    present = cells.values[~missing]
-    kinds = np.zeros(len(ValueKind), np.int64)
-    kinds[ValueKind.INTEGRAL] = np.count_nonzero((np.floor(present) == present) & np.isfinite(present))
-    kinds[ValueKind.FRACTIONAL] = len(present) - kinds[ValueKind.INTEGRAL]
-    return kinds

@@ -103,7 +103,12 @@ def test_the_command_writes_every_file_and_tells_by_its_exit_code(described, tmp
     assert main(["run", "--config", str(described)]) == 3
     assert "Exit code 3: violations" in capsys.readouterr().out
     names = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
-    assert names == {"states", "statistics.json", "constraint_violations.json", "result.json", "report.html"}
+    assert names == {
+        "states", "statistics.json", "constraint_violations.json", "metrics.json", "result.json", "report.html",
+    }  # fmt: skip
+    metrics = {entry["name"]: entry for entry in json.loads((tmp_path / "out" / "metrics.json").read_text())["metrics"]}
+    assert metrics["feature_baseline_drift_wind"]["feature"] == "wind"
+    assert metrics["monitor_features_drifted"]["value"] == 1
     [violation] = json.loads((tmp_path / "out" / "constraint_violations.json").read_text())["violations"]
     assert violation["feature_name"] == "wind"
     assert violation["description"].startswith("Baseline drift distance: ")

@@ -55,6 +55,12 @@ def test_an_unknown_command_is_one_line_that_lists_the_commands(capsys):
     assert "baseline" in error
 
 
+def test_no_command_is_one_line_that_lists_the_commands(capsys):
+    error = one_line(capsys)
+    assert error.startswith("monitoring: a command is missing: baseline, run, watch, ")
+    assert error.endswith("; see python -m monitoring --help\n")
+
+
 @pytest.mark.parametrize("flag", ["--id-column", "--time", "--unit", "--label", "--prediction"])
 def test_a_column_that_the_training_data_lacks_makes_no_baseline(capsys, train, tmp_path, flag):
     error = one_line(capsys, "baseline", "--data", train, "--output", tmp_path / "out", flag, "lte")

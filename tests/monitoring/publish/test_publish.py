@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.errors import MonitoringError, UsageError
+from monitoring.publish import metrics_file
 from monitoring.publish.cloudwatch import CloudWatchPublisher
 from monitoring.publish.destination import NAMES, PublishSettings, parse, publish, publisher_of
 from monitoring.publish.emf import EmfPublisher, documents
@@ -30,6 +31,7 @@ from monitoring.publish.table import TABLE, Level
 from monitoring.quality.maturity import Stage
 from monitoring.quality.metric import Metric
 from monitoring.result import Completeness, Subject
+from monitoring.window import TIMELESS
 from tests.monitoring.alarms.examples import HOUR, START, cause
 from tests.monitoring.alarms.results import column, result
 from tests.monitoring.alarms.test_quality_observation import quality
@@ -72,6 +74,15 @@ def test_a_windows_metric_is_published_while_cloudwatch_shows_it_and_the_runs_al
     assert names["monitor_heartbeat"] == seen.created
     assert ("feature_baseline_drift_temp" in names) is expected
     check_request("n", data, seen.created)
+
+
+def test_rows_without_times_are_published_at_the_time_of_the_run_and_have_no_window_end():
+    batch = of_run(replace(result(0), start=TIMELESS.start, end=TIMELESS.end))
+    [(_, data)] = requests_of(batch)
+    assert {datum["Timestamp"] for datum in data} == {batch.created}
+    assert "monitor_window_end_timestamp" not in {datum["MetricName"] for datum in data}
+    assert b"1970" not in metrics_file.encode(batch)
+    assert "endpoint_monitor_window_end_timestamp_seconds" not in text(batch).decode()
 
 
 def test_the_checker_refuses_what_moto_lets_through():

@@ -61,6 +61,32 @@ def test_a_fallen_window_gives_violations_and_a_large_final_fall_pages(
     assert (early.maturity.stage, early.causes, early.violations) == ("open", (), ())
 
 
+def test_the_page_of_a_run_shows_the_quality_of_its_window_when_labels_arrive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, output = given(tmp_path, "march", seed=1), tmp_path / "out"
+    captured = good[good.index("--captured") + 1]
+    main([*good, *WINDOW, *NOW, "--save-baseline", f"{tmp_path}/b", "--inputs", "x"])
+    main(["baseline", "--captured", captured, "--output", f"{tmp_path}/drift"])
+    main(["run", "--captured", captured, "--baseline", f"{tmp_path}/drift", "--output", str(output), *WINDOW])
+    page = output / "report.html"
+    assert "This run joined no ground truth" in page.read_text()
+    joined = [*good, *WINDOW, *NOW, "--baseline", f"{tmp_path}/b", "--report", str(output)]
+    assert main(joined) == 0
+    assert "Model quality, by ground truth" in page.read_text()
+    # A second run over the window keeps it; a run over another window does not show it.
+    again = ["run", "--captured", captured, "--baseline", f"{tmp_path}/drift", "--output", str(output)]
+    main([*again, *WINDOW])
+    assert "Model quality, by ground truth" in page.read_text()
+    main([*again, *WINDOW[:3], "2026-03-02T13:00Z"])
+    assert "This run joined no ground truth" in page.read_text()
+    capsys.readouterr()
+    assert main(joined) == 2
+    assert "give the same --start and --end" in capsys.readouterr().err
+    assert main([*joined[:-1], f"{tmp_path}/nothing"]) == 2
+    assert "give the output of `monitoring run` over this window" in capsys.readouterr().err
+
+
 def test_offsets_name_the_window_as_the_service_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = given(tmp_path, "march", seed=1)
     main([*flags, "--now", "2026-03-05T12:17: 00Z", "--start-offset", "-PT3D", "--end-offset=-P2DT22H", "--json"])

@@ -222,3 +222,10 @@ def test_a_constant_column_has_a_page() -> None:
         "20"
         in page(conclude(draft((column("i", baseline=side, window=side, bins=bars, cdf=((20.0, 1.0, 1.0),)),)))).text
     )
+
+
+def test_a_strip_of_days_is_called_days() -> None:
+    recent = {"recent": (Grade.LARGE,) + (Grade.NONE,) * 6, "recent_end": END, "recent_unit": "day"}
+    found = page(conclude(draft((column("temp", Grade.LARGE, **recent),))))
+    for text in ("Last 7 d", "Last 7 days", "1 of 7 days is unlike ordinary days.", "One cell a day", "Nov 23 18:00"):
+        assert text in found.text

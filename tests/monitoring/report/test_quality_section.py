@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monitoring.findings import conclude
+from monitoring.findings import conclude, with_causes
 from monitoring.quality.maturity import Maturity, Stage
 from monitoring.quality.metric import Metric
 from monitoring.quality.result import Case, Comparison, Concept, QualityResult, Segment, Split
@@ -17,6 +17,7 @@ from tests.monitoring.report.test_page import HOSTILE, outline
 WORSE = Cause(
     "quality:calibration", CauseKind.QUALITY, Grade.LARGE, Urgency.PAGE, "The risk is too low", "By 8 points."
 )
+FALLEN = Cause("quality:mae", CauseKind.QUALITY, Grade.LARGE, Urgency.PAGE, "MAE rose from 3 to 5", "By 2.")
 
 
 def quality(stage: Stage = Stage.FINAL, causes: tuple[Cause, ...] = (WORSE,), **more: Any) -> QualityResult:
@@ -79,3 +80,15 @@ def test_hostile_segments_and_reasons_are_escaped(name: str) -> None:
     metrics = (Metric(name, None, reason=name), Metric("auc", 0.7, interval_reason=name))
     html = render_quality(quality(segments=segments, metrics=metrics, set_aside={name: 1}))
     assert outline(html).tags == outline(render_quality(quality())).tags
+
+
+def test_a_fall_of_quality_stands_among_the_causes_and_in_the_verdict() -> None:
+    found = outline(render(conclude(draft((column("a", Grade.LARGE),))), quality=quality()))
+    assert found.text.index("The risk is too low") < found.text.index("Endpoint")
+    assert "Quality fell" in found.text
+    assert "MAE rose" in outline(render(conclude(draft((column("a"),))), quality=quality(causes=(FALLEN,)))).text
+
+
+def test_two_causes_are_joined_without_a_change_to_an_abbreviation() -> None:
+    result = with_causes(conclude(draft((column("a", Grade.LARGE),))), (WORSE, FALLEN))
+    assert result.verdict.startswith("The risk is too low, and MAE rose")
