@@ -232,7 +232,8 @@ class DriftMethod(msgspec.Struct, frozen=True):
 
     `floor` is the smallest L-infinity that counts as large enough, `shuffles` the number of permutations (0 where none were
     made), `budget` a sentence about the month's budget of false alarms, "" where no budget is kept. `p_rank` and `p_tail` are the
-    p-values of the window's last hour or day as a whole, by rank and extrapolated; None where units of time did not decide.
+    p-values over all columns, by rank and extrapolated, of the window or of its most unusual hour or day; None where nothing was
+    judged.
     `neighbours` is the correlation of neighbouring units.
     """
 

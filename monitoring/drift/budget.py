@@ -48,12 +48,24 @@ class Budget(msgspec.Struct, frozen=True):
             f"days at p {self.of_day:.2g}, a running sum over days at {E_THRESHOLD:.0f}."
         )
 
+    def shares(self, unit: str) -> str:
+        """Returns a sentence about windows that are not held against ordinary hours or days, for which no promise is made."""
+        return (
+            f"No promise is made for a month: {unit}s of one hour or day are no random sample of the baseline's. Drift of an hour "
+            f"sends a message at p {self.of_hour:.2g}, of a day at p {self.of_day:.2g}."
+        )
+
 
 class BudgetState(msgspec.Struct, frozen=True):
-    """What is kept between runs: the e-CUSUM and the last day in it (days since 1970-01-01), -1 before the first."""
+    """What is kept between runs: the e-CUSUM, the last day in it (days since 1970-01-01, -1 before the first), and its alarm.
+
+    `last_alarm` is the part that alarmed on the last day, "" for none: a monitor that dies after it wrote the state judges the
+    day again, and must say the same.
+    """
 
     evidence: float = 0.0
     last_day: int = -1
+    last_alarm: str = ""
 
 
 class BudgetAlarm(msgspec.Struct, frozen=True):
@@ -71,15 +83,18 @@ def judge_hour(budget: Budget, p_tail: float) -> BudgetAlarm:
 def judge_day(
     budget: Budget, state: BudgetState, day: int, p_rank: float, p_tail: float
 ) -> tuple[BudgetState, BudgetAlarm]:
-    """Judges one day and adds it to the running sum. A day that is in the sum already changes nothing.
+    """Judges one day and adds it to the running sum.
 
+    The last day judged again gets the same answer, an earlier day is judged by its own p-value; neither changes the sum.
     `p_rank` feeds the sum: an extrapolated p-value is no bound, and one wrong day would alarm. After an alarm of the sum it
     starts again.
     """
-    if day <= state.last_day:
-        return state, BudgetAlarm(False)
+    if day == state.last_day:
+        return state, BudgetAlarm(bool(state.last_alarm), state.last_alarm)
+    by_day = "day" if p_tail <= budget.of_day else ""
+    if day < state.last_day:
+        return state, BudgetAlarm(bool(by_day), by_day)
     evidence = max(state.evidence, 1.0) / (2 * math.sqrt(p_rank))
     if evidence >= E_THRESHOLD:
-        return BudgetState(0.0, day), BudgetAlarm(True, "running sum")
-    by_day = p_tail <= budget.of_day
-    return BudgetState(evidence, day), BudgetAlarm(by_day, "day" if by_day else "")
+        return BudgetState(0.0, day, "running sum"), BudgetAlarm(True, "running sum")
+    return BudgetState(evidence, day, by_day), BudgetAlarm(bool(by_day), by_day)

@@ -14,9 +14,11 @@ import numpy as np
 
 from monitoring.drift import calendar, contrasts, size
 from monitoring.drift.calendar import ColumnScores, TimeTest, TimeUnits
-from monitoring.drift.decision import LEVEL, Decision, Evidence, judge
+from monitoring.drift.decision import LEVEL, Decision, judge
 from monitoring.drift.detectable import Detectable
+from monitoring.drift.evidence import Evidence
 from monitoring.drift.sample import ColumnSample
+from monitoring.drift.tails import rank_p
 from monitoring.result import DriftMethod
 
 _CHANCE = 0.84
@@ -91,7 +93,7 @@ def _evidence(column: ColumnScores, test: TimeTest, index: int, critical: float,
     parts = {}
     for part, (ordinary, found) in column.parts.items():
         if ordinary.max(initial=0.0) > 0 or found.max(initial=0.0) > 0:
-            p = calendar.rank_p(ordinary, found)
+            p = rank_p(ordinary, found)
             parts[part] = float(min(1.0, p.min() * len(found)))
     return Evidence(float(test.p_columns[index]), parts, _visible(column, test, index, critical, units))
 

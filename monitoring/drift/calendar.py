@@ -19,6 +19,7 @@ import numpy as np
 from monitoring.drift import contrasts
 from monitoring.drift.contrasts import Contrasts
 from monitoring.drift.sample import ColumnSample, Floats, Ints
+from monitoring.drift.tails import rank_p, tail_p
 
 LEAST_UNITS = 28
 LEAST_IN_STRATUM = 4
@@ -176,25 +177,6 @@ def compare(columns: Sequence[ColumnScores], hours: int, shrinkage: float = SHRI
         p_units=rank_p(ordinary, largest),
         p_tails=tail_p(ordinary, largest, share),
     )
-
-
-def rank_p(ordinary: Floats, found: Floats) -> Floats:
-    """Returns (1 + the number of ordinary values that reach `found`) / (n + 1)."""
-    return np.asarray((1 + (ordinary[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (len(ordinary) + 1))
-
-
-def tail_p(ordinary: Floats, found: Floats, share: float) -> Floats:
-    """Returns p-values that go below 1 / n: rank p up to the quantile u = 1 - `share`, exponential beyond it.
-
-    p = share exp(-(T - u) / mean excess over u). Knijnenburg et al. 2009 extrapolate permutation tails likewise.
-    """
-    u = float(np.quantile(ordinary, 1 - share))
-    over = ordinary[ordinary > u]
-    excess = float((over - u).mean()) if len(over) else 0.0
-    ranked = rank_p(ordinary, found)
-    if excess <= 0:
-        return ranked
-    return np.asarray(np.where(found > u, share * np.exp(-np.maximum(found - u, 0.0) / excess), ranked))
 
 
 def score(sample: ColumnSample, baseline: TimeUnits, window: TimeUnits) -> ColumnScores:

@@ -14,9 +14,14 @@ import msgspec
 import numpy as np
 
 from monitoring.drift import distances, explain, size
-from monitoring.drift.detectable import Detectable, detectable
-from monitoring.drift.one_sample import holm, one_sample_test
-from monitoring.drift.permutation import permutation_test
+from monitoring.drift.detectable import Detectable
+from monitoring.drift.evidence import (
+    Evidence,
+    RunEvidence,
+    evidence_of_large_window,
+    evidence_of_table,
+    evidence_of_units,
+)
 from monitoring.drift.sample import ColumnSample, Units
 from monitoring.errors import MonitoringError
 from monitoring.result import DriftMethod, Grade, Status
@@ -73,15 +78,6 @@ class Decision:
         return not self.method.declined
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """One column's family-wise p-value, tail probabilities of its parts, and what could have been seen."""
-
-    p_value: float
-    parts: Mapping[str, float]
-    visible: Detectable | None
-
-
 def decide(
     samples: Sequence[ColumnSample],
     *,
@@ -106,32 +102,26 @@ def decide(
     evidence = (
         _evidence(samples, units, one_sample, level, shuffles, rng)
         if samples and not _hopeless(declined, window)
-        else {}
+        else RunEvidence()
     )
     columns = tuple(
         judge(
             sample,
-            evidence.get(sample.name),
+            evidence.columns.get(sample.name),
             level=level,
             floor=(floors or {}).get(sample.name, floor),
             declined=declined,
         )
         for sample in samples
     )
-    method = _method(units, one_sample, window, baseline, level, declined)
-    return Decision(columns, msgspec.structs.replace(method, floor=floor, shuffles=0 if one_sample else shuffles))
-
-
-def inflation(units: Units, window: int, baseline: int) -> float:
-    """Returns how much wider the observed difference is than that of shuffled units.
-
-    1 where units of both sides hold the same number of requests and all requests have the same sampling weight. Follows from
-    the variance of a mean over independent requests; shuffling takes both sides' units as alike.
-    """
-    a, b = units.window_size, units.baseline_size
-    mean = (window * a + baseline * b) / (window + baseline)
-    truth = 1 / (window * a * units.weight_share) + 1 / (baseline * b)
-    return float(np.sqrt(truth / ((1 / window + 1 / baseline) / mean)))
+    method = msgspec.structs.replace(
+        _method(units, one_sample, window, baseline, level, declined),
+        floor=floor,
+        shuffles=0 if one_sample or units.baseline_is_sample else shuffles,
+        p_rank=None if declined else evidence.p_rank,
+        p_tail=None if declined else evidence.p_tail,
+    )
+    return Decision(columns, method)
 
 
 def _count_units(samples: Sequence[ColumnSample], one_sample: bool) -> tuple[int, int]:
@@ -153,12 +143,6 @@ def _declined(samples: Sequence[ColumnSample], requests: int, window: int, basel
         name = units.name if few == 1 else f"{units.name}s"
         return f"{few} {name} in the window; at least {LEAST_UNITS} are needed"
     if baseline is not None and baseline < LEAST_UNITS:
-        size = round(units.baseline_size)
-        if size > 1:
-            return (
-                f"the baseline has {baseline * size} {units.name}s, too few for a window of {requests}: at least "
-                f"{LEAST_UNITS * size} are needed; judge shorter windows, or make the baseline of more rows"
-            )
         return (
             f"{baseline} {units.name}{'' if baseline == 1 else 's'} in the baseline; at least {LEAST_UNITS} are needed"
         )
@@ -177,25 +161,12 @@ def _evidence(
     level: float,
     shuffles: int,
     rng: np.random.Generator,
-) -> dict[str, Evidence]:
+) -> RunEvidence:
     if one_sample:
-        found = [one_sample_test(sample, units, rng) for sample in samples]
-        critical = float(-np.log(level / len(samples)))
-        p_values = holm(np.array([test.p_value for test in found]))
-        return {
-            sample.name: Evidence(float(p), one.test.p_parts, detectable(one.test, critical, one.baseline, one.window))
-            for sample, one, p in zip(samples, found, p_values, strict=True)
-        }
-    window = len(samples[0].window_units)
-    baseline = len(samples[0].baseline_units) if samples[0].baseline_units is not None else 0
-    if baseline < 2:
-        return {}
-    wider = inflation(units, window, baseline)
-    result = permutation_test(samples, level=level, shuffles=shuffles, rng=rng, inflation=wider)
-    return {
-        test.name: Evidence(float(p), test.p_parts, detectable(test, result.critical, baseline, window, wider))
-        for test, p in zip(result.columns, result.p_values, strict=True)
-    }
+        return evidence_of_table(samples, units, level, rng)
+    if units.baseline_is_sample:
+        return evidence_of_large_window(samples, units, level, rng)
+    return evidence_of_units(samples, units, level, shuffles, rng)
 
 
 def judge(
@@ -284,6 +255,8 @@ def _method(units: Units, one_sample: bool, window: int, baseline: int, level: f
     )
     if one_sample:
         promise += ", and if rows of the baseline resemble each other no more than rows of one request of the window do"
+    elif units.baseline_is_sample:
+        promise += ", and if rows of the window resemble each other no more than rows of one request of the baseline do"
     return DriftMethod(
         question=f"Do this window's {units.name}s differ from {units.name}s of the baseline's period?",
         unit=units.name,
@@ -291,6 +264,6 @@ def _method(units: Units, one_sample: bool, window: int, baseline: int, level: f
         units_window=window,
         level=level,
         promise=promise + ".",
-        one_sample=one_sample,
+        one_sample=one_sample or units.baseline_is_sample,
         declined=declined,
     )

@@ -26,7 +26,7 @@ _RARE = 2.0
 
 @dataclass(frozen=True, eq=False)
 class OneSampleTest:
-    """One column's test. `p_value` is of this column alone; `window` and `baseline` are rows, copies taken off."""
+    """One column's test. `p_value` is of this column alone; `window` and `baseline` are rows, repeated values taken off."""
 
     test: ColumnTest
     p_value: float
@@ -57,7 +57,7 @@ class _Table:
 def one_sample_test(sample: ColumnSample, units: Units, rng: np.random.Generator) -> OneSampleTest:
     """Tests one column of the window against the table's shares."""
     table, found = sample.coarse_counts(sample.baseline_fine), sample.window_units.sum(axis=0)
-    copies = units.copies * (units.rows if sample.request_level else 1.0)
+    copies = units.rows if sample.request_level and units.repeats else 1.0
     n_w, n_b = float(found.sum()) * units.weight_share, float(table.sum()) / copies
     nothing = OneSampleTest(ColumnTest(sample.name, np.zeros(1)), 1.0, n_w, n_b)
     if n_w <= 0 or n_b <= 0 or len(sample.window_units) < 2:
@@ -142,11 +142,3 @@ def holm(p: Floats) -> Floats:
     values = np.empty(len(p))
     values[order] = stepped
     return values
-
-
-def copied_rows(counts: Floats) -> float:
-    """Returns how often a row of the table is repeated, from the counts of each distinct row: sum n² / sum n.
-
-    A lower bound for `Units.copies`: rows that only resemble each other are not counted.
-    """
-    return float(np.square(counts).sum() / counts.sum()) if counts.sum() > 0 else 1.0

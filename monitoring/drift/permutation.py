@@ -29,11 +29,15 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class PermutationTest:
-    """All columns' tests. `p_values` are family-wise; `critical` is the statistic that alarms at the run's level."""
+    """All columns' tests. `p_values` are family-wise; `critical` is the statistic that alarms at the run's level.
+
+    `largest`: shape (B + 1,), the largest statistic over columns, the observed labels first.
+    """
 
     columns: tuple[ColumnTest, ...]
     p_values: Floats
     critical: float
+    largest: Floats
 
 
 def permutation_test(
@@ -53,8 +57,9 @@ def permutation_test(
     labels = shuffle(baseline, window, shuffles, rng)
     tests = tuple(column_test(sample, labels, window, inflation) for sample in samples)
     statistics = np.column_stack([test.statistics for test in tests])
-    critical = float(np.quantile(statistics.max(axis=1), 1 - level, method="higher"))
-    return PermutationTest(tests, step_down(statistics), critical)
+    largest = statistics.max(axis=1)
+    critical = float(np.quantile(largest, 1 - level, method="higher"))
+    return PermutationTest(tests, step_down(statistics), critical, largest)
 
 
 def shuffle(baseline: int, window: int, shuffles: int, rng: np.random.Generator) -> Labels:

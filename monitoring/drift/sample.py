@@ -82,8 +82,9 @@ class Units:
     `name`: "request" or what else a unit is. `window_requests`: requests of the window (None: one a unit).
     `baseline_size`, `window_size`: requests a unit. `rows`: sum of N² over sum of N, N the rows of each request of the
     window; a table without units repeats request-level values that many times. `weight_share`: (sum w)² / (n · sum w²) of
-    the sampling weights w of the window's n requests, 1 where all requests have the same weight. `copies`: how often each
-    row of a table without units is repeated (kappa).
+    the sampling weights w of the window's n requests, 1 where all requests have the same weight. `repeats`: whether a table
+    without units repeats request-level values in every row. `baseline_is_sample`: the window holds so many more requests that
+    it is taken as a table, and the baseline's units as the sample; `baseline_rows` is then `rows` of the baseline.
     """
 
     name: str = "request"
@@ -92,4 +93,6 @@ class Units:
     window_size: float = 1.0
     rows: float = 1.0
     weight_share: float = 1.0
-    copies: float = 1.0
+    repeats: bool = True
+    baseline_is_sample: bool = False
+    baseline_rows: float = 1.0

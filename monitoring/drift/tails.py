@@ -55,3 +55,22 @@ class Share:
     def invert(self, p: float) -> float:
         """Returns the tail probability whose corrected value is `p`."""
         return float(np.clip(-np.expm1(np.log1p(-min(p, 1 - 1e-15)) / self.k), SMALLEST, 1.0))
+
+
+def rank_p(ordinary: Floats, found: Floats) -> Floats:
+    """Returns (1 + the number of ordinary values that reach `found`) / (n + 1)."""
+    return np.asarray((1 + (ordinary[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (len(ordinary) + 1))
+
+
+def tail_p(ordinary: Floats, found: Floats, share: float) -> Floats:
+    """Returns p-values that go below 1 / n: rank p up to the quantile u = 1 - `share`, exponential beyond it.
+
+    p = share exp(-(T - u) / mean excess over u). Knijnenburg et al. 2009 extrapolate permutation tails likewise.
+    """
+    u = float(np.quantile(ordinary, 1 - share))
+    over = ordinary[ordinary > u]
+    excess = float((over - u).mean()) if len(over) else 0.0
+    ranked = rank_p(ordinary, found)
+    if excess <= 0:
+        return ranked
+    return np.asarray(np.where(found > u, share * np.exp(-np.maximum(found - u, 0.0) / excess), ranked))

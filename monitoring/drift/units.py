@@ -1,7 +1,7 @@
 """Blocks of the baseline that match the window's: units are exchangeable only where both sides' hold as many requests.
 
 A baseline keeps several levels: single requests, and blocks of 8, 64, 512 requests. A window has single requests or about 500
-blocks. Putting blocks together on both sides gives sizes that match; `decision.inflation` corrects for what is left.
+blocks. Putting blocks together on both sides gives sizes that match; `evidence.inflation` corrects for what is left.
 """
 
 from __future__ import annotations
@@ -32,6 +32,17 @@ class Match:
     window_factor: int
     baseline_size: float
     window_size: float
+
+
+def is_small(found: Match | None, levels: Sequence[tuple[int, float]], least: int) -> bool:
+    """Returns True where the baseline has too few requests to make units of the window's size.
+
+    Then units cannot be exchanged: fewer than `least` would be left, or they would hold far fewer requests than the window's.
+    """
+    if found is None:
+        return bool(levels)
+    units = levels[found.level][0] // found.baseline_factor
+    return units < least or found.window_size > found.baseline_size * (1 + _ALIKE)
 
 
 def match(window_units: int, window_size: float, levels: Sequence[tuple[int, float]]) -> Match | None:

@@ -61,11 +61,11 @@ def decide_window(
 
 
 def _with_unit_p(found: TimeDecision) -> Decision:
-    """Returns the decision, its method with the p-values of the window's last unit, which the month's budget needs."""
+    """Returns the decision, its method with the p-values that the month's budget needs: of the window's most unusual unit."""
     if not found.p_units:
         return found.decision
     method = msgspec.structs.replace(
-        found.decision.method, p_rank=found.p_units[-1], p_tail=found.p_tails[-1], neighbours=found.neighbours
+        found.decision.method, p_rank=min(found.p_units), p_tail=min(found.p_tails), neighbours=found.neighbours
     )
     return Decision(found.decision.columns, method)
 

@@ -9,7 +9,6 @@ import msgspec
 
 from monitoring.checks.run import Window as Checked
 from monitoring.checks.run import run_checks
-from monitoring.drift.decision import Decision
 from monitoring.findings import conclude
 from monitoring.judgement.columns import extra_column, known_column
 from monitoring.judgement.deciding import decide_window
@@ -17,7 +16,6 @@ from monitoring.judgement.stores import store_health
 from monitoring.result import (
     ColumnResult,
     Completeness,
-    DriftMethod,
     Outcome,
     RunResult,
     Status,
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from monitoring.baseline.baseline import Baseline
     from monitoring.baseline.constraints import Constraints
+    from monitoring.drift.decision import Decision
     from monitoring.findings import RowSource
     from monitoring.settings import MonitorSettings
     from monitoring.states.profile import Profile, SliceState
@@ -95,7 +94,7 @@ def judge(
         causes=(),
         ruled_out=(),
         stores=stores,
-        method=_method(decision, settings),
+        method=decision.method,
         baseline=baseline.source,
         baseline_rows=baseline.profile.rows,
         notes=tuple(dict.fromkeys((*baseline.notes, *judged.profile.notes, *_sampling_note(judged.profile)))),
@@ -160,12 +159,6 @@ def _ignored(baseline: Baseline, window: SliceState, settings: MonitorSettings) 
 def _with_violations(column: ColumnResult, violations: tuple[Violation, ...]) -> ColumnResult:
     own = tuple(violation for violation in violations if violation.feature_name == column.name)
     return msgspec.structs.replace(column, violations=own) if own else column
-
-
-def _method(decision: Decision, settings: MonitorSettings) -> DriftMethod:
-    return msgspec.structs.replace(
-        decision.method, floor=settings.floor, shuffles=0 if decision.method.one_sample else settings.shuffles
-    )
 
 
 def _sampling_note(profile: Profile) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitoring.drift.decision import LEAST_UNITS
 from monitoring.drift.sample import ColumnSample, Units
-from monitoring.drift.units import match, put_together
+from monitoring.drift.units import is_small, match, put_together
 from monitoring.states.binning import ColumnKind
 from monitoring.states.units import UnitTable
 
@@ -63,7 +64,10 @@ def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_B
     if not len(table) or (baseline.units.rows_are_units and window.rows > window.events):
         levels = ()  # Rows of one request resemble each other, so single rows are no match for requests.
     share = weight_share(profile)
-    found = match(len(table), table.size, [(len(level.table), level.table.size) for level in levels])
+    sizes = [(len(level.table), level.table.size) for level in levels]
+    found = match(len(table), table.size, sizes)
+    if is_small(found, sizes, LEAST_UNITS):
+        return _large_window(baseline, profile, table, rows)
     if found is None:
         size = table.size or 1.0
         return (
@@ -79,6 +83,26 @@ def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_B
         weight_share=share,
     )
     return _Blocks(table, found.window_factor), _Blocks(levels[found.level].table, found.baseline_factor), units
+
+
+def _large_window(
+    baseline: Baseline, profile: Profile, table: UnitTable, rows: float
+) -> tuple[_Blocks, _Blocks | None, Units]:
+    """Returns the units of a window that holds many times the baseline's requests: all that the baseline has, as a sample."""
+    trained = baseline.profile.total()
+    largest = max(
+        baseline.units.levels, key=lambda level: (len(level.table) >= LEAST_UNITS, level.table.requests.sum())
+    )
+    units = Units(
+        window_requests=profile.events,
+        baseline_size=largest.table.size,
+        window_size=table.size,
+        rows=rows,
+        weight_share=weight_share(profile),
+        baseline_is_sample=True,
+        baseline_rows=trained.square_rows / trained.rows if trained.rows else 1.0,
+    )
+    return _Blocks(table, 1), _Blocks(largest.table, 1), units
 
 
 def weight_share(profile: Profile) -> float:

@@ -1,14 +1,15 @@
 """The month's budget of false alarms over the windows of a schedule.
 
-An hour that alarms at 5 % alarms falsely every day. So a window of a schedule sends a message about drift only where the budget
-says so: a third of it for hours, a third for days, a third for a running sum over days (docs/drift.md). Drift that the budget
-does not carry stays in the report, as a note. Windows that no unit of time decided have no budget, and no promise for a month.
-The running sum is kept in `budget/{endpoint}/{variant}/{monitor}.json`.
+A monitor that judges hours at 5 % alarms falsely every day. So a window of a schedule sends a message about drift only where the
+budget says so: a third of it for hours, a third for days, a third for a running sum over days (docs/drift.md). Drift that the
+budget does not carry stays in the report, as a note. The shares hold for windows that requests decided too, but without a promise.
+The running sum of each model version is kept in `budget/{endpoint}/{variant}/{monitor}/{version}.json`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +18,7 @@ from monitoring.result import CauseKind, RunResult, Urgency
 from monitoring.storage import Conflict, MissingKey, Storage
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_HOUR = dt.timedelta(hours=1)
 _TRIES = 8
 
 
@@ -25,7 +27,7 @@ def budgeted(result: RunResult, state: BudgetState, budget: Budget = Budget()) -
     method = result.method
     if method is None or method.p_tail is None or method.p_rank is None:
         return result, state
-    if method.unit == "day":
+    if result.end - result.start > _HOUR and method.unit != "hour":
         day = (result.start - _EPOCH).days
         state, alarm = judge_day(budget, state, day, method.p_rank, method.p_tail)
     else:
@@ -36,12 +38,15 @@ def budgeted(result: RunResult, state: BudgetState, budget: Budget = Budget()) -
             msgspec.structs.replace(cause, urgency=Urgency.NOTE) if cause.kind is CauseKind.DRIFT else cause
             for cause in causes
         )
-    said = msgspec.structs.replace(method, budget=budget.promise(method.neighbours))
+    by_time = method.unit in ("hour", "day")
+    said = msgspec.structs.replace(
+        method, budget=budget.promise(method.neighbours) if by_time else budget.shares(method.unit)
+    )
     return msgspec.structs.replace(result, method=said, causes=causes), state
 
 
 class Month:
-    """The budget of one storage. A window is counted once: a day that is in the running sum already changes nothing."""
+    """The budget of one storage. A day is counted once: judged again after a crash it changes nothing and says the same."""
 
     def __init__(self, storage: Storage, budget: Budget = Budget()) -> None:  # noqa: B008
         self._storage = storage
@@ -50,7 +55,8 @@ class Month:
     def apply(self, result: RunResult) -> RunResult:
         """Returns the result with the budget applied, and keeps the state. Raises Conflict where others change it all the time."""
         subject = result.subject
-        key = f"budget/{subject.endpoint}/{subject.variant}/{subject.monitor}.json"
+        version = quote(subject.model_version or "all", safe="")
+        key = f"budget/{subject.endpoint}/{subject.variant}/{subject.monitor}/{version}.json"
         for _ in range(_TRIES):
             try:
                 stored = self._storage.get(key)

@@ -38,14 +38,22 @@ def test_an_hour_alarms_at_its_share_of_the_month() -> None:
     assert not judge_hour(Budget(), 1e-4).alarm
 
 
-def test_a_day_that_is_judged_again_changes_nothing() -> None:
-    state, _ = judge_day(Budget(), BudgetState(), 5, 0.01, 0.01)
-    assert judge_day(Budget(), state, 5, 0.0001, 0.0001)[0] == state
+def test_a_day_that_is_judged_again_changes_nothing_and_says_the_same() -> None:
+    state, first = judge_day(Budget(), BudgetState(), 5, 0.0001, 0.0001)
+    assert judge_day(Budget(), state, 5, 0.0001, 0.0001) == (state, first)
+    assert first.by == "day"
+
+
+def test_a_day_before_the_last_one_is_judged_by_itself() -> None:
+    state, _ = judge_day(Budget(), BudgetState(), 5, 0.5, 0.5)
+    again, alarm = judge_day(Budget(), state, 4, 0.0001, 0.0001)
+    assert again == state
+    assert alarm.by == "day"
 
 
 def test_an_alarm_starts_the_running_sum_again() -> None:
     state, _ = judge_day(Budget(), BudgetState(evidence=599.0, last_day=1), 2, 0.01, 0.01)
-    assert state.evidence == 0.0
+    assert (state.evidence, state.last_alarm) == (0.0, "running sum")
 
 
 def test_the_state_survives_json() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.drift.by_time import choose, decide_by_time
-from monitoring.drift.calendar import TimeUnits, declines, rank_p, tail_p
+from monitoring.drift.calendar import TimeUnits, declines
 from monitoring.drift.decision import decide
+from monitoring.drift.tails import rank_p, tail_p
 from monitoring.result import Status
 from tests.monitoring.drift.days import MONDAY, column, days
 

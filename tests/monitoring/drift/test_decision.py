@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from monitoring.drift.decision import decide, inflation
+from monitoring.drift.decision import decide
+from monitoring.drift.evidence import inflation
 from monitoring.drift.sample import ColumnSample, Units
 from monitoring.errors import MonitoringError
 from monitoring.result import Grade, Status

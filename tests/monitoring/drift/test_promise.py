@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from monitoring.drift.decision import decide
-from monitoring.drift.one_sample import copied_rows, holm
+from monitoring.drift.one_sample import holm
 from monitoring.drift.permutation import step_down
 from monitoring.drift.sample import Units
 from monitoring.drift.tails import Share
@@ -132,8 +132,3 @@ def test_the_share_of_a_maximum_gives_back_uniform_tail_probabilities() -> None:
 
 def test_holm_is_bonferroni_for_the_smallest_and_never_falls() -> None:
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
-
-
-def test_copied_rows_are_counted() -> None:
-    assert copied_rows(np.full(100, 4.0)) == 4.0
-    assert copied_rows(np.ones(100)) == 1.0

@@ -62,17 +62,47 @@ def test_an_hour_within_its_share_is_a_message():
 
 
 def test_days_that_are_a_little_unusual_alarm_together_and_each_is_counted_once(tmp_path):
-    """Eight days at rank p 0.011: the running sum multiplies by 4.8 a day and passes 600 on the fifth."""
+    """Five days at rank p 0.011: the running sum multiplies by 4.8 a day and passes 600 on the fifth."""
     month = Month(open_storage(str(tmp_path)))
     said = []
     for day in range(5):
         one = run("day", 0.01, 0.011, START + dt.timedelta(days=day))
         said.append(urgencies(month.apply(one))[CauseKind.DRIFT])
-        assert urgencies(month.apply(one))[CauseKind.DRIFT] is Urgency.NOTE
     assert said == [Urgency.NOTE] * 4 + [Urgency.MESSAGE]
 
 
-def test_a_window_that_no_unit_of_time_decided_has_no_budget():
+def test_a_day_that_a_crash_has_judged_again_sends_the_same_message(tmp_path):
+    one = run("day", Budget().of_day / 2, 0.011)
+    for _ in range(2):
+        assert urgencies(Month(open_storage(str(tmp_path))).apply(one))[CauseKind.DRIFT] is Urgency.MESSAGE
+
+
+def test_two_model_versions_of_one_day_do_not_take_each_others_day(tmp_path):
+    month = Month(open_storage(str(tmp_path)))
+    for version in ("1", "2", "feature/x"):
+        one = run("day", Budget().of_day / 2, 0.011)
+        one = msgspec.structs.replace(one, subject=msgspec.structs.replace(one.subject, model_version=version))
+        assert urgencies(month.apply(one))[CauseKind.DRIFT] is Urgency.MESSAGE
+
+
+def test_an_hour_that_requests_decided_is_held_to_the_share_of_an_hour_without_a_promise():
+    found, state = budgeted(run("request", p_tail=0.001), BudgetState())
+    assert urgencies(found) == {CauseKind.DRIFT: Urgency.NOTE, CauseKind.DATA_TYPE: Urgency.MESSAGE}
+    assert state == BudgetState()
+    assert found.method is not None
+    assert found.method.budget.startswith("No promise is made for a month: requests of one hour or day")
+    found, _ = budgeted(run("request", p_tail=1e-6), BudgetState())
+    assert urgencies(found)[CauseKind.DRIFT] is Urgency.MESSAGE
+
+
+def test_a_day_that_requests_decided_is_held_to_the_share_of_a_day():
+    day = msgspec.structs.replace(run("request", p_tail=Budget().of_day / 2), end=START + dt.timedelta(days=1))
+    found, state = budgeted(day, BudgetState())
+    assert urgencies(found)[CauseKind.DRIFT] is Urgency.MESSAGE
+    assert state.last_day == (START - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
+
+
+def test_a_window_that_was_not_judged_has_no_budget():
     plain = run()
     assert plain.method is not None
     plain = msgspec.structs.replace(plain, method=msgspec.structs.replace(plain.method, p_tail=None, p_rank=None))
