@@ -12,7 +12,7 @@ from benchmarks import drift_columns
 from benchmarks.drift_columns import Column
 from benchmarks.drift_flights import Flights
 from monitoring.drift import calendar
-from monitoring.drift.budget import Budget, BudgetState, judge_day, judge_hour
+from monitoring.drift.budget import AlarmBudget, BudgetState, judge_day, judge_hour
 from monitoring.drift.calendar import TimeUnits, compare, score
 from monitoring.drift.sample import ColumnSample, Floats, Ints
 
@@ -106,7 +106,7 @@ def _extend(into: dict[str, list[bool]], found: dict[str, np.ndarray[tuple[int],
 
 def _month(p_units: Floats, p_tails: Floats, p_hours: Floats | None = None) -> bool:
     """Returns whether the budget alarms over days that follow each other."""
-    budget, state, alarm = Budget(), BudgetState(), False
+    budget, state, alarm = AlarmBudget(), BudgetState(), False
     for day, (p, tail) in enumerate(zip(p_units, p_tails, strict=True)):
         state, judged = judge_day(budget, state, day, float(p), float(tail))
         alarm = alarm or judged.alarm
@@ -177,7 +177,7 @@ def month_of(season: Season, rng: np.random.Generator) -> dict[str, bool]:
         TimeUnits(starts[:cut:24], np.full(season.baseline, 1440.0)),
         TimeUnits(starts[cut::24], np.full(season.window, 1440.0)),
     )
-    budget = Budget()
+    budget = AlarmBudget()
     hour = bool((by_hour.p_tails <= budget.of_hour).any())
     day = bool((by_day.p_tails <= budget.of_day).any())
     total = _month(by_day.p_units, by_day.p_tails, by_hour.p_tails)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import dataset
-from monitoring.quality.predictions import Captured
+from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.run import QualityRun, judge_quality
 from monitoring.window import Window
@@ -85,7 +85,7 @@ def run_window(folder: str) -> None:
     start = time.perf_counter()
     steps: list[tuple[str, float]] = []
     judged = judge_quality(
-        QualityRun(Captured(f"{folder}/captured"), f"{folder}/labels", window, question),
+        QualityRun(CapturedPredictions(f"{folder}/captured"), f"{folder}/labels", window, question),
         window.end + dt.timedelta(days=5),
         scratch=folder,
         progress=lambda step: steps.append((step, time.perf_counter() - start)),

@@ -30,17 +30,17 @@ from capture.journal.frame import COLUMNS
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
 from capture.throttled_log import Complaints
-from capture.writing.block_encoder import Draft, Drafter, decided, freeze
+from capture.writing.block_encoder import BlockEncoder, EncodedBlock, decided, freeze
 from capture.writing.column_names import Shapes
-from capture.writing.writer import Refused
-from capture.writing.writer_pool import Lanes
+from capture.writing.writer import RecordRefused
+from capture.writing.writer_pool import WriterPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from capture.config import CaptureConfig
     from capture.shipping.stats import Stats
-    from capture.writing.writer import Lane
+    from capture.writing.writer import Writer
 
 log = logging.getLogger("capture")
 _forgetting = threading.Lock()
@@ -59,8 +59,8 @@ class Prepared(msgspec.Struct, frozen=True):
     event_id: str
     event_time: int
     inference_id: str | None
-    request: Draft | None
-    items: Draft | None
+    request: EncodedBlock | None
+    items: EncodedBlock | None
     error: str | None = None
     spent: int = 0
 
@@ -92,10 +92,10 @@ class CaptureBuffer:
         and tried again."""
         config = with_secrets(config)
         self._clock = clock
-        self._drafter = Drafter(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
+        self._drafter = BlockEncoder(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
         self._threshold = round(config.sampling_percentage / 100 * 2**64)
         self._complaints = Complaints()
-        self._lanes = Lanes(config, start_shipper is not False, clock, self._complaints)
+        self._lanes = WriterPool(config, start_shipper is not False, clock, self._complaints)
         if config.enabled:
             _buffers.add(self)
         if start_shipper is None:  # a server of the caller's own: no supervisor of ours says it
@@ -152,13 +152,13 @@ class CaptureBuffer:
                 event: str | bytes = prepared.event_id
                 now, inference_id = prepared.event_time, prepared.inference_id
                 if prepared.error is not None:
-                    raise Refused(UNENCODABLE, prepared.error)
+                    raise RecordRefused(UNENCODABLE, prepared.error)
                 if not prepared.kept:
                     lane.counters.sampled_out()
                     return True
                 request, items = prepared.request, prepared.items
                 if items is None:
-                    raise Refused(UNENCODABLE, "its features are not encoded")
+                    raise RecordRefused(UNENCODABLE, "its features are not encoded")
             else:
                 now = self._clock() // 1000
                 if event_id is None:
@@ -184,7 +184,7 @@ class CaptureBuffer:
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:
                 lane.write(about, request, items, outputs, now)
-            except Refused as refusal:
+            except RecordRefused as refusal:
                 if refusal.reason != SPOOL_FULL or not self._lanes.write_elsewhere(about, request, items, outputs):
                     raise
             return True
@@ -266,8 +266,8 @@ class CaptureBuffer:
         text = str(inference_id) if inference_id else (event if isinstance(event, str) else event_id_text(event))
         return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") < self._threshold
 
-    def _refuse(self, lane: Lane, error: Exception) -> None:
-        if isinstance(error, Refused):
+    def _refuse(self, lane: Writer, error: Exception) -> None:
+        if isinstance(error, RecordRefused):
             reason = error.reason
         elif isinstance(error, TypeError | ValueError | RecursionError | OverflowError):
             reason = UNENCODABLE
@@ -281,7 +281,7 @@ def _id_text(given: object) -> str:
     """The text of an id that is a number or a UUID. Raises Refused for anything else."""
     if isinstance(given, str | int | uuid.UUID):
         return str(given)
-    raise Refused(UNENCODABLE, f"an event id of type {type(given).__name__}: give text, as new_event_id() does")
+    raise RecordRefused(UNENCODABLE, f"an event id of type {type(given).__name__}: give text, as new_event_id() does")
 
 
 def _detail(error: Exception) -> str:

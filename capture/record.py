@@ -165,7 +165,7 @@ class Matrix:
 
 
 @dataclass(slots=True)
-class Batch:
+class ArrowBlock:
     """An Arrow record batch, as the caller gave it."""
 
     batch: pa.RecordBatch
@@ -174,7 +174,7 @@ class Batch:
         return int(self.batch.num_rows)
 
 
-Block = Rows | Ragged | Columns | Matrix | Batch
+Block = Rows | Ragged | Columns | Matrix | ArrowBlock
 
 
 @dataclass(slots=True)

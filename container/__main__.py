@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from capture import CaptureConfig, CaptureError, ConfigError, __version__
 from container.shared.artefact import Artefact, ArtefactError
 from container.shared.extra import what_is_missing
-from container.shared.resources import Limits
+from container.shared.resources import Resources
 from container.shared.run_directory import RunDirectoryError
 from container.shared.settings import SettingError, Settings
 
@@ -80,7 +80,7 @@ def _log_form(arguments: argparse.Namespace) -> str:
 
 
 async def _serve(arguments: argparse.Namespace) -> str | None:
-    from container.supervisor.plan import Plan
+    from container.supervisor.plan import ServingPlan
     from container.supervisor.supervisor import Supervisor
 
     settings = Settings.from_env()
@@ -88,7 +88,7 @@ async def _serve(arguments: argparse.Namespace) -> str | None:
     if not settings.multi_model:
         artefact.check()
     capture = CaptureConfig.from_env(toml=None if settings.multi_model else artefact.capture_settings)
-    plan = Plan(settings, artefact, capture, Limits.read(), arguments.host, _log_form(arguments))
+    plan = ServingPlan(settings, artefact, capture, Resources.read(), arguments.host, _log_form(arguments))
     return await Supervisor(plan).run()
 
 

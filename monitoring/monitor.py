@@ -13,10 +13,9 @@ from monitoring.baseline.monitor_overrides import with_settings
 from monitoring.baseline.registry import CONSTRAINTS, STATISTICS, find_baseline, is_registered
 from monitoring.engines.window import count_groups, count_window
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.findings import RowSource as QueryRows
-from monitoring.findings import captured_rows
+from monitoring.findings import QuerySource, captured_rows
 from monitoring.judgement.judge import Judged, judge
-from monitoring.result import Completeness, Subject
+from monitoring.result import Subject, WindowCompleteness
 from monitoring.run_report import Report
 from monitoring.settings import MonitorSettings, load_settings
 from monitoring.source.captured import CapturedSource
@@ -177,7 +176,7 @@ class Monitor:
             return None
         return Window(start or _EPOCH, end or dt.datetime.max.replace(tzinfo=dt.UTC))
 
-    def _completeness(self, source: RowSource, window: Window, profile: Profile) -> Completeness:
+    def _completeness(self, source: RowSource, window: Window, profile: Profile) -> WindowCompleteness:
         found = source.completeness(window)
         if found.proved is None:
             found = msgspec.structs.replace(found, found=profile.events)
@@ -256,14 +255,14 @@ def spanned(profile: Profile) -> Window:
     return Window(_EPOCH + min(firsts) * microsecond, _EPOCH + (max(lasts) + 1) * microsecond)
 
 
-def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -> QueryRows | None:
+def query_rows(source: RowSource, endpoint: str, variant: str, window: Window) -> QuerySource | None:
     """Returns where the report's queries find the rows; None where they do not: in memory, and in JSON Lines."""
     if isinstance(source, ManagedSource) and source.has_lines:
         return None
     if isinstance(source, CapturedSource):
         return captured_rows(source.uri, endpoint, variant, window)
     keys = tuple(name for name in (source.layout.event_id,) if name and not name.startswith("capture_"))
-    return QueryRows((source.uri,), keys) if "://" in source.uri else None
+    return QuerySource((source.uri,), keys) if "://" in source.uri else None
 
 
 def _engine(settings: MonitorSettings) -> Engine:

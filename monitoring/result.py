@@ -79,7 +79,7 @@ class Subject(msgspec.Struct, frozen=True):
     monitor: str
 
 
-class Completeness(msgspec.Struct, frozen=True):
+class WindowCompleteness(msgspec.Struct, frozen=True):
     """Whether the window is complete. `proved` is None where no ledger exists ("completeness unknown").
 
     `found` and `expected` count records (events), `expected` None where unknown. `gaps` are sentences. `until` is the time
@@ -116,7 +116,7 @@ class Bin(msgspec.Struct, frozen=True):
     is_other: bool = False
 
 
-class Summary(msgspec.Struct, frozen=True):
+class SideSummary(msgspec.Struct, frozen=True):
     """The numbers of one side of a column. Quantiles are (q01, q05, q25, q50, q75, q95, q99).
 
     `rows` counts events for a request-level column. `nans` of the `missing` are NaN. `rescued` counts cells that did not fit
@@ -162,8 +162,8 @@ class ColumnResult(msgspec.Struct, frozen=True):
     request_level: bool
     status: Status
     grade: Grade
-    baseline: Summary | None
-    window: Summary | None
+    baseline: SideSummary | None
+    window: SideSummary | None
     p_value: float | None = None
     linf: float | None = None
     shift: float | None = None
@@ -269,7 +269,7 @@ class RunResult(msgspec.Struct, frozen=True):
     outcome: Outcome
     verdict: str
     lead: str
-    completeness: Completeness
+    completeness: WindowCompleteness
     rows: int
     events: int
     columns: tuple[ColumnResult, ...]

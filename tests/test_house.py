@@ -103,6 +103,16 @@ def test_every_file_of_a_room_opens_with_what_a_stranger_must_know() -> None:
     assert [str(path) for path, tree in sources() if tree.body and not ast.get_docstring(tree)] == []
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """`_Name` and `Name` are one name: a reader who greps finds both."""
+    found: dict[str, list[str]] = {}
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name.lstrip("_"), []).append(f"{path}:{node.lineno}")
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
 def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
     """The contracts of pyproject.toml over the rooms of `tree`, which stand before the installed ones on the path."""
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo", "--no-cache"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from capture.reading.reader import Dataset, Found
+    from capture.reading.reader import Dataset, FoundObject
 
 PARTITIONS = ("capture_endpoint", "capture_variant", "capture_hour")
 _HOUR = "%Y/%m/%d/%H"
@@ -158,7 +158,7 @@ def _check_values(names: Iterable[str]) -> None:
             )
 
 
-def _columns(captured: Dataset, found: Sequence[Found]) -> tuple[dict[str, str], list[str]]:
+def _columns(captured: Dataset, found: Sequence[FoundObject]) -> tuple[dict[str, str], list[str]]:
     """Hive types by column over the objects' schemas, and what to say of those that differ."""
     types: dict[str, Counter[str]] = {}
     names: dict[str, str] = {}

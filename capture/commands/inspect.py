@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from capture.reading.completeness import Gap
     from capture.reading.reader import Dataset
-    from capture.reading.summary import Summary
+    from capture.reading.summary import WindowSummary
 
 _PATIENCE = 2.0
 
@@ -99,7 +99,7 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(f"{visible_json(json_text(value))}\n")
 
 
-def _summary_json(found: Summary) -> dict[str, Any]:
+def _summary_json(found: WindowSummary) -> dict[str, Any]:
     judged = found.completeness
     return {
         "uri": found.uri,

@@ -18,14 +18,14 @@ from capture.reading.completeness import GapKind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from capture.reading.summary import ColumnSummary, Summary
+    from capture.reading.summary import ColumnSummary, WindowSummary
 
 _PIPE_WIDTH = 200
 _LONGEST = 36
 _MAX_ITEMS = 200
 
 
-def print_summary(found: Summary) -> None:
+def print_summary(found: WindowSummary) -> None:
     """Counts, completeness, the schema with null shares, and the first rows."""
     console = _console()
     judged = found.completeness
@@ -96,7 +96,7 @@ def _grid(console: Console, title: str) -> Table:
     return Table(title=title, title_justify="left", title_style="bold", box=style, pad_edge=False)
 
 
-def _schema(console: Console, found: Summary) -> Table:
+def _schema(console: Console, found: WindowSummary) -> Table:
     table = _grid(console, "columns")
     for name in ("column", "level", "type"):
         table.add_column(name, overflow="fold")
@@ -142,7 +142,7 @@ def _cell(value: Any, longest: int = _LONGEST) -> Text:
     return Text(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _completeness(found: Summary) -> Text:
+def _completeness(found: WindowSummary) -> Text:
     """Whether the window is complete; what only is not over yet is no alarm."""
     judged, until = found.completeness, found.alive_until
     if judged is not None and judged.complete:
@@ -153,7 +153,7 @@ def _completeness(found: Summary) -> Text:
     return Text(_incomplete(found), "red")
 
 
-def _incomplete(found: Summary) -> str:
+def _incomplete(found: WindowSummary) -> str:
     judged = found.completeness
     if judged is None:
         return ""

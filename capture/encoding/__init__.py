@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from capture import dataset
 from capture.encoding import jsonl, parquet
-from capture.encoding.table import Counts
+from capture.encoding.table import ObjectCounts
 from capture.encoding.table_builder import TableBuilder
 from capture.errors import CaptureError
 
@@ -38,7 +38,7 @@ class EncodedObject:
     rows: int
     events: int
     event_times: tuple[int, int]
-    counts: Counts
+    counts: ObjectCounts
 
 
 class _Builder(Protocol):
@@ -46,7 +46,7 @@ class _Builder(Protocol):
 
     def add(self, event: Event) -> None: ...
 
-    def finish(self) -> tuple[bytes, int, Counts]: ...
+    def finish(self) -> tuple[bytes, int, ObjectCounts]: ...
 
 
 class _ParquetBuilder:
@@ -55,7 +55,7 @@ class _ParquetBuilder:
         self._table = TableBuilder(header)
         self.add = self._table.add
 
-    def finish(self) -> tuple[bytes, int, Counts]:
+    def finish(self) -> tuple[bytes, int, ObjectCounts]:
         made = self._table.finish()
         return parquet.encode(made, self._version), made.table.num_rows, made.counts
 

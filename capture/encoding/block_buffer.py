@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from capture.encoding.arrow_cells import decoded, pieces_of_arrow
 from capture.encoding.cells import Piece, Pieces, pieces_of_cells, pieces_of_numpy
-from capture.record import Batch, Block, Columns, Matrix, Ragged, Rows, distinct
+from capture.record import ArrowBlock, Block, Columns, Matrix, Ragged, Rows, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -41,7 +41,7 @@ class Placed:
 
 
 @dataclass(slots=True)
-class _Group:
+class _NameGroup:
     """What was gathered under one tuple of names: rows as tuples or blocks as they are, and the slots."""
 
     names: tuple[str, ...]
@@ -73,8 +73,8 @@ class Gathering:
         self.names: set[str] = set()
         self._order = order
         self.cells = 0
-        self._groups: dict[Hashable, _Group] = {}
-        self._known: dict[int, tuple[tuple[str, ...], _Group]] = {}
+        self._groups: dict[Hashable, _NameGroup] = {}
+        self._known: dict[int, tuple[tuple[str, ...], _NameGroup]] = {}
 
     def add(self, block: Block, slot: int) -> None:
         """Takes a block whose rows stand at `slot` and the slots after it."""
@@ -97,7 +97,7 @@ class Gathering:
             group = self._group((Matrix, block.names, block.array.dtype.str), block.names)
             group.blocks.append(block.array)
             self._placed(group, slot, len(block))
-        elif isinstance(block, Columns | Batch):
+        elif isinstance(block, Columns | ArrowBlock):
             columns = block if isinstance(block, Columns) else _columns(block.batch)
             group = self._group((Columns, columns.names), columns.names)
             group.blocks.append(columns.columns)
@@ -106,7 +106,7 @@ class Gathering:
     def pieces(self) -> Iterator[Placed]:
         """All that waits, as pieces; nothing waits afterwards."""
         groups, self._groups, self._known, self.cells = self._groups, {}, {}, 0
-        scattered: list[_Group] = []
+        scattered: list[_NameGroup] = []
         for key, group in groups.items():
             if isinstance(key, tuple) and key[0] is Matrix:
                 yield from _matrix_pieces(group)
@@ -120,15 +120,15 @@ class Gathering:
                     yield from _placed(name, pieces_of_cells(cells), slots)
         yield from _scattered_pieces(scattered)
 
-    def _group(self, key: Hashable, names: tuple[str, ...]) -> _Group:
+    def _group(self, key: Hashable, names: tuple[str, ...]) -> _NameGroup:
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group(distinct(names))
+            group = self._groups[key] = _NameGroup(distinct(names))
             self.names.update(group.names)
             self._order.update(dict.fromkeys(group.names))
         return group
 
-    def _placed(self, group: _Group, slot: int, rows: int) -> None:
+    def _placed(self, group: _NameGroup, slot: int, rows: int) -> None:
         group.starts.append(slot)
         group.counts.append(rows)
         self.cells += rows * len(group.names)
@@ -143,7 +143,7 @@ def _placed(name: str, pieces: Pieces, slots: Slots) -> Iterator[Placed]:
         yield Placed(name, piece, slots if piece.positions is None else slots[piece.positions])
 
 
-def _matrix_pieces(group: _Group) -> Iterator[Placed]:
+def _matrix_pieces(group: _NameGroup) -> Iterator[Placed]:
     """Matrices of one dtype: transposed one by one, while each is in the cache, into one with a row for each column."""
     slots = group.slots()
     joined = np.empty((len(group.names), len(slots)), group.blocks[0].dtype.newbyteorder("="))
@@ -155,7 +155,7 @@ def _matrix_pieces(group: _Group) -> Iterator[Placed]:
         yield from _placed(name, pieces_of_numpy(column), slots)
 
 
-def _column_pieces(group: _Group) -> Iterator[Placed]:
+def _column_pieces(group: _NameGroup) -> Iterator[Placed]:
     """Blocks of columns; a column may have another type in each."""
     everything = group.slots()
     for position, name in enumerate(group.names):
@@ -194,7 +194,7 @@ def _concatenated(columns: list[Any]) -> pa.Array:
     return pa.concat_arrays(columns)
 
 
-def _scattered_pieces(groups: list[_Group]) -> Iterator[Placed]:
+def _scattered_pieces(groups: list[_NameGroup]) -> Iterator[Placed]:
     """Rows that hardly another row has the names of: their cells, by name."""
     cells: dict[str, tuple[list[int], list[Any]]] = {}
     shared: dict[tuple[int, ...], Slots] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Block, Columns, Event, Matrix, Ragged, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def unfold(block: Block) -> Iterator[Row]:
         return ((tuple(row), tuple(row.values())) for row in block.rows)
     if isinstance(block, Matrix):
         return ((block.names, tuple(row)) for row in cells(block.array))
-    if isinstance(block, Batch):
+    if isinstance(block, ArrowBlock):
         block = Columns(tuple(block.batch.schema.names), block.batch.columns, block.batch.num_rows)
     if not block.names:
         return iter([((), ())] * block.length)

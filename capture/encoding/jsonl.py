@@ -26,7 +26,7 @@ import numpy as np
 from capture import dataset
 from capture.encoding.block_rows import by_output, items_of, unfold
 from capture.encoding.json_text import json_text, plain
-from capture.encoding.table import Counts
+from capture.encoding.table import ObjectCounts
 from capture.record import distinct
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class LinesBuilder:
         self._header = header
         self._body = io.BytesIO()
         self._rows = 0
-        self._inputs = _Names(dataset.feature_column)
-        self._outputs = _Names(dataset.prediction_column)
+        self._inputs = _NameCache(dataset.feature_column)
+        self._outputs = _NameCache(dataset.prediction_column)
         self._mismatches = 0
         self._models: dict[str, bytes] = {}
         self._second = -1
@@ -79,9 +79,9 @@ class LinesBuilder:
         self._body.writelines(map(line, range(rows), inputs, outputs))
         self._rows += rows
 
-    def finish(self) -> tuple[bytes, int, Counts]:
+    def finish(self) -> tuple[bytes, int, ObjectCounts]:
         """The object's bytes, how many lines it has, and what to count."""
-        counts = Counts(renamed=tuple(self._inputs.renamed), row_mismatches=self._mismatches)
+        counts = ObjectCounts(renamed=tuple(self._inputs.renamed), row_mismatches=self._mismatches)
         return self._body.getvalue(), self._rows, counts
 
     def _data(
@@ -152,7 +152,7 @@ class LinesBuilder:
         return facts + b"," + _encode({name: value for name, value in more.items() if value})[1:-1]
 
 
-class _Names:
+class _NameCache:
     """Column names of tuples of names, remembered by the tuple."""
 
     def __init__(self, column_of: Callable[[str], str]) -> None:

@@ -34,7 +34,7 @@ _HASHED = ColumnType(Kind.STRING, pa.string())
 
 
 @dataclass(slots=True)
-class Counts:
+class ObjectCounts:
     """What a person should know of an object's making.
 
     `rescued_cells` are cells that are null because their value fits no column; `refused_names` the features and outputs
@@ -49,7 +49,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Facts:
+class ObjectFacts:
     """What the metadata says of a table's columns; `request` are those that no event has item by item."""
 
     request: list[str] = field(default_factory=list)
@@ -66,8 +66,8 @@ class ObjectTable:
     table: pa.Table
     logical: pa.Schema
     events: int
-    counts: Counts
-    facts: Facts
+    counts: ObjectCounts
+    facts: ObjectFacts
 
 
 class TableMaking:
@@ -82,8 +82,8 @@ class TableMaking:
         self._arrays: list[Any] = []
         self._logical: list[pa.DataType] = []
         self._lowered = {dataset.RESCUED_DATA}
-        self._counts = Counts()
-        self._facts = Facts()
+        self._counts = ObjectCounts()
+        self._facts = ObjectFacts()
 
     def add(self, column: str, array: Any, logical: pa.DataType | None = None) -> None:
         """A column as it is."""

@@ -8,7 +8,7 @@ Layout, 64-bit words, little-endian:
     page 0       word 0 magic b"EACCOUNT"; 1 version; 2 closed; 3 when it began, microseconds since 1970 UTC;
                  4 where the header's text stands; 5 its length; 6 dropped segments; 7 dropped bytes;
                  8 lanes: how many were made, so that nobody looks at the pages of the others
-    page 1 … 64  a lane each: the words of `Lane` below
+    page 1 … 64  a lane each: the words of `WriterCounters` below
     then         the header (`record.Header`) as JSON
 
 `appended` is no word: it is kept + sampled out + the refused, so the identity holds at any moment.
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MAGIC = int.from_bytes(b"EACCOUNT", "little")
 VERSION = 1
-MAX_LANES = 64
-NOBODYS_LANE = MAX_LANES - 1
+MAX_WRITERS = 64
+UNASSIGNED = MAX_WRITERS - 1
 """The lane that writes nothing: in it stand the records that were refused before they found a lane."""
 PAGE = 4096
 _WORDS = PAGE // 8
@@ -43,7 +43,7 @@ _MAX_BUCKET = _WORDS - _BUCKETS - 1
 _LAST_BUCKET = _WORDS - 1
 
 
-class Lane:
+class WriterCounters:
     """One lane's counters, written by the lane's thread alone (`settled` by the shipper).
 
     What every append counts is remembered here too: to ask the memory for it costs as much as to write it.
@@ -127,12 +127,12 @@ class Lane:
         """The shipper says how many records are shipped or lost."""
         self._words[_SETTLED] = records
 
-    def reading(self) -> LaneCounts:
+    def reading(self) -> WriterCounts:
         """A copy of the counters."""
         words = self._words
         buckets = {i: words[_BUCKETS + i] for i in range(_MAX_BUCKET + 1) if words[_BUCKETS + i]}
         refused = {name: words[_REFUSED + i] for i, name in enumerate(REFUSALS) if words[_REFUSED + i]}
-        return LaneCounts(
+        return WriterCounts(
             kept=words[_KEPT],
             sampled_out=words[_SAMPLED_OUT],
             rows=words[_ROWS],
@@ -172,7 +172,7 @@ class Latency:
 
 
 @dataclass(slots=True)
-class LaneCounts:
+class WriterCounts:
     """One lane's counters at one moment."""
 
     kept: int
@@ -195,7 +195,7 @@ def _upper(bucket: int) -> float:
     return float(bucket if bucket < 32 else (step + 9) << power - 4)
 
 
-class Account:
+class ProcessCounters:
     """The mapped file, from either side."""
 
     def __init__(self, path: Path, descriptor: int, held: bool) -> None:
@@ -212,9 +212,9 @@ class Account:
         self._words = memoryview(self._map).cast("Q")
 
     @classmethod
-    def create(cls, path: Path, header: bytes, now: int) -> Account:
+    def create(cls, path: Path, header: bytes, now: int) -> ProcessCounters:
         """A new account, locked for this process; raises OSError."""
-        at = (MAX_LANES + 1) * PAGE
+        at = (MAX_WRITERS + 1) * PAGE
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -231,14 +231,14 @@ class Account:
         return account
 
     @classmethod
-    def read(cls, path: Path) -> Account | None:
+    def read(cls, path: Path) -> ProcessCounters | None:
         """Another process's account, None where the file is none (yet)."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
         size = os.fstat(descriptor).st_size
-        if size < (MAX_LANES + 1) * PAGE or size % 8:
+        if size < (MAX_WRITERS + 1) * PAGE or size % 8:
             os.close(descriptor)
             return None
         try:
@@ -251,20 +251,20 @@ class Account:
             return None
         return account
 
-    def make_lane(self, index: int) -> Lane:
+    def make_lane(self, index: int) -> WriterCounters:
         """The counters of a lane that is made now; for the writing process, lane after lane."""
         self._words[8] = max(self._words[8], index + 1)
         return self.lane(index)
 
-    def lanes(self) -> list[tuple[int, Lane]]:
+    def lanes(self) -> list[tuple[int, WriterCounters]]:
         """Number and counters of every lane that counted anything."""
-        made = (*range(min(self._words[8], NOBODYS_LANE)), NOBODYS_LANE)
+        made = (*range(min(self._words[8], UNASSIGNED)), UNASSIGNED)
         found = ((index, self.lane(index)) for index in made)
         return [(index, lane) for index, lane in found if lane.used]
 
-    def lane(self, index: int) -> Lane:
-        """The counters of one lane, of `MAX_LANES`."""
-        return Lane(self._words[(index + 1) * _WORDS : (index + 2) * _WORDS])
+    def lane(self, index: int) -> WriterCounters:
+        """The counters of one lane, of `MAX_WRITERS`."""
+        return WriterCounters(self._words[(index + 1) * _WORDS : (index + 2) * _WORDS])
 
     @property
     def header_text(self) -> bytes:

@@ -42,7 +42,7 @@ from crc32c import crc32c
 
 from capture.event_id import event_id_text
 from capture.journal import values
-from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Block, Columns, Event, Matrix, Ragged, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def read_event(
     """The event in the frame at `start`; ValueError, IndexError or TypeError where the head is not this format's."""
     at = start + PREFIX
     fields = values.decode(view[at : at + head])
-    reader = _Blocks(view, at + head + 7 & -8, shapes)
+    reader = _BlockReader(view, at + head + 7 & -8, shapes)
     event_id, time, inference_id, attributes, model, ages, missing, request, items, predictions = fields
     return Event(
         writer=writer,
@@ -136,7 +136,7 @@ def _text(value: Any) -> str | None:
     return value if value is None or type(value) is str else str(value)
 
 
-class _Blocks:
+class _BlockReader:
     """Reads an event's blocks in the order in which the writer laid their buffers."""
 
     def __init__(self, view: memoryview, at: int, shapes: list[tuple[str, ...]]) -> None:
@@ -164,7 +164,7 @@ class _Blocks:
         if kind == RAGGED:
             return Ragged(rest[0])
         if kind == BATCH:
-            return Batch(self._ipc(rest[0]))
+            return ArrowBlock(self._ipc(rest[0]))
         raise ValueError(f"a block of kind {kind} is not one of this format's")
 
     def _take(self, size: int) -> memoryview:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from capture.record import Event
-    from capture.writing.block_encoder import Draft
+    from capture.writing.block_encoder import EncodedBlock
     from capture.writing.column_names import Shape
 
 MAGIC = int.from_bytes(b"ECAPTURE", "little")
@@ -150,7 +150,9 @@ class SegmentWriter:
         self._seed = crc32c(text + first_number.to_bytes(8, "little"), self._seed)
         words[_STATE] = OPEN
 
-    def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> int:
+    def write(
+        self, about: tuple[Any, ...], request: EncodedBlock | None, items: EncodedBlock, predictions: EncodedBlock
+    ) -> int:
         """Commits one event and returns its frame's bytes; 0, with nothing committed, where the segment is too full:
         then `needed` is what the frame alone needs.
 
@@ -204,7 +206,7 @@ class SegmentWriter:
         """The bytes of frames that a segment of this size and header holds."""
         return len(self._data)
 
-    def _block(self, draft: Draft) -> tuple[Any, ...]:
+    def _block(self, draft: EncodedBlock) -> tuple[Any, ...]:
         shape = draft.shape
         number = self._shape_ids.get(shape)
         if number is None and shape is not None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from capture.journal.counters import Account
+    from capture.journal.counters import ProcessCounters
 
 _DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
 _TRIES_TO_PREPARE = 10
@@ -199,7 +199,7 @@ class Spool:
             return []
 
     def claim(
-        self, process: str, header: bytes, now: int, account: Account, wait: bool = True, reserve: bool = False
+        self, process: str, header: bytes, now: int, account: ProcessCounters, wait: bool = True, reserve: bool = False
     ) -> tuple[str, mmap.mmap] | None:
         """A prepared segment for a writing process, its id and its memory, whose pages are touched; None where there is
         no room for one.
@@ -261,7 +261,7 @@ class Spool:
             return None
         return path, descriptor
 
-    def _drop_oldest(self, account: Account) -> tuple[Path, int] | None:
+    def _drop_oldest(self, account: ProcessCounters) -> tuple[Path, int] | None:
         """The file of the segment that was opened first of those that may go, and its descriptor; what it held is counted."""
         self.prepare()
         pinned = self.pinned()

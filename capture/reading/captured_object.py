@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import dataset
-from capture.encoding.table import Facts
+from capture.encoding.table import ObjectFacts
 from capture.errors import CaptureError
 from capture.reading.jsonl_reader import table_of_lines
 
@@ -106,7 +106,7 @@ def _parquet_file(key: ObjectKey, body: bytes) -> pq.ParquetFile:
         raise ReadError(f"{key} is no Parquet file: {error}") from error
 
 
-def _facts(key: ObjectKey, metadata: dict[bytes, bytes]) -> Facts:
+def _facts(key: ObjectKey, metadata: dict[bytes, bytes]) -> ObjectFacts:
     if dataset.METADATA_VERSION.encode() not in metadata:
         raise ReadError(f"{key} is no captured object: its metadata has no {dataset.METADATA_VERSION}")
     version = metadata[dataset.METADATA_VERSION.encode()].decode()
@@ -119,7 +119,7 @@ def _facts(key: ObjectKey, metadata: dict[bytes, bytes]) -> Facts:
         return list(json.loads(metadata.get(name.encode(), b"[]")))
 
     renamed: dict[str, Any] = json.loads(metadata.get(dataset.METADATA_RENAMED.encode(), b"{}"))
-    return Facts(
+    return ObjectFacts(
         request=listed(dataset.METADATA_REQUEST),
         predictions=listed(dataset.METADATA_PREDICTIONS),
         json=listed(dataset.METADATA_JSON),

@@ -108,7 +108,7 @@ class Completeness:
 
 
 @dataclass(slots=True)
-class Evidence:
+class VariantEvidence:
     """What is known of one endpoint's variant: its ledgers of the window's days (and of the day of its end), those of
     the day before the window, the keys that could not be read as ledgers, and the objects that are there with their
     bytes. `rows` counts the rows of objects by key, None for one that cannot be read."""
@@ -122,12 +122,12 @@ class Evidence:
     rows: Callable[[Iterable[str]], Mapping[str, int | None]]
 
 
-def judge(start: int, end: int, evidence: Sequence[Evidence], now: int | None = None) -> Completeness:
+def judge(start: int, end: int, evidence: Sequence[VariantEvidence], now: int | None = None) -> Completeness:
     """Judges [start, end) for all endpoints and variants of which there is evidence.
 
     `now` is the present, in microseconds since 1970 UTC. Without it no instance counts as alive.
     """
-    judgements = [_Judgement(start, end, entry, now) for entry in evidence]
+    judgements = [_Assessment(start, end, entry, now) for entry in evidence]
     for judgement in judgements:
         judgement.reach()
     gaps = tuple(gap for judgement in judgements for gap in judgement.gaps)
@@ -145,10 +145,10 @@ def judge(start: int, end: int, evidence: Sequence[Evidence], now: int | None = 
 
 
 @dataclass(slots=True)
-class _Judgement:
+class _Assessment:
     start: int
     end: int
-    evidence: Evidence
+    evidence: VariantEvidence
     now: int | None = None
     gaps: list[Gap] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)

@@ -25,14 +25,14 @@ class LineError(CaptureError):
     """A line is not one of ours."""
 
 
-class _Captured(msgspec.Struct):
+class _CapturedPayload(msgspec.Struct):
     data: str
     encoding: str
 
 
 class _CaptureData(msgspec.Struct, rename="camel"):
-    endpoint_input: _Captured
-    endpoint_output: _Captured | None = None
+    endpoint_input: _CapturedPayload
+    endpoint_output: _CapturedPayload | None = None
 
 
 class _EventMetadata(msgspec.Struct, rename="camel"):
@@ -41,7 +41,7 @@ class _EventMetadata(msgspec.Struct, rename="camel"):
     custom_attributes: list[str] | None = None
 
 
-class _Facts(msgspec.Struct):
+class _LineFacts(msgspec.Struct):
     event_time: str
     item_index: int
     item_count: int
@@ -54,20 +54,20 @@ class _Facts(msgspec.Struct):
     rescued_data: str | None = None
 
 
-class _Line(msgspec.Struct, rename="camel"):
+class _CapturedLine(msgspec.Struct, rename="camel"):
     capture_data: _CaptureData
     event_metadata: _EventMetadata
-    capture: _Facts
+    capture: _LineFacts
 
 
-_lines = msgspec.json.Decoder(_Line)
+_lines = msgspec.json.Decoder(_CapturedLine)
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
 def table_of_lines(body: bytes, key: dataset.ObjectKey) -> ObjectTable:
     """The table of an object's lines; `LineError` where a line is not one of ours."""
     lines = list(_parsed(body, key))
-    facts = lines[0].capture if lines else _Facts("", 0, 0, "", None, 100.0)
+    facts = lines[0].capture if lines else _LineFacts("", 0, 0, "", None, 100.0)
     header = Header(
         destination="file:///read",  # a header needs one; nothing is written there
         format="jsonl",
@@ -94,7 +94,7 @@ def count_lines(body: bytes) -> int:
     return body.count(b"\n")
 
 
-def _parsed(body: bytes, key: dataset.ObjectKey) -> Iterator[_Line]:
+def _parsed(body: bytes, key: dataset.ObjectKey) -> Iterator[_CapturedLine]:
     for number, text in enumerate(body.splitlines(), 1):
         try:
             yield _lines.decode(text)
@@ -102,7 +102,7 @@ def _parsed(body: bytes, key: dataset.ObjectKey) -> Iterator[_Line]:
             raise LineError(f"line {number} of {key} is not one of ours: {error}") from error
 
 
-def _event(number: int, lines: Sequence[_Line]) -> Event:
+def _event(number: int, lines: Sequence[_CapturedLine]) -> Event:
     first = lines[0]
     facts, metadata = first.capture, first.event_metadata
     inputs = [_object.decode(line.capture_data.endpoint_input.data) for line in lines]
@@ -126,7 +126,7 @@ def _event(number: int, lines: Sequence[_Line]) -> Event:
     )
 
 
-def _predictions(lines: Sequence[_Line]) -> Ragged | Columns:
+def _predictions(lines: Sequence[_CapturedLine]) -> Ragged | Columns:
     rescued = lines[0].capture.rescued_data
     if rescued is not None:
         columns = {_output(name): values for name, values in _object.decode(rescued).items()}
@@ -141,5 +141,5 @@ def _output(column: str) -> str:
     return column.removeprefix(dataset.PREDICTION).removeprefix("_")
 
 
-def _bare(name: str, facts: _Facts) -> str:
+def _bare(name: str, facts: _LineFacts) -> str:
     return name.removesuffix(f"#{facts.item_index}") if facts.item_count > 1 else name

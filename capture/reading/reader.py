@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from capture import dataset, ledger
 from capture.reading.captured_object import CapturedObject, ReadError
-from capture.reading.completeness import Completeness, Evidence, Gap, GapKind, judge
+from capture.reading.completeness import Completeness, Gap, GapKind, VariantEvidence, judge
 from capture.reading.jsonl_reader import count_lines
 from capture.sinks import MissingObject, SinkError, open_source
 
@@ -43,12 +43,12 @@ __all__ = [
     "CapturedObject",
     "Completeness",
     "Dataset",
-    "Found",
+    "FoundObject",
     "Gap",
     "GapKind",
     "ReadError",
     "SinkError",
-    "Unreadable",
+    "UnreadableObject",
 ]
 
 AHEAD = 4
@@ -63,7 +63,7 @@ _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableObject:
     """An object that is there and cannot be read as captured data, and why."""
 
     key: ObjectKey
@@ -71,7 +71,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundObject:
     """An object that is there: its key in parts and its bytes."""
 
     key: ObjectKey
@@ -108,7 +108,7 @@ class Dataset:
         *,
         endpoint: str | None = None,
         variant: str | None = None,
-    ) -> Iterator[Found]:
+    ) -> Iterator[FoundObject]:
         """The objects whose hour lies in the window at least in part, by endpoint, variant and time."""
         first, last = _window(start, end)
         for name, entry in self.variants(endpoint, variant):
@@ -116,7 +116,7 @@ class Dataset:
                 for text, size in self._source.list(prefix):
                     key = dataset.parse_object_key(text)
                     if key is not None and first - dataset.HOUR < key.hour < last:
-                        yield Found(key, size)
+                        yield FoundObject(key, size)
 
     def tries(
         self,
@@ -125,21 +125,21 @@ class Dataset:
         *,
         endpoint: str | None = None,
         variant: str | None = None,
-    ) -> Iterator[CapturedObject | Unreadable]:
+    ) -> Iterator[CapturedObject | UnreadableObject]:
         """The objects of the window; of one that is damaged, or none of ours, why it cannot be read."""
         found = self.objects(start, end, endpoint=endpoint, variant=variant)
         return _ahead(self._try, (entry.key for entry in found))
 
-    def _try(self, key: ObjectKey) -> CapturedObject | Unreadable:
+    def _try(self, key: ObjectKey) -> CapturedObject | UnreadableObject:
         try:
             found = self.open(key)
-            return found if found.whole() else Unreadable(key, f"{key} has rows that cannot be read")
+            return found if found.whole() else UnreadableObject(key, f"{key} has rows that cannot be read")
         except MissingObject as error:
-            return Unreadable(key, str(error))
+            return UnreadableObject(key, str(error))
         except SinkError:
             raise
         except Exception as error:  # whatever foreign bytes do to a decoder
-            return Unreadable(key, str(error).splitlines()[0] if str(error) else type(error).__name__)
+            return UnreadableObject(key, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     def read(
         self,
@@ -193,7 +193,7 @@ class Dataset:
         an item's number (`{id}#3`) means that item.
         """
         hour = _hour_of_id(event_id.partition("#")[0])
-        unreadable: list[Unreadable] = []
+        unreadable: list[UnreadableObject] = []
         if hour is not None and start is None and end is None:
             near = dataset.to_datetime(hour), dataset.to_datetime(hour + dataset.HOUR)
             table = self._event(event_id, self.tries(*near, endpoint=endpoint, variant=variant), unreadable)
@@ -297,11 +297,11 @@ class Dataset:
         return f"what lies there is {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
 
     def _event(
-        self, event_id: str, objects: Iterable[CapturedObject | Unreadable], unreadable: list[Unreadable]
+        self, event_id: str, objects: Iterable[CapturedObject | UnreadableObject], unreadable: list[UnreadableObject]
     ) -> pa.Table | None:
         bare, _, item = event_id.partition("#")
         for found in objects:
-            if isinstance(found, Unreadable):
+            if isinstance(found, UnreadableObject):
                 unreadable.append(found)
                 continue
             ids = found.table([dataset.EVENT_ID, dataset.INFERENCE_ID, dataset.ITEM_INDEX])
@@ -312,7 +312,7 @@ class Dataset:
                 return found.table().filter(mask)
         return None
 
-    def _evidence(self, endpoint: str, variant: str, first: int, last: int) -> Evidence:
+    def _evidence(self, endpoint: str, variant: str, first: int, last: int) -> VariantEvidence:
         start, end = dataset.to_datetime(first), dataset.to_datetime(last)
         ledgers: list[Ledger] = []
         unreadable: list[str] = []
@@ -323,7 +323,7 @@ class Dataset:
         before, _ = self._ledgers(endpoint, variant, first // dataset.DAY * dataset.DAY - dataset.DAY)
         found = self.objects(start, end, endpoint=endpoint, variant=variant)
         sizes = {str(entry.key): entry.size for entry in found}
-        return Evidence(endpoint, variant, ledgers, before, unreadable, sizes, self._row_counts)
+        return VariantEvidence(endpoint, variant, ledgers, before, unreadable, sizes, self._row_counts)
 
     def _ledgers(self, endpoint: str, variant: str, day: int) -> tuple[list[Ledger], list[str]]:
         """A day's ledgers, and the keys of those that cannot be read."""

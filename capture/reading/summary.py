@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from capture import dataset
 from capture.reading.completeness import Gap, GapKind
-from capture.reading.reader import ReadError, Unreadable
+from capture.reading.reader import ReadError, UnreadableObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class ColumnSummary:
 
 
 @dataclass(slots=True)
-class Summary:
+class WindowSummary:
     """Counts of a window. Times are those of events; `first` and `last` are None where there is no row.
 
     `alive_until` is until when the data is complete, where instances are alive and the window has no end; `unreadable`
@@ -57,7 +57,7 @@ class Summary:
     sample: list[dict[str, Any]] = field(default_factory=list)
     completeness: Completeness | None = None
     alive_until: dt.datetime | None = None
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[UnreadableObject] = field(default_factory=list)
 
     def null_share(self, column: ColumnSummary) -> float:
         """The share of rows without a value in the column."""
@@ -72,7 +72,7 @@ def summarize(
     variant: str | None = None,
     rows: int = 3,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Summary:
+) -> WindowSummary:
     """Reads the objects of the window and counts; keeps the first `rows` rows.
 
     Where the window is open, completeness is judged from the first to the last event that is there or that a ledger
@@ -86,9 +86,9 @@ def summarize(
         )
         raise ReadError(f"there is no captured data{which} under {captured.uri}: {captured.lies_there()}")
     found = list(captured.objects(start, end, endpoint=endpoint, variant=variant))
-    summary = Summary(captured.uri, start, end, variants, len(found), sum(entry.size for entry in found))
+    summary = WindowSummary(captured.uri, start, end, variants, len(found), sum(entry.size for entry in found))
     for number, entry in enumerate(captured.tries(start, end, endpoint=endpoint, variant=variant), 1):
-        if isinstance(entry, Unreadable):
+        if isinstance(entry, UnreadableObject):
             summary.unreadable.append(entry)
         else:
             _count(summary, entry, start, end, rows)
@@ -105,7 +105,7 @@ def summarize(
 
 
 def _judge(
-    summary: Summary,
+    summary: WindowSummary,
     captured: Dataset,
     first: dt.datetime,
     end: dt.datetime | None,
@@ -133,7 +133,7 @@ def _judge(
 
 
 def _count(
-    summary: Summary, entry: CapturedObject, start: dt.datetime | None, end: dt.datetime | None, rows: int
+    summary: WindowSummary, entry: CapturedObject, start: dt.datetime | None, end: dt.datetime | None, rows: int
 ) -> None:
     request, predictions = set(entry.request_columns), set(entry.prediction_columns)
     for field_ in entry.schema:
@@ -151,7 +151,7 @@ def _count(
             _count_batch(summary, kept, rows)
 
 
-def _count_batch(summary: Summary, batch: pa.RecordBatch, rows: int) -> None:
+def _count_batch(summary: WindowSummary, batch: pa.RecordBatch, rows: int) -> None:
     summary.rows += batch.num_rows
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         summary.columns[name].values += len(column) - column.null_count

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from capture.record import Event
 
 
-class Part(msgspec.Struct, frozen=True):
+class SegmentRange(msgspec.Struct, frozen=True):
     """Records of one segment: bytes [start, stop) of its data, `records` of them, numbered from `first`."""
 
     segment: str
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct):
 
     batch: str
     header: Header
-    parts: list[Part]
+    parts: list[SegmentRange]
     aside: list[tuple[str, int]] = []
     tries: int = 0
     encoded: bool = False
@@ -78,7 +78,7 @@ def decode(data: bytes) -> Manifest:
     return msgspec.json.decode(data, type=Manifest)
 
 
-def frames(readers: Sequence[SegmentReader], parts: Sequence[Part]) -> list[FrameRef]:
+def frames(readers: Sequence[SegmentReader], parts: Sequence[SegmentRange]) -> list[FrameRef]:
     """Every frame of the parts that is still whole."""
     found: list[FrameRef] = []
     for index, (reader, part) in enumerate(zip(readers, parts, strict=True)):
@@ -98,7 +98,7 @@ def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Seque
             own = [ref for ref in some if ref.reader == index]
             if own:
                 start = part.start if own[0].number == part.first else own[0].at
-                parts.append(Part(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
+                parts.append(SegmentRange(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
         halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), tries=1, parent=manifest.batch))
     return halves[0], halves[1]
 
@@ -132,7 +132,7 @@ def encode_batch(
 
     Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
     """
-    source = _Source(manifest, readers, given_up)
+    source = _BatchEvents(manifest, readers, given_up)
     try:
         objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
     except EncodingError as error:
@@ -141,7 +141,7 @@ def encode_batch(
     return Encoded(objects, list(source.spoiled.values()), source.damaged)
 
 
-class _Source:
+class _BatchEvents:
     """The events of a batch, decoded one at a time, without those that are known to be spoiled."""
 
     def __init__(self, manifest: Manifest, readers: Mapping[str, SegmentReader], given_up: Callable[[], bool]) -> None:

@@ -25,7 +25,7 @@ from capture.shipping import ranges
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capture.journal.counters import LaneCounts
+    from capture.journal.counters import WriterCounts
     from capture.record import Header
 
 log = logging.getLogger("capture.shipper")
@@ -118,7 +118,7 @@ def new_entry() -> WriterEntry:
     return WriterEntry(appended=0, kept=0, sampled_out=0, refused={}, shipped=[], lost=[], open=True)
 
 
-def count_in(entry: WriterEntry, counts: LaneCounts, kept: int) -> None:
+def count_in(entry: WriterEntry, counts: WriterCounts, kept: int) -> None:
     """Copies a writer's counters into its entry. `kept` may be higher than the counter."""
     entry.kept = max(entry.kept, kept, counts.kept)
     entry.sampled_out = counts.sampled_out

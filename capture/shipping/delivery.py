@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from capture.durable_file import write_whole
 from capture.shipping import batch as batches
-from capture.shipping.job_thread import JobThread
+from capture.shipping.job_thread import DaemonExecutor
 from capture.shipping.uploader import Upload
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
     from capture.shipping.batch import Encoded, Manifest
-    from capture.shipping.uploader import Dispatch
+    from capture.shipping.uploader import Uploader
 
 log = logging.getLogger("capture.shipper")
 _PATIENCE, _MAX_PATIENCE = 2.0, 30.0
@@ -55,8 +55,8 @@ class EncoderThreads:
     """
 
     def __init__(self) -> None:
-        self._calm = JobThread("capture-encode-calm", calm=True)
-        self._urgent = JobThread("capture-encode-urgent")
+        self._calm = DaemonExecutor("capture-encode-calm", calm=True)
+        self._urgent = DaemonExecutor("capture-encode-urgent")
 
     def submit(self, job: EncodeJob) -> Future[Encoded]:
         """Encodes a batch in one of the threads."""
@@ -83,7 +83,7 @@ class Delivery:
         readers: Mapping[str, SegmentReader],
         spool: Spool,
         encoders: EncoderThreads,
-        dispatch: Dispatch,
+        dispatch: Uploader,
         monotonic: Callable[[], float],
         urgent: bool,
     ) -> None:

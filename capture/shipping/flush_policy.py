@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from capture.shipping.batch import Part
+from capture.shipping.batch import SegmentRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from capture.config import CaptureConfig
     from capture.journal.spool import Spool
-    from capture.shipping.spool_watcher import Scene, Watched
+    from capture.shipping.spool_watcher import SpoolWatcher, TrackedSegment
 
 MAX_BYTES = {"parquet": 32 << 20, "jsonl": 10 << 20}
 """Bytes of frames that call for a flush, whatever is set."""
@@ -28,14 +28,16 @@ _CELL = 8
 """Bytes that a cell takes at least, whatever it is in a frame: a small number has one byte there."""
 
 
-class Knobs:
+class FlushPolicy:
     """The settings of one spool's flushes. `draining` takes everything at once.
 
     A flush takes what waits when a knob calls for it, in as many batches as that needs: `_owed` are the records, by header,
     that it has yet to take.
     """
 
-    def __init__(self, config: CaptureConfig, spool: Spool, scene: Scene, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, config: CaptureConfig, spool: Spool, scene: SpoolWatcher, monotonic: Callable[[], float]
+    ) -> None:
         self.draining = False
         self._owed: dict[bytes, int] = {}
         self._scene = scene
@@ -45,9 +47,9 @@ class Knobs:
         self._max_records = config.max_records
         self._max_age = config.max_age_seconds
 
-    def due(self) -> list[list[Watched]]:
+    def due(self) -> list[list[TrackedSegment]]:
         """The waiting segments, by header, of the headers for which a knob calls; those that wait longest first."""
-        groups: dict[bytes, list[Watched]] = {}
+        groups: dict[bytes, list[TrackedSegment]] = {}
         for identity in sorted(self._scene.watched):
             watched = self._scene.watched[identity]
             if watched.waiting[0]:
@@ -58,11 +60,11 @@ class Knobs:
             self._owed.setdefault(group[0].reader.header_text, sum(watched.waiting[0] for watched in group))
         return sorted(due, key=self._oldest)
 
-    def parts(self, group: list[Watched], there: set[str]) -> list[Part]:
+    def parts(self, group: list[TrackedSegment], there: set[str]) -> list[SegmentRange]:
         """What one batch takes of a group: whole records, up to the size of a batch; `there` are the segments whose
         file has its name still."""
         first = group[0].reader
-        parts: list[Part] = []
+        parts: list[SegmentRange] = []
         room, size, records = float(_ROOM[first.header.format]), 0, 0
         for watched in group:
             if watched.reader.identity not in there:
@@ -80,13 +82,13 @@ class Knobs:
             self._owed[first.header_text] = owed
         return parts
 
-    def _max_bytes(self, group: list[Watched]) -> int:
+    def _max_bytes(self, group: list[TrackedSegment]) -> int:
         return min(self._most_bytes, MAX_BYTES[group[0].reader.header.format])
 
-    def _oldest(self, group: list[Watched]) -> float:
+    def _oldest(self, group: list[TrackedSegment]) -> float:
         return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
 
-    def _is_due(self, group: list[Watched]) -> bool:
+    def _is_due(self, group: list[TrackedSegment]) -> bool:
         if self.draining or group[0].reader.header_text in self._owed:
             return True
         if sum(watched.waiting[1] for watched in group) >= self._max_bytes(group):
@@ -105,7 +107,7 @@ class _Weight:
     """What records of a segment take of a batch's room: the larger of their frames and their cells, and what each record
     and each row takes beside them."""
 
-    def __init__(self, watched: Watched, rows: float) -> None:
+    def __init__(self, watched: TrackedSegment, rows: float) -> None:
         self._reader = watched.reader
         self._rows = rows
         self._beside = _RECORD + rows * _ROW[watched.reader.header.format]
@@ -132,7 +134,7 @@ def _width_in_lines(names: tuple[str, ...]) -> float:
     return sum(len(name) + _CELL for name in names) / 3
 
 
-def _part(watched: Watched, room: float, weight: _Weight, least: int) -> tuple[Part | None, bool]:
+def _part(watched: TrackedSegment, room: float, weight: _Weight, least: int) -> tuple[SegmentRange | None, bool]:
     """The whole records that wait in a segment, as far as there is room for them, but at least so many; and whether there
     was room for all. None where the first is damaged or not yet seen whole."""
     reader, (done, start) = watched.reader, watched.done
@@ -144,4 +146,4 @@ def _part(watched: Watched, room: float, weight: _Weight, least: int) -> tuple[P
         end, records = frame_end, records + 1
     if not records:
         return None, fits
-    return Part(reader.identity, reader.writer, start, end, reader.first_number + done, records), fits
+    return SegmentRange(reader.identity, reader.writer, start, end, reader.first_number + done, records), fits

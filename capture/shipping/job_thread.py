@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 _LOWEST_PRIORITY = 19
 
 
-class JobThread:
+class DaemonExecutor:
     """Starts with its first job. `calm` gives it the lowest priority: a thread's own, which it can never raise again.
 
     Not `SCHED_IDLE`, which leaves a busy machine more: such a thread can hold the interpreter's lock for seconds, and

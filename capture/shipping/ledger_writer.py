@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from capture.shipping.checkpoint import Checkpoint, LedgerState
     from capture.shipping.delivery import Delivery
     from capture.shipping.losses import Losses
-    from capture.shipping.spool_watcher import Scene
-    from capture.shipping.uploader import Dispatch
+    from capture.shipping.spool_watcher import SpoolWatcher
+    from capture.shipping.uploader import Uploader
 
 log = logging.getLogger("capture.shipper")
 GRACE = 60_000_000
@@ -52,7 +52,7 @@ class _PendingWrite(NamedTuple):
     closed: bool
 
 
-class Bookkeeper:
+class LedgerWriter:
     """Keeps the books of one spool's state.
 
     `told_closed` says that every ledger is delivered in which the spool stands as closed.
@@ -61,9 +61,9 @@ class Bookkeeper:
     def __init__(
         self,
         restored: Checkpoint,
-        scene: Scene,
+        scene: SpoolWatcher,
         losses: Losses,
-        dispatch: Dispatch,
+        dispatch: Uploader,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:

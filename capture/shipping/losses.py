@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from capture.journal.spool import Spool
     from capture.shipping.checkpoint import Checkpoint
-    from capture.shipping.spool_watcher import Scene, Watched
+    from capture.shipping.spool_watcher import SpoolWatcher, TrackedSegment
 
 log = logging.getLogger("capture.shipper")
 _LEAST_FRAME = 32
@@ -31,14 +31,14 @@ class Losses:
     `used_notes` are the notes that the state has taken over and that may go once it is saved.
     """
 
-    def __init__(self, spool: Spool, restored: Checkpoint, scene: Scene, clock: Callable[[], int]) -> None:
+    def __init__(self, spool: Spool, restored: Checkpoint, scene: SpoolWatcher, clock: Callable[[], int]) -> None:
         self.used_notes: list[str] = []
         self._spool = spool
         self._state = restored
         self._scene = scene
         self._clock = clock
 
-    def give_up(self, watched: Watched) -> bool:
+    def give_up(self, watched: TrackedSegment) -> bool:
         """Sets aside and counts what stands behind the first damage of a segment that nobody writes any more; False
         where there is no damage, or the file is not that segment's any more."""
         reader, (done, start) = watched.reader, watched.done

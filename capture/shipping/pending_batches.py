@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     from capture.journal.spool import Spool
     from capture.shipping.batch import Manifest
-    from capture.shipping.spool_watcher import Watched
+    from capture.shipping.spool_watcher import TrackedSegment
 
 log = logging.getLogger("capture.shipper")
 _MAX_TRIES, _MAX_TRIES_ALONE = 12, 50
 """Deaths of shippers, over one batch or one record, that are taken for its fault though no probe found one."""
 
 
-class Pending:
+class PendingBatches:
     """The manifests of one spool; `watched` are its segments, `new_batch` gives ids."""
 
     def __init__(
-        self, spool: Spool, last_batch: str, watched: Mapping[str, Watched], new_batch: Callable[[], str]
+        self, spool: Spool, last_batch: str, watched: Mapping[str, TrackedSegment], new_batch: Callable[[], str]
     ) -> None:
         self._spool = spool
         self._watched = watched

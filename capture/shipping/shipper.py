@@ -29,13 +29,13 @@ from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
 from capture.shipping import checkpoint, trial_encoding
 from capture.shipping.delivery import Delivery, EncoderThreads
-from capture.shipping.flush_policy import Knobs
-from capture.shipping.job_thread import JobThread
-from capture.shipping.ledger_writer import Bookkeeper
+from capture.shipping.flush_policy import FlushPolicy
+from capture.shipping.job_thread import DaemonExecutor
+from capture.shipping.ledger_writer import LedgerWriter
 from capture.shipping.losses import Losses
-from capture.shipping.pending_batches import Pending
-from capture.shipping.spool_watcher import Scene
-from capture.shipping.uploader import Dispatch
+from capture.shipping.pending_batches import PendingBatches
+from capture.shipping.spool_watcher import SpoolWatcher
+from capture.shipping.uploader import Uploader
 from capture.sinks import open_sink
 
 if TYPE_CHECKING:
@@ -79,18 +79,18 @@ class Shipper:
         self._monotonic = monotonic
         self._state = checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
         self._named = spool.path("state").exists()
-        self._scene = Scene(spool, self._state, clock, monotonic)
-        self._knobs = Knobs(config, spool, self._scene, monotonic)
+        self._scene = SpoolWatcher(spool, self._state, clock, monotonic)
+        self._knobs = FlushPolicy(config, spool, self._scene, monotonic)
         self._encoders = EncoderThreads()
-        self._dispatch = Dispatch(monotonic, opener)
+        self._dispatch = Uploader(monotonic, opener)
         self._losses = Losses(spool, self._state, self._scene, clock)
-        self._books = Bookkeeper(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
+        self._books = LedgerWriter(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
         self._delivery: Delivery | None = None
         self._survives = survives
-        self._prober = JobThread("capture-probe")
+        self._prober = DaemonExecutor("capture-probe")
         self._probed: Future[bool] | None = None
         self._scene.look()
-        self._pending = Pending(spool, self._state.last_batch, self._scene.watched, self._new_batch)
+        self._pending = PendingBatches(spool, self._state.last_batch, self._scene.watched, self._new_batch)
         self._give_up_damaged()
         self._losses.find()
 

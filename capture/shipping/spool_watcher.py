@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capture.journal import segment
-from capture.journal.counters import MAX_LANES, Account, is_abandoned
+from capture.journal.counters import MAX_WRITERS, ProcessCounters, is_abandoned
 from capture.journal.segment import SegmentDamaged, SegmentReader
 from capture.shipping import checkpoint
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from capture.journal.counters import Lane
+    from capture.journal.counters import WriterCounters
     from capture.journal.spool import Spool
     from capture.ledger import WriterEntry
     from capture.record import Header
@@ -38,7 +38,7 @@ _MAX_GROWTH = 512
 
 
 @dataclass(slots=True)
-class Watched:
+class TrackedSegment:
     """A segment, how far it is done (records, bytes of data), and since when something waits (monotonic seconds).
 
     `sealed` says that it was seen sealed, `given_up` that what it still holds is damaged.
@@ -64,7 +64,7 @@ class Watched:
         return self.reader.writer[:24]
 
 
-class Scene:
+class SpoolWatcher:
     """What is in a spool. `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds.
 
     `strangers` says that a process writes here whose account this version cannot read.
@@ -73,8 +73,8 @@ class Scene:
     def __init__(
         self, spool: Spool, restored: Checkpoint, clock: Callable[[], int], monotonic: Callable[[], float]
     ) -> None:
-        self.watched: dict[str, Watched] = {}
-        self.accounts: dict[str, Account] = {}
+        self.watched: dict[str, TrackedSegment] = {}
+        self.accounts: dict[str, ProcessCounters] = {}
         self.strangers = False
         self._growth: dict[str, deque[tuple[int, int]]] = {}
         self._spool = spool
@@ -119,7 +119,7 @@ class Scene:
             except FileNotFoundError:
                 continue
             known = reader.taken if self._state.fresh else (0, 0)
-            self.watched[identity] = Watched(reader, self._state.progress.get(identity, known))
+            self.watched[identity] = TrackedSegment(reader, self._state.progress.get(identity, known))
             reader.set_taken(*self.watched[identity].done)
         return bool(gone)
 
@@ -129,7 +129,7 @@ class Scene:
         for name in set(self.accounts) - set(names):
             self.accounts.pop(name).let_go()
         for name in set(names) - set(self.accounts):
-            found = Account.read(names[name])
+            found = ProcessCounters.read(names[name])
             if found is not None:
                 self.accounts[name] = found
             else:
@@ -148,13 +148,13 @@ class Scene:
         log.error("capture: the account of writer %s is not of this version: set aside", path.name)
         self._spool.move_aside(path)
 
-    def _age(self, watched: Watched) -> float:
+    def _age(self, watched: TrackedSegment) -> float:
         """Seconds that a segment's first waiting record has waited, as far as the wall clock can be believed."""
         time = self.first_waiting_time(watched)
         return 0.0 if time is None else min(max(self._clock() / 1e9 - time / 1e6, 0.0), 86_400.0)
 
     @staticmethod
-    def first_waiting_time(watched: Watched) -> int | None:
+    def first_waiting_time(watched: TrackedSegment) -> int | None:
         """The event time of a segment's first waiting record, microseconds since 1970 UTC."""
         for at, _, head in watched.reader.frames(watched.done[1], watched.reader.committed[1]):
             with contextlib.suppress(Exception):  # a head that no decoder reads has no time
@@ -192,7 +192,7 @@ class Scene:
                     watched.reader.seal()
         self.recycle(unused)
 
-    def _correct(self, watched: Watched) -> None:
+    def _correct(self, watched: TrackedSegment) -> None:
         """A dead writer's counter learns of the record that was committed and not counted, if it is really there."""
         lane, reader = self._lane_of(watched.reader.writer), watched.reader
         records, length = reader.committed
@@ -200,15 +200,15 @@ class Scene:
         if lane is not None and one_more and sum(1 for _ in reader.frames(0, length)) == records:
             lane.correct(lane.records + 1)
 
-    def _lane_of(self, writer: str) -> Lane | None:
+    def _lane_of(self, writer: str) -> WriterCounters | None:
         account = self.accounts.get(writer[:24])
         try:
             index = int(writer[24:], 16)
         except ValueError:
             return None
-        return account.lane(index) if account is not None and 0 <= index < MAX_LANES else None
+        return account.lane(index) if account is not None and 0 <= index < MAX_WRITERS else None
 
-    def rows_a_record(self, watched: Watched) -> float:
+    def rows_a_record(self, watched: TrackedSegment) -> float:
         """How many rows a record that waits has on average, of the segment's writer from the segment's first on; 1 where
         it is not known. Nothing but decoding would tell it of each record."""
         lane = self._lane_of(watched.reader.writer)
@@ -251,7 +251,7 @@ class Scene:
         """The notes of segments that were dropped."""
         return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]
 
-    def lanes(self) -> Iterator[tuple[str, Account, Lane]]:
+    def lanes(self) -> Iterator[tuple[str, ProcessCounters, WriterCounters]]:
         """Writer, account and counters of every lane that was used."""
         for process, account in self.accounts.items():
             for index, lane in account.lanes():

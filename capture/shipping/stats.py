@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from capture.journal import segment
-from capture.journal.counters import Account, Latency
+from capture.journal.counters import Latency, ProcessCounters
 from capture.shipping import checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capture.journal.counters import LaneCounts
+    from capture.journal.counters import WriterCounts
     from capture.ledger import Lost
 
 
@@ -74,7 +74,7 @@ def read_stats(spool_dir: Path) -> Stats:
     ended = () if now is None else now.ended
     seen: set[str] = set()
     for path in _listed(spool_dir / "writers"):
-        account = Account.read(path)
+        account = ProcessCounters.read(path)
         if account is None:
             continue
         stats.writers += account.alive()
@@ -122,7 +122,7 @@ def _lost(stats: Stats, lost: list[Lost]) -> int:
     return sum(item.last - item.first + 1 for item in lost)
 
 
-def _from_lane(stats: Stats, counts: LaneCounts, latency: Latency, entry: tuple[int, int]) -> None:
+def _from_lane(stats: Stats, counts: WriterCounts, latency: Latency, entry: tuple[int, int]) -> None:
     kept = max(counts.kept, entry[0])
     stats.appended += kept + counts.sampled_out + sum(counts.refused.values())
     stats.waiting += max(kept - entry[1], 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from capture.shipping.job_thread import JobThread
+from capture.shipping.job_thread import DaemonExecutor
 from capture.sinks import SinkError, open_sink
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Upload(NamedTuple):
     content_type: str
 
 
-class Dispatch:
+class Uploader:
     """The sinks in use, each opened once, and what they last said. `send` is for the shipper's thread."""
 
     def __init__(self, monotonic: Callable[[], float], opener: Callable[[str, str | None], Sink] = open_sink) -> None:
@@ -42,7 +42,7 @@ class Dispatch:
         self._opener = opener
         self._monotonic = monotonic
         self._said: dict[str, float] = {}
-        self._thread = JobThread("capture-dispatch")
+        self._thread = DaemonExecutor("capture-dispatch")
 
     def send(self, uploads: Sequence[Upload]) -> Future[int]:
         """Stores objects in their order; the result is how many are there before the first that could not be stored."""

@@ -1,6 +1,6 @@
 """Drafts: every input shape of DESIGN section 4, turned into a block that the frame can hold.
 
-A `Draft` is a block that is ready to be written: its kind, its names, what goes into the frame's head, and the buffers
+A `EncodedBlock` is a block that is ready to be written: its kind, its names, what goes into the frame's head, and the buffers
 that follow the head byte for byte, so that an array is copied and never turned into Python objects. Which way a value
 takes is decided by its type:
 
@@ -65,7 +65,7 @@ _DICTS = {dict}
 _Raw = msgspec.Raw
 
 
-class Draft(msgspec.Struct, frozen=True):
+class EncodedBlock(msgspec.Struct, frozen=True):
     """A block that is ready to be written: `fields` follow kind and shape in the head, `buffers` follow the head."""
 
     kind: int
@@ -75,7 +75,7 @@ class Draft(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Drafter:
+class BlockEncoder:
     """Turns what callers pass into drafts, by the settings of one buffer.
 
     `feature_names` names the columns of arrays and sequences. A draft may refer to the caller's own memory; `freeze`
@@ -90,16 +90,16 @@ class Drafter:
         self._last_frame: tuple[Any, Shape] = (None, self._no_names)
         self._last_named: tuple[tuple[str, ...], Shape] = ((), self._no_names)
         self._single = shapes.outputs.of(("",))
-        self._outputs: Drafter = self if shapes.outputs is shapes else Drafter(shapes.outputs)
+        self._outputs: BlockEncoder = self if shapes.outputs is shapes else BlockEncoder(shapes.outputs)
 
-    def features(self, given: Any, names: Sequence[str] | None = None) -> Draft:
+    def features(self, given: Any, names: Sequence[str] | None = None) -> EncodedBlock:
         """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
         if type(given) is dict:
             return self._mapping(given, one_row=False)
         if type(given) is list and set(map(type, given)) == _DICTS:
             return self._mappings(given)
         if given is None:
-            return Draft(ROWS, self._no_names, (((),),), (), 1)
+            return EncodedBlock(ROWS, self._no_names, (((),),), (), 1)
         names = self._feature_names if names is None else tuple(names)
         numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
         if numpy is not None and type(given) is numpy.ndarray:
@@ -125,25 +125,27 @@ class Drafter:
         elif not isinstance(given, _LISTS):
             given = [given]
         elif not given:
-            return Draft(ROWS, self._no_names, ((),), (), 0)
+            return EncodedBlock(ROWS, self._no_names, ((),), (), 0)
         rows = as_rows(given)
         if rows:
             return self._sequences(rows, names, "feature_{}")
         return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
 
-    def request(self, given: Mapping[str, Any]) -> Draft:
+    def request(self, given: Mapping[str, Any]) -> EncodedBlock:
         """The draft of request-level features: always one row."""
         return self._mapping(given if type(given) is dict else dict(given), one_row=True)
 
-    def no_predictions(self, items: Draft) -> Draft:
+    def no_predictions(self, items: EncodedBlock) -> EncodedBlock:
         """The draft of predictions that are None: null for each row."""
         rows = 1 if items.kind == COLUMNS else items.rows
-        return Draft(ROWS, self._single, ([(None,)] * rows,), (), rows) if rows != 1 else self.predictions(None, 1)
+        return (
+            EncodedBlock(ROWS, self._single, ([(None,)] * rows,), (), rows) if rows != 1 else self.predictions(None, 1)
+        )
 
-    def predictions(self, given: Any, items: int) -> Draft:
+    def predictions(self, given: Any, items: int) -> EncodedBlock:
         """The draft of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
         if type(given) is float:
-            return Draft(ROW, self._single, ((given,),), (), 1)
+            return EncodedBlock(ROW, self._single, ((given,),), (), 1)
         if type(given) is list and set(map(type, given)) == _DICTS:
             return self._outputs._mappings(given)
         array = as_array(given)
@@ -153,7 +155,7 @@ class Drafter:
             if array.ndim == 1 and array.dtype.kind in "biufcmM":
                 text, data = contiguous(array)
                 head = (text, len(array), 1, "C", len(data))
-                return Draft(MATRIX, self._single, head, (data,), len(array))
+                return EncodedBlock(MATRIX, self._single, head, (data,), len(array))
             if array.dtype.names:
                 return self._outputs._records(array)
             given = array.tolist()
@@ -174,17 +176,17 @@ class Drafter:
             if named is not None:
                 return self._named_outputs(named, items) if isinstance(named, dict) else self._outputs._mappings(named)
         if not isinstance(given, _LISTS):
-            return Draft(ROW, self._single, (self._outputs._restricted(self._single, [(given,)])[0],), (), 1)
+            return EncodedBlock(ROW, self._single, (self._outputs._restricted(self._single, [(given,)])[0],), (), 1)
         rows = as_rows(given)
         if rows and len(set(map(len, rows))) == 1:
             shape = self._plain_shape(_numbered("{}", len(rows[0])))
-            return Draft(ROWS, shape, (self._outputs._restricted(shape, rows),), (), len(rows))
+            return EncodedBlock(ROWS, shape, (self._outputs._restricted(shape, rows),), (), len(rows))
         values_ = self._outputs._restricted(self._single, [(value,) for value in given])
-        return Draft(ROWS, self._single, (values_,), (), len(given))
+        return EncodedBlock(ROWS, self._single, (values_,), (), len(given))
 
-    def _named_outputs(self, given: dict[Any, Any], items: int) -> Draft:
+    def _named_outputs(self, given: dict[Any, Any], items: int) -> EncodedBlock:
         draft = self._outputs._mapping(given, one_row=items == 1 and not all(map(is_single, given.values())))
-        return Draft(TABLE, *_after_kind(draft)) if draft.kind == COLUMNS else draft
+        return EncodedBlock(TABLE, *_after_kind(draft)) if draft.kind == COLUMNS else draft
 
     def _plain_shape(self, names: tuple[str, ...]) -> Shape:
         """A shape of outputs that have numbers for names, which no setting can mean."""
@@ -209,15 +211,15 @@ class Drafter:
             )
         return _numbered(default, width)
 
-    def _mapping(self, given: dict[Any, Any], one_row: bool) -> Draft:
+    def _mapping(self, given: dict[Any, Any], one_row: bool) -> EncodedBlock:
         shape, row = self._shapes.read(given)
         if not one_row and row and type(row[0]) is not float and is_column(row[0]):
             length = common_length(row)
             if length is not None:
                 return self._columns(shape, row, length, COLUMNS)
-        return Draft(ROW, shape, (self._shapes.restrict(shape, row) if self._shapes.active else row,), (), 1)
+        return EncodedBlock(ROW, shape, (self._shapes.restrict(shape, row) if self._shapes.active else row,), (), 1)
 
-    def _columns(self, shape: Shape, columns: Sequence[Any], length: int, kind: int) -> Draft:
+    def _columns(self, shape: Shape, columns: Sequence[Any], length: int, kind: int) -> EncodedBlock:
         """Columns of `shape.given`, all of one length."""
         parts: list[tuple[Any, ...]] = []
         buffers: list[Any] = []
@@ -230,13 +232,13 @@ class Drafter:
                 parts.append(("l", (position,), self._opened(shape, position, nested_cells(column))))
             else:
                 add_column(parts, buffers, position, column)
-        return Draft(kind, shape, (length, parts), tuple(buffers), length)
+        return EncodedBlock(kind, shape, (length, parts), tuple(buffers), length)
 
     def _opened(self, shape: Shape, position: int, column: Sequence[Any]) -> list[Any]:
         """A column's cells, without what the settings exclude inside them."""
         return [self._shapes.inside(value, shape.names[position]) for value in column]
 
-    def _array(self, array: Any, names: tuple[str, ...] | None) -> Draft:
+    def _array(self, array: Any, names: tuple[str, ...] | None) -> EncodedBlock:
         if array.dtype.names:
             return self._records(array)
         if array.ndim != 2:
@@ -245,38 +247,38 @@ class Drafter:
             array = array.reshape(1, -1)
         return self._matrix(array, self._named(names, array.shape[1], "feature_{}"))
 
-    def _records(self, array: Any) -> Draft:
+    def _records(self, array: Any) -> EncodedBlock:
         """A structured array: the fields are columns."""
         rows = array.reshape(-1)
         shape = self._shapes.of(array.dtype.names)
         return self._columns(shape, [rows[name] for name in array.dtype.names], len(rows), TABLE)
 
-    def _matrix(self, array: Any, shape: Shape) -> Draft:
+    def _matrix(self, array: Any, shape: Shape) -> EncodedBlock:
         if array.dtype.kind not in "biufcmM":
-            return Draft(ROWS, shape, (self._restricted(shape, array.tolist()),), (), len(array))
+            return EncodedBlock(ROWS, shape, (self._restricted(shape, array.tolist()),), (), len(array))
         if shape.restricted:
             return self._columns(shape, list(array.T), len(array), TABLE)
         flags, (rows, width) = array.flags, array.shape
         order = "C" if flags.c_contiguous or not flags.f_contiguous else "F"
         text, data = contiguous(array if order == "C" else array.T)
-        return Draft(MATRIX, shape, (text, rows, width, order, len(data)), (data,), rows)
+        return EncodedBlock(MATRIX, shape, (text, rows, width, order, len(data)), (data,), rows)
 
     def _restricted(self, shape: Shape, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         return [self._shapes.restrict(shape, row) for row in rows] if self._shapes.active else rows
 
-    def _sequences(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...] | None, default: str) -> Draft:
+    def _sequences(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...] | None, default: str) -> EncodedBlock:
         width = len(rows[0])
         if set(map(len, rows)) != {width}:
             width = max(map(len, rows))
             given = names if names and len(names) >= width else self._numbered_instead(names, default, width)
             return self._mappings([dict(zip(given, row, strict=False)) for row in rows])
         shape = self._named(names, width, default)
-        return Draft(ROWS, shape, (self._restricted(shape, rows),), (), len(rows))
+        return EncodedBlock(ROWS, shape, (self._restricted(shape, rows),), (), len(rows))
 
-    def _one_sequence(self, row: Sequence[Any], shape: Shape) -> Draft:
-        return Draft(ROWS, shape, (self._restricted(shape, [row]),), (), 1)
+    def _one_sequence(self, row: Sequence[Any], shape: Shape) -> EncodedBlock:
+        return EncodedBlock(ROWS, shape, (self._restricted(shape, [row]),), (), 1)
 
-    def _mappings(self, rows: Sequence[Mapping[Any, Any]]) -> Draft:
+    def _mappings(self, rows: Sequence[Mapping[Any, Any]]) -> EncodedBlock:
         """Mappings with the same names in any order are `ROWS`; else each row brings its own names."""
         shape, _ = self._shapes.read(rows[0])
         if set(map(len, rows)) == {shape.size}:
@@ -285,8 +287,8 @@ class Drafter:
             except KeyError:
                 pass
             else:
-                return Draft(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
-        return Draft(RAGGED, None, (self._ragged(rows),), (), len(rows))
+                return EncodedBlock(ROWS, shape, (self._restricted(shape, taken),), (), len(rows))
+        return EncodedBlock(RAGGED, None, (self._ragged(rows),), (), len(rows))
 
     def _ragged(self, rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
         """Rows that bring names of their own; no shape is made of them where nothing restricts them."""
@@ -302,7 +304,7 @@ class Drafter:
             ragged.append(dict(zip(own.names, self._shapes.restrict(own, found), strict=True)))
         return ragged
 
-    def _table(self, given: Any) -> Draft | None:
+    def _table(self, given: Any) -> EncodedBlock | None:
         """Sequences of mappings, mappings of another class, DataFrames, Series and Arrow tables; None for others."""
         if isinstance(given, _LISTS):
             if set(map(type, given)) == _DICTS:
@@ -318,7 +320,7 @@ class Drafter:
             return self._mapping(dict(given), one_row=False)
         return None
 
-    def _dataframe(self, frame: Any) -> Draft:
+    def _dataframe(self, frame: Any) -> EncodedBlock:
         columns = frame.columns
         last, shape = self._last_frame
         if columns is not last:
@@ -331,10 +333,10 @@ class Drafter:
         parts, buffers = frame_parts(frame)
         if len(parts) == 1 and parts[0][0] == "m" and list(parts[0][1]) == list(range(len(shape.names))):
             head = (parts[0][2], rows, len(shape.names), "F", parts[0][3])
-            return Draft(MATRIX, shape, head, tuple(buffers), rows)
-        return Draft(TABLE, shape, (rows, parts), tuple(buffers), rows)
+            return EncodedBlock(MATRIX, shape, head, tuple(buffers), rows)
+        return EncodedBlock(TABLE, shape, (rows, parts), tuple(buffers), rows)
 
-    def _restricted_frame(self, shape: Shape, frame: Any, rows: int) -> Draft:
+    def _restricted_frame(self, shape: Shape, frame: Any, rows: int) -> EncodedBlock:
         kept = range(shape.size) if shape.kept is None else shape.kept
         nested = [
             position
@@ -350,12 +352,12 @@ class Drafter:
         for position in nested:
             column = known_values(frame.iloc[:, kept[position]])
             parts.append(("l", (position,), self._opened(shape, position, column)))
-        return Draft(TABLE, shape, (rows, parts), tuple(buffers), rows)
+        return EncodedBlock(TABLE, shape, (rows, parts), tuple(buffers), rows)
 
-    def _arrow(self, arrow: Any, given: Any) -> Draft:
+    def _arrow(self, arrow: Any, given: Any) -> EncodedBlock:
         shape, rows = self._shapes.of(tuple(given.schema.names)), given.num_rows
         if not shape.names:
-            return Draft(TABLE, shape, (rows, ()), (), rows)
+            return EncodedBlock(TABLE, shape, (rows, ()), (), rows)
         if self._shapes.active and any(map(may_nest, given.columns)):
             return self._columns(shape, given.columns, rows, TABLE)
         if shape.restricted:
@@ -368,28 +370,28 @@ class Drafter:
         with arrow.ipc.new_stream(sink, given.schema) as writer:
             writer.write(given)
         data = sink.getvalue()
-        return Draft(BATCH, None, (data.size,), (memoryview(data).cast("B"),), rows)
+        return EncodedBlock(BATCH, None, (data.size,), (memoryview(data).cast("B"),), rows)
 
 
-def decided(items: Draft, predictions: Draft) -> Draft:
+def decided(items: EncodedBlock, predictions: EncodedBlock) -> EncodedBlock:
     """Items given as a mapping of lists, as the table or the one row that the predictions make of them."""
     single = predictions.rows == 1 and (predictions.kind == ROW or items.rows != 1)
     if single:
-        return Draft(LISTS, items.shape, items.fields, items.buffers, 1)
-    return Draft(TABLE, *_after_kind(items))
+        return EncodedBlock(LISTS, items.shape, items.fields, items.buffers, 1)
+    return EncodedBlock(TABLE, *_after_kind(items))
 
 
-def _after_kind(draft: Draft) -> tuple[Any, ...]:
+def _after_kind(draft: EncodedBlock) -> tuple[Any, ...]:
     return draft.shape, draft.fields, draft.buffers, draft.rows
 
 
-def freeze(draft: Draft) -> Draft:
+def freeze(draft: EncodedBlock) -> EncodedBlock:
     """The same draft in memory of its own, safe from whoever changes the caller's objects afterwards."""
     if draft.kind <= ROWS:
-        return Draft(draft.kind, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
+        return EncodedBlock(draft.kind, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
     fields = tuple(_Raw(values.encode(entry)) if isinstance(entry, _NESTED) else entry for entry in draft.fields)
     buffers = tuple(bytes(buffer) for buffer in draft.buffers)
-    return Draft(draft.kind, draft.shape, fields, buffers, draft.rows)
+    return EncodedBlock(draft.kind, draft.shape, fields, buffers, draft.rows)
 
 
 def _numbered(pattern: str, width: int) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from capture.writing.shipper_launcher import Launcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from capture.journal.counters import Account
+    from capture.journal.counters import ProcessCounters
     from capture.journal.spool import Spool
 
 log = logging.getLogger("capture")
@@ -60,7 +60,7 @@ class _Wake:
             self._calls.get(timeout=timeout)
 
 
-class Attendant:
+class SegmentPool:
     """Prepared segments for one process; `take` and `retire` are for the request's thread, the rest is not.
 
     `launcher` is None where another process starts the shipper; `find_lost` is called at each look.
@@ -69,7 +69,7 @@ class Attendant:
     def __init__(
         self,
         spool: Spool,
-        account: Account,
+        account: ProcessCounters,
         header: bytes,
         clock: Callable[[], int],
         launcher: Launcher | None,

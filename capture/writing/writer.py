@@ -14,11 +14,11 @@ from capture.journal.counters import CLOSED, SPOOL_FULL, TOO_LARGE
 if TYPE_CHECKING:
     from capture.journal import counters
     from capture.journal.segment import SegmentWriter
-    from capture.writing.block_encoder import Draft
-    from capture.writing.segment_pool import Attendant
+    from capture.writing.block_encoder import EncodedBlock
+    from capture.writing.segment_pool import SegmentPool
 
 
-class Refused(Exception):
+class RecordRefused(Exception):
     """A record is refused; `reason` is an index of `account.REFUSALS`."""
 
     def __init__(self, reason: int, message: str) -> None:
@@ -26,7 +26,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Lane:
+class Writer:
     """One writer: its id is the process's, followed by the lane's number.
 
     `begun` is when the append that uses it began, in nanoseconds; 0 while none does. `closed` says that it writes no more.
@@ -34,7 +34,9 @@ class Lane:
 
     __slots__ = ("_attendant", "_interrupted", "_segment", "begun", "closed", "counters", "index", "writer")
 
-    def __init__(self, process: str, index: int, lane_counters: counters.Lane, attendant: Attendant) -> None:
+    def __init__(
+        self, process: str, index: int, lane_counters: counters.WriterCounters, attendant: SegmentPool
+    ) -> None:
         self.index = index
         self.writer = f"{process}{index:08x}"
         self.counters = lane_counters
@@ -44,7 +46,14 @@ class Lane:
         self.begun = 0
         self.closed = False
 
-    def write(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft, now: int) -> None:
+    def write(
+        self,
+        about: tuple[Any, ...],
+        request: EncodedBlock | None,
+        items: EncodedBlock,
+        predictions: EncodedBlock,
+        now: int,
+    ) -> None:
         """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
         segment = self._segment
         if segment is None and self._interrupted is not None:
@@ -56,10 +65,12 @@ class Lane:
                 size = segment.write(about, request, items, predictions)
             if not size:
                 most = segment.capacity()
-                raise Refused(TOO_LARGE, f"a record of {segment.needed} bytes is larger than a segment's {most}")
+                raise RecordRefused(TOO_LARGE, f"a record of {segment.needed} bytes is larger than a segment's {most}")
         self.counters.kept(items.rows, size, items.rows != predictions.rows)
 
-    def write_open(self, about: tuple[Any, ...], request: Draft | None, items: Draft, predictions: Draft) -> bool:
+    def write_open(
+        self, about: tuple[Any, ...], request: EncodedBlock | None, items: EncodedBlock, predictions: EncodedBlock
+    ) -> bool:
         """As `write`, into the open segment only: False where there is none or it has no room."""
         segment = self._segment
         size = 0 if segment is None else segment.write(about, request, items, predictions)
@@ -71,12 +82,14 @@ class Lane:
         """Seals the open segment, if it has records, and opens a prepared one."""
         segment = self._segment
         if self.closed:
-            raise Refused(CLOSED, "the buffer is closed")
+            raise RecordRefused(CLOSED, "the buffer is closed")
         if segment is not None and not segment.records:
             return segment
         prepared = self._attendant.take()
         if prepared is None:
-            raise Refused(SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared")
+            raise RecordRefused(
+                SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared"
+            )
         if segment is not None:
             segment.seal()
             self._attendant.retire(segment)

@@ -22,15 +22,15 @@ from capture.journal import counters as accounts
 from capture.journal.segment import header_bytes
 from capture.journal.spool import Spool
 from capture.throttled_log import Complaints
-from capture.writing.segment_pool import Attendant
+from capture.writing.segment_pool import SegmentPool
 from capture.writing.shipper_launcher import Launcher
-from capture.writing.writer import Lane
+from capture.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from capture.config import CaptureConfig
-    from capture.writing.block_encoder import Draft
+    from capture.writing.block_encoder import EncodedBlock
 
 log = logging.getLogger("capture")
 _TRIES_FOR_A_LANE = 200
@@ -42,24 +42,24 @@ _PATIENCE = 0.25
 _MAX_LOOKS = 100
 
 
-class _Returning(list[Lane]):
+class _Returning(list[Writer]):
     """The lanes of a closed buffer: none is given out, and one that comes back is sealed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sealed: list[Lane] = []
+        self.sealed: list[Writer] = []
 
-    def append(self, lane: Lane) -> None:
+    def append(self, lane: Writer) -> None:
         """Seals a lane whose append has ended."""
         lane.seal()
         self.sealed.append(lane)
 
-    def insert(self, index: SupportsIndex, lane: Lane) -> None:
+    def insert(self, index: SupportsIndex, lane: Writer) -> None:
         """As `append`."""
         self.append(lane)
 
 
-class Lanes:
+class WriterPool:
     """The lanes of this process in the spool that the settings name.
 
     `made` are all of them, those in use too; `closed` says that none is given out any more, or ever was: the settings
@@ -72,17 +72,17 @@ class Lanes:
     ) -> None:
         """Enters the spool, if that can be done now. Raises ConfigError for a wrong setting."""
         self.here = fork_guard()
-        self.idle: list[Lane] = []
-        self.made: list[Lane] = []
+        self.idle: list[Writer] = []
+        self.made: list[Writer] = []
         self.closed = not config.enabled
-        self.account: accounts.Account | None = None
-        self.attendant: Attendant | None = None
+        self.account: accounts.ProcessCounters | None = None
+        self.attendant: SegmentPool | None = None
         self._config = config
         self._start_shipper = start_shipper
         self._clock = clock
         self._complaints = complaints
         self._serving = False
-        self._looks: dict[Lane, int] = {}
+        self._looks: dict[Writer, int] = {}
         self._numbers = itertools.count()
         self._next_try = 0.0
         self._unaccounted: dict[int, int] = {}
@@ -94,7 +94,7 @@ class Lanes:
             self._header = header_bytes(config.header())
             self._open()
 
-    def another(self) -> Lane | None:
+    def another(self) -> Writer | None:
         """A lane where every one that was made is in use: a new one, or the first that comes back. None, and the record is
         counted as refused, where there is none."""
         if self.closed:
@@ -119,7 +119,9 @@ class Lanes:
         self._complaints.say("busy", "every lane is in use")
         return None
 
-    def write_elsewhere(self, about: tuple[Any, ...], request: Draft | None, items: Draft, outputs: Draft) -> bool:
+    def write_elsewhere(
+        self, about: tuple[Any, ...], request: EncodedBlock | None, items: EncodedBlock, outputs: EncodedBlock
+    ) -> bool:
         """Writes into the open segment of another lane, where there is one with room: no segment lies ready for ours."""
         without_room = 0
         for _ in range(_TRIES_FOR_A_LANE):
@@ -194,7 +196,7 @@ class Lanes:
                 self.idle.append(lane)
 
     @staticmethod
-    def _take_back(returning: _Returning, made: list[Lane]) -> bool:
+    def _take_back(returning: _Returning, made: list[Writer]) -> bool:
         """Seals a lane that no append has in its hands and that does not come back; False where there is none."""
         for lane in made:
             if not lane.begun and lane not in returning.sealed:
@@ -219,7 +221,7 @@ class Lanes:
         self._next_try = 0.0
         self.here = fork_guard()
 
-    def _say_what_waits(self, made: list[Lane], launcher: Launcher | None, timeout: float) -> None:
+    def _say_what_waits(self, made: list[Writer], launcher: Launcher | None, timeout: float) -> None:
         waiting = sum(lane.counters.records - lane.counters.settled for lane in made)
         why = "" if launcher is None else f"; the shipper's log {launcher.log_path} ends with: {launcher.last_words()}"
         with contextlib.suppress(Exception):  # a handler of the user's own that fails is not to fail `close`
@@ -234,7 +236,7 @@ class Lanes:
             if self.account is None:
                 self._unaccounted[reason] = self._unaccounted.get(reason, 0) + 1
             else:
-                self.account.lane(accounts.NOBODYS_LANE).refused(reason)
+                self.account.lane(accounts.UNASSIGNED).refused(reason)
 
     def _enter(self) -> bool:
         """Opens the spool where it is time to try; threads that come meanwhile wait for the one that does, a moment."""
@@ -253,9 +255,9 @@ class Lanes:
         try:
             with self.spool.locked():
                 self.spool.prepare()
-                account = accounts.Account.create(path, self._header, self._clock() // 1000)
+                account = accounts.ProcessCounters.create(path, self._header, self._clock() // 1000)
             launcher = Launcher(self.spool, self._config) if self._start_shipper else None
-            attendant = Attendant(self.spool, account, self._header, self._clock, launcher, self.find_lost)
+            attendant = SegmentPool(self.spool, account, self._header, self._clock, launcher, self.find_lost)
             attendant.start()
             if launcher is not None:
                 launcher.ensure()  # before the first record is accepted: this process may end right after it
@@ -273,14 +275,14 @@ class Lanes:
         account.let_go()
         return False
 
-    def _begin(self, account: accounts.Account, attendant: Attendant) -> bool:
+    def _begin(self, account: accounts.ProcessCounters, attendant: SegmentPool) -> bool:
         """From now on lanes are given out, unless the buffer was closed meanwhile."""
         with self._tally:
             if self.closed:
                 return False
             self.account, self.attendant = account, attendant
             for reason, count in self._unaccounted.items():
-                account.lane(accounts.NOBODYS_LANE).refused(reason, count)
+                account.lane(accounts.UNASSIGNED).refused(reason, count)
             self._unaccounted = {}
             self.made, self._numbers = [], itertools.count()
             self._serving = False
@@ -310,14 +312,14 @@ class Lanes:
             self._serving = True
             return True
 
-    def _make(self) -> Lane | None:
+    def _make(self) -> Writer | None:
         account, attendant, index = self.account, self.attendant, next(self._numbers)
-        if self.closed or account is None or attendant is None or index >= accounts.NOBODYS_LANE:
+        if self.closed or account is None or attendant is None or index >= accounts.UNASSIGNED:
             return None
-        lane = Lane(account.process, index, account.make_lane(index), attendant)
+        lane = Writer(account.process, index, account.make_lane(index), attendant)
         self.made.append(lane)
         return lane
 
 
-def _settled(lanes: list[Lane]) -> bool:
+def _settled(lanes: list[Writer]) -> bool:
     return all(lane.counters.settled >= lane.counters.records for lane in lanes)

@@ -29,7 +29,7 @@ TRANSIENT = ("InternalFailure", "ServiceUnavailable", "ThrottlingException", "Re
 
 
 @dataclass(frozen=True)
-class _Group:
+class _OnlineGroup:
     """A feature group: its key, where its event time stands, and what its features are."""
 
     key: str
@@ -69,7 +69,7 @@ class SageMakerStore:
         self._service = service
         self._timeout = timeout
         self._clock = clock
-        self._groups: dict[str, Future[_Group]] = {}
+        self._groups: dict[str, Future[_OnlineGroup]] = {}
         self._lock = threading.Lock()
         self._readings = ThreadPoolExecutor(CALLS_AT_ONCE, "feature-groups")
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, "feature-store")
@@ -156,7 +156,7 @@ class SageMakerStore:
         except BotoCoreError as error:
             raise StoreUnavailable(f"Feature Store: {error}") from error
 
-    def _about(self, group: str, deadline: float) -> _Group:
+    def _about(self, group: str, deadline: float) -> _OnlineGroup:
         with self._lock:
             reading = self._groups.get(group)
             if reading is None:
@@ -171,7 +171,7 @@ class SageMakerStore:
                     del self._groups[group]
         return reading.result()
 
-    def _describe(self, group: str) -> _Group:
+    def _describe(self, group: str) -> _OnlineGroup:
         from botocore.exceptions import BotoCoreError, ClientError
 
         types: dict[str, str] = {}
@@ -181,7 +181,7 @@ class SageMakerStore:
                 answer = self._service.describe_feature_group(FeatureGroupName=group, **token)
                 types.update((entry["FeatureName"], entry["FeatureType"]) for entry in answer["FeatureDefinitions"])
                 if not answer.get("NextToken"):
-                    return _Group(answer["RecordIdentifierFeatureName"], answer["EventTimeFeatureName"], types)
+                    return _OnlineGroup(answer["RecordIdentifierFeatureName"], answer["EventTimeFeatureName"], types)
                 token = {"NextToken": answer["NextToken"]}
         except ClientError as error:
             raise StoreError(f"feature group {group} cannot be described: {error}") from error

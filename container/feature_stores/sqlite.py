@@ -25,7 +25,7 @@ INSTRUCTIONS_BETWEEN_CHECKS = 10_000
 
 
 @dataclass(frozen=True)
-class _Table:
+class _GroupTable:
     """A group: its key, its features, and whether it has event times."""
 
     key: str
@@ -60,7 +60,7 @@ class SqliteStore:
         self._path = path
         self._timeout = timeout
         self._own = _Own()
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, _GroupTable] = {}
         if not path.is_file():
             raise StoreError(f"there is no feature store {path}")
         try:
@@ -113,13 +113,13 @@ class SqliteStore:
             own.connection = connection
         return connection
 
-    def _table(self, group: str) -> _Table:
+    def _table(self, group: str) -> _GroupTable:
         table = self._tables.get(group)
         if table is None:
             table = self._tables[group] = self._describe(group)
         return table
 
-    def _describe(self, group: str) -> _Table:
+    def _describe(self, group: str) -> _GroupTable:
         rows = self._query(f"PRAGMA table_info({_quoted(group)})")
         if not rows:
             raise StoreError(f"there is no table {group} in {self._path}")
@@ -127,7 +127,9 @@ class SqliteStore:
         keys = [row[1] for row in rows if row[5]]
         if len(keys) != 1:
             raise StoreError(f"{group} in {self._path} needs a primary key of one column, the record's id")
-        return _Table(keys[0], tuple(name for name in names if name not in (keys[0], EVENT_TIME)), EVENT_TIME in names)
+        return _GroupTable(
+            keys[0], tuple(name for name in names if name not in (keys[0], EVENT_TIME)), EVENT_TIME in names
+        )
 
 
 def _quoted(name: str) -> str:

@@ -47,7 +47,7 @@ class Tag(msgspec.Struct):
 
 
 @dataclass
-class Source:
+class LogPipe:
     """A pipe and the beginning of the line that has not ended yet."""
 
     tag: Tag
@@ -141,17 +141,17 @@ def pump(arrivals: socket.socket, supervisor: int, stdout: int, written: Callabl
     drain = Drain(stdout, written)
     selector = selectors.DefaultSelector()
     selector.register(arrivals, selectors.EVENT_READ)
-    selector.register(supervisor, selectors.EVENT_READ, Source(Tag("supervisor", os.getppid())))
+    selector.register(supervisor, selectors.EVENT_READ, LogPipe(Tag("supervisor", os.getppid())))
     sources = 1
     while sources:
         for key, _ in selector.select():
             if key.fileobj is arrivals:
                 tag, descriptors, _, _ = socket.recv_fds(arrivals, 4096, 1)
                 for descriptor in descriptors:
-                    selector.register(descriptor, selectors.EVENT_READ, Source(_tag(tag)))
+                    selector.register(descriptor, selectors.EVENT_READ, LogPipe(_tag(tag)))
                     sources += 1
                 continue
-            source: Source = key.data
+            source: LogPipe = key.data
             data = os.read(key.fd, 65536)
             if data:
                 drain.put(source.lines(data))

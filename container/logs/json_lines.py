@@ -33,14 +33,14 @@ from container.logs.safe_logging import described, make_logging_safe
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
-class _Subject:
+class _LogContext:
     """What this process works on. It serves one request at a time, so threads of the handler's share it."""
 
     event_id: str | None = None
     model: str | None = None
 
 
-subject = _Subject()
+subject = _LogContext()
 
 
 def line(source: str, level: str, message: str, *, at: float | None = None, **fields: object) -> bytes:

@@ -13,9 +13,9 @@ import msgspec
 
 from capture.dataset import EVENT_ID, ITEM_INDEX, is_prediction, parse_time
 from capture.reading.reader import Dataset
-from container.replay.comparison import Comparison, compare
-from container.replay.events import ReplayError, Shape
-from container.replay.run import Counts, Window, replay
+from container.replay.comparison import ReplayComparison, compare
+from container.replay.events import FeatureContainer, ReplayError
+from container.replay.run import ReplayCounts, ReplayWindow, replay
 from container.replay.unpack import opened
 from container.worker.user_module import load
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", help="only this endpoint's rows")
     parser.add_argument("--variant", help="only this variant's rows")
     parser.add_argument(
-        "--shape", choices=[str(shape) for shape in Shape], default="auto", help="what predict_fn is given"
+        "--shape", choices=[str(shape) for shape in FeatureContainer], default="auto", help="what predict_fn is given"
     )
     parser.add_argument("--rank-by", metavar="COLUMN", help="prediction column that orders an event's items")
     parser.add_argument("--output", metavar="DIRECTORY", help="keep the replayed rows here, as captured data")
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replays, compares and prints. Raises ReplayError, ArtefactError or an error of the reader."""
     program = args.program or os.environ.get("SAGEMAKER_PROGRAM", "inference.py")
-    window = Window(args.start, args.end, args.endpoint, args.variant)
+    window = ReplayWindow(args.start, args.end, args.endpoint, args.variant)
     with ExitStack() as stack:
         artefact = stack.enter_context(opened(Path(args.model)))
         output = Path(args.output or stack.enter_context(tempfile.TemporaryDirectory(prefix="replayed-")))
@@ -63,9 +63,11 @@ def run(args: argparse.Namespace) -> int:
             raise ReplayError(f"{output} is not empty: give a new directory for --output")
         functions = load(artefact, program.removesuffix(".py"))
         captured = Dataset(args.captured)
-        counts = replay(captured, window, artefact, functions, output, Shape(args.shape))
+        counts = replay(captured, window, artefact, functions, output, FeatureContainer(args.shape))
         found = compare(
-            _predictions(captured, window), _predictions(Dataset(str(output / "captured")), Window()), args.rank_by
+            _predictions(captured, window),
+            _predictions(Dataset(str(output / "captured")), ReplayWindow()),
+            args.rank_by,
         )
     if args.json:
         print(msgspec.json.format(msgspec.json.encode({"counts": _plain(counts), "comparison": found})).decode())
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     return DIFFERENT if args.expect_identical and not found.identical else 0
 
 
-def _predictions(dataset: Dataset, window: Window) -> pa.Table:
+def _predictions(dataset: Dataset, window: ReplayWindow) -> pa.Table:
     import pyarrow as pa
 
     tables = []
@@ -84,7 +86,7 @@ def _predictions(dataset: Dataset, window: Window) -> pa.Table:
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _plain(counts: Counts) -> dict[str, object]:
+def _plain(counts: ReplayCounts) -> dict[str, object]:
     return {
         "events": counts.events,
         "rows": counts.rows,
@@ -93,7 +95,7 @@ def _plain(counts: Counts) -> dict[str, object]:
     }
 
 
-def _lines(counts: Counts, found: Comparison) -> list[str]:
+def _lines(counts: ReplayCounts, found: ReplayComparison) -> list[str]:
     lines = [f"Replayed {counts.events:,} events, {counts.rows:,} rows."]
     if counts.failed_events:
         lines.append(f"predict_fn failed on {counts.failed_events:,} events:")

@@ -46,7 +46,7 @@ class RankDifference(msgspec.Struct, frozen=True):
     examples: tuple[str, ...]
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class ReplayComparison(msgspec.Struct, frozen=True):
     """All that differs. `only_captured` and `only_replayed` count rows without a partner."""
 
     rows: int
@@ -61,7 +61,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return not self.only_captured and not self.only_replayed and all(c.equal == c.rows for c in self.columns)
 
 
-def compare(captured: pa.Table, replayed: pa.Table, rank_by: str | None = None) -> Comparison:
+def compare(captured: pa.Table, replayed: pa.Table, rank_by: str | None = None) -> ReplayComparison:
     """Returns the comparison of two tables with event ids, item indexes and prediction columns.
 
     `rank_by` names the column that orders an event's items; the first numeric prediction where None.
@@ -78,7 +78,9 @@ def compare(captured: pa.Table, replayed: pa.Table, rank_by: str | None = None) 
     ranks = None
     if chosen is not None and _is_number(matched_left, chosen) and _is_number(matched_right, chosen):
         ranks = _ranks(chosen, matched_left, matched_right)
-    return Comparison(len(left_rows), left.num_rows - len(left_rows), right.num_rows - len(right_rows), columns, ranks)
+    return ReplayComparison(
+        len(left_rows), left.num_rows - len(left_rows), right.num_rows - len(right_rows), columns, ranks
+    )
 
 
 def _keys(table: pa.Table) -> npt.NDArray[np.str_]:

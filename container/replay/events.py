@@ -1,6 +1,6 @@
 """Captured rows as events again: what `predict_fn` was given, rebuilt from the dataset.
 
-The dataset does not keep the caller's container. `Shape` says which one to build: `features` (a `Features` of request-level
+The dataset does not keep the caller's container. `FeatureContainer` says which one to build: `features` (a `Features` of request-level
 and item-level values), `rows` (a list of mappings), `row` (one mapping), `frame` (a pandas DataFrame), `array` (a float64 array
 of shape (rows, columns)). `auto` takes `features` where the objects have request-level columns, else `row` for an event of
 one item and `rows` for others.
@@ -34,7 +34,7 @@ class ReplayError(CaptureError):
     """Captured rows cannot be replayed; the message says why."""
 
 
-class Shape(StrEnum):
+class FeatureContainer(StrEnum):
     """The container that `predict_fn` is given."""
 
     AUTO = "auto"
@@ -46,7 +46,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ReplayEvent:
     """One event: its id, its request-level values, and the values of its items, a mapping each."""
 
     event_id: str
@@ -58,7 +58,7 @@ class Event:
 
 def events_of(
     captured: CapturedObject, start: dt.datetime | None = None, end: dt.datetime | None = None
-) -> Iterator[Event]:
+) -> Iterator[ReplayEvent]:
     """Yields the events of one object whose time t is `start <= t < end`, in the order of its rows.
 
     Raises ReplayError where a feature was captured as a hash: what the model saw is not there.
@@ -91,27 +91,33 @@ def events_of(
         items = [{names[column]: values[column][at] for column in item_columns} for at in range(first, last)]
         for item, text in zip(items, rescued[first:last], strict=True):
             _restore(request, item, text)
-        yield Event(ids[first], inference_ids[first], models[first], request, items)
+        yield ReplayEvent(ids[first], inference_ids[first], models[first], request, items)
         first = last
 
 
-def build(event: Event, shape: Shape, feature_names: Sequence[str] | None = None) -> Any:
+def build(event: ReplayEvent, shape: FeatureContainer, feature_names: Sequence[str] | None = None) -> Any:
     """Returns what `predict_fn` is given for an event. `feature_names` orders the columns of a frame or an array."""
-    if shape is Shape.AUTO:
-        shape = Shape.FEATURES if event.request else Shape.ROW if len(event.items) == 1 else Shape.ROWS
-    if shape is Shape.FEATURES:
+    if shape is FeatureContainer.AUTO:
+        shape = (
+            FeatureContainer.FEATURES
+            if event.request
+            else FeatureContainer.ROW
+            if len(event.items) == 1
+            else FeatureContainer.ROWS
+        )
+    if shape is FeatureContainer.FEATURES:
         return Features(request=event.request, items=event.items)
     rows = [event.request | item for item in event.items]
-    if shape is Shape.ROWS:
+    if shape is FeatureContainer.ROWS:
         return rows
-    if shape is Shape.ROW:
+    if shape is FeatureContainer.ROW:
         if len(rows) != 1:
             raise ReplayError(
                 f"event {event.event_id} has {len(rows)} items, and --shape row gives a model one mapping"
             )
         return rows[0]
     names = list(feature_names) if feature_names else list(rows[0])
-    if shape is Shape.FRAME:
+    if shape is FeatureContainer.FRAME:
         import pandas as pd
 
         return pd.DataFrame(rows, columns=names)

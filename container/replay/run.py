@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capture import CaptureBuffer, CaptureConfig
-from container.replay.events import Event, ReplayError, Shape, build, events_of
+from container.replay.events import FeatureContainer, ReplayError, ReplayEvent, build, events_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,7 +23,7 @@ END_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ReplayWindow:
     """What to replay; None leaves a side open."""
 
     start: dt.datetime | None = None
@@ -33,7 +33,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Counts:
+class ReplayCounts:
     """What was replayed. `failed` holds the first failures of `predict_fn`, by event id."""
 
     events: int = 0
@@ -44,19 +44,19 @@ class Counts:
 
 def replay(
     dataset: Dataset,
-    window: Window,
+    window: ReplayWindow,
     artefact: Artefact,
     functions: Functions,
     output: Path,
-    shape: Shape = Shape.AUTO,
+    shape: FeatureContainer = FeatureContainer.AUTO,
     progress: Callable[[int], None] = lambda events: None,
-) -> Counts:
+) -> ReplayCounts:
     """Replays the events of a window into the directory `output`, a captured dataset with the new predictions.
 
     Raises ReplayError where the window holds no event, the model fails on all of them, or the new rows cannot be written.
     """
     model = functions.model_fn(str(artefact.directory), None)
-    counts = Counts(failures=[])
+    counts = ReplayCounts(failures=[])
     spool = output / "spool"
     base = CaptureConfig.from_env({}, toml=artefact.capture_settings)
     config = CaptureConfig(
@@ -81,7 +81,9 @@ def replay(
     if not counts.events and not counts.failed_events:
         raise ReplayError(f"there is no event in this window below {dataset.uri}")
     if not counts.events:
-        hint = "; name what predict_fn takes: --shape rows, row, frame or array" if shape is Shape.AUTO else ""
+        hint = (
+            "; name what predict_fn takes: --shape rows, row, frame or array" if shape is FeatureContainer.AUTO else ""
+        )
         raise ReplayError(
             f"predict_fn failed on all {counts.failed_events} events: {(counts.failures or [''])[0]}{hint}"
         )
@@ -97,19 +99,19 @@ def _wait_until_removed(spool: Path) -> None:
         time.sleep(0.02)
 
 
-def _events(dataset: Dataset, window: Window) -> Iterator[Event]:
+def _events(dataset: Dataset, window: ReplayWindow) -> Iterator[ReplayEvent]:
     for captured in dataset.read(window.start, window.end, endpoint=window.endpoint, variant=window.variant):
         yield from events_of(captured, window.start, window.end)
 
 
 def _predict(
-    event: Event,
+    event: ReplayEvent,
     functions: Functions,
     model: Any,
-    shape: Shape,
+    shape: FeatureContainer,
     config: CaptureConfig,
     buffer: CaptureBuffer,
-    counts: Counts,
+    counts: ReplayCounts,
 ) -> None:
     features = build(event, shape, config.feature_names)
     prepared = buffer.prepare(features, event_id=event.event_id, inference_id=event.inference_id)

@@ -21,14 +21,14 @@ NO_LIMIT = 1 << 60
 
 
 @dataclass(frozen=True)
-class Limits:
+class Resources:
     """CPUs (fractions possible) and bytes of memory that this container may use."""
 
     cpus: float
     memory: int
 
     @classmethod
-    def read(cls, control_groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Limits:
+    def read(cls, control_groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Resources:
         """The limits of the process that asks; the host's where no group sets one."""
         cpus = float(len(os.sched_getaffinity(0)))
         for group in _groups(control_groups, own):
@@ -59,7 +59,7 @@ class JavaBudget:
     large: int
 
     @classmethod
-    def of(cls, limits: Limits, max_payload: int) -> JavaBudget:
+    def of(cls, limits: Resources, max_payload: int) -> JavaBudget:
         """An eighth of the memory for the heap (96 MiB to 2 GiB), more where a few bodies would not fit, at most half.
 
         The large bodies fill at most three quarters of it. A body is held twice while it waits: as Netty received

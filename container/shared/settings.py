@@ -128,7 +128,7 @@ class Settings:
         Raises:
             SettingError: one line about the first setting that cannot be.
         """
-        reader = _Reader(env)
+        reader = _EnvironmentReader(env)
         reader.refuse_batches()
         reader.port_range("SAGEMAKER_SAFE_PORT_RANGE")
         seconds = reader.number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", None, 1, 86400)
@@ -155,7 +155,7 @@ class Settings:
         )
 
 
-class _Reader:
+class _EnvironmentReader:
     """Typed reads of one environment; an empty value is an unset one."""
 
     def __init__(self, env: Mapping[str, str]) -> None:

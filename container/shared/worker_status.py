@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 
-class Report(msgspec.Struct):
+class WorkerStatus(msgspec.Struct):
     """One datagram."""
 
     pid: int
@@ -33,6 +33,6 @@ def announce(
     socket_path: Path, model: str, failure: str | None = None, ended: int | None = None, *, begun: bool = False
 ) -> None:
     """Send a report. A supervisor that has gone is no error: the end is near."""
-    report = Report(os.getpid(), os.getppid(), model, failure and failure[:MAX_FAILURE], ended, begun)
+    report = WorkerStatus(os.getpid(), os.getppid(), model, failure and failure[:MAX_FAILURE], ended, begun)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
         sender.sendto(msgspec.json.encode(report), str(socket_path))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from container.shared.worker_status import Report
+from container.shared.worker_status import WorkerStatus
 from container.supervisor.child_processes import describe_exit
 
 REPORTED_WITHIN = 5.0
@@ -30,7 +30,7 @@ class Roster(asyncio.DatagramProtocol):
 
     def __init__(self, changed: Callable[[], None]) -> None:
         """Args: changed: called after a worker came, failed or went."""
-        self.alive: dict[int, Report] = {}
+        self.alive: dict[int, WorkerStatus] = {}
         self.failures: dict[str, str] = {}
         """Why a model could not be loaded, by model: the last reason."""
         self.exits: dict[str, int] = {}
@@ -58,7 +58,7 @@ class Roster(asyncio.DatagramProtocol):
         for pid in list(self._watched):
             self._unwatch(pid)
 
-    def of(self, model: str) -> list[Report]:
+    def of(self, model: str) -> list[WorkerStatus]:
         """The living workers of a model."""
         return [report for report in self.alive.values() if report.model == model]
 
@@ -85,7 +85,7 @@ class Roster(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         """A worker reports."""
         try:
-            report = msgspec.json.decode(data, type=Report)
+            report = msgspec.json.decode(data, type=WorkerStatus)
         except msgspec.DecodeError:
             return
         if report.begun:

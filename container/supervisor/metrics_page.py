@@ -37,7 +37,7 @@ class Vitals:
     """Answers to invocations by class (`2xx`), errors that no handler made included."""
 
 
-class _Source:
+class _EndpointMetrics:
     """All of ours as metric families."""
 
     def __init__(self, vitals: Vitals, total: Mapping[Series, Sequence[float]], spool: Path | None) -> None:
@@ -154,5 +154,5 @@ class Scrape:
     def text(self, vitals: Vitals) -> bytes:
         """The metrics as they are now."""
         registry = CollectorRegistry()
-        registry.register(_Source(vitals, self._counters.total(), self._spool))
+        registry.register(_EndpointMetrics(vitals, self._counters.total(), self._spool))
         return generate_latest(registry) + generate_latest(self._users)

@@ -23,7 +23,7 @@ from container.shared.artefact import Artefact
 from container.shared.resources import QUEUE, JavaBudget
 from container.shared.run_directory import RunDirectory
 from container.supervisor import unix_http
-from container.supervisor.unix_http import Response
+from container.supervisor.unix_http import HttpResponse
 
 MAIN_CLASS = "com.amazonaws.ml.mms.ModelServer"
 HANDLER = "container.worker.handler"
@@ -157,7 +157,7 @@ class ModelServer:
         shutil.rmtree(self.directory.path / "models" / _directory_name(model), ignore_errors=True)
         return response.status
 
-    async def _ask(self, method: str, path: str, value: object | None = None) -> Response:
+    async def _ask(self, method: str, path: str, value: object | None = None) -> HttpResponse:
         return await unix_http.request(self.directory.management, method, path, value)
 
     @property
@@ -255,7 +255,7 @@ def _quiet_options(java: str) -> list[str]:
     return [*options, "--sun-misc-unsafe-memory-access=allow"] if major >= 23 else options
 
 
-def _message(response: Response) -> str:
+def _message(response: HttpResponse) -> str:
     try:
         return str(msgspec.json.decode(response.body)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):

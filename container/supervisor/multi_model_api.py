@@ -26,9 +26,9 @@ from container.shared.in_flight import busy_with
 from container.shared.run_directory import RunDirectory
 from container.supervisor.live_workers import Roster
 from container.supervisor.model_server import LoadFailed, ModelServer
-from container.supervisor.plan import Plan
+from container.supervisor.plan import ServingPlan
 from container.supervisor.proxy import MODEL_NAME, Admin
-from container.supervisor.unix_http import Request, Response
+from container.supervisor.unix_http import HttpRequest, HttpResponse
 
 log = logging.getLogger("supervisor")
 PAGE = 100
@@ -47,7 +47,9 @@ class Load(msgspec.Struct):
 class Models:
     """The loaded models of a multi-model endpoint."""
 
-    def __init__(self, server: ModelServer, roster: Roster, admin: Admin, directory: RunDirectory, plan: Plan) -> None:
+    def __init__(
+        self, server: ModelServer, roster: Roster, admin: Admin, directory: RunDirectory, plan: ServingPlan
+    ) -> None:
         self._server = server
         self._roster = roster
         self._admin = admin
@@ -56,7 +58,7 @@ class Models:
         self._urls: dict[str, str] = {}
         self._changing: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer a request under `/models`."""
         parts = urlsplit(request.path)
         name = unquote(parts.path.removeprefix("/models").strip("/"))
@@ -69,19 +71,21 @@ class Models:
                 return self._describe(name)
             case "DELETE", True:
                 return await self._unload(name)
-        return Response.error(405, "MethodNotAllowed", "models are loaded by POST, asked by GET, unloaded by DELETE")
+        return HttpResponse.error(
+            405, "MethodNotAllowed", "models are loaded by POST, asked by GET, unloaded by DELETE"
+        )
 
-    async def _load(self, body: bytes) -> Response:
+    async def _load(self, body: bytes) -> HttpResponse:
         try:
             wanted = msgspec.json.decode(body, type=Load)
         except msgspec.DecodeError as error:
-            return Response.error(400, "BadRequest", f'send {{"model_name": …, "url": …}}: {error}')
+            return HttpResponse.error(400, "BadRequest", f'send {{"model_name": …, "url": …}}: {error}')
         if wanted.batch_size != 1:
-            return Response.error(400, "BadRequest", "batch_size is 1 here: requests of a batch fail together")
+            return HttpResponse.error(400, "BadRequest", "batch_size is 1 here: requests of a batch fail together")
         if not re.fullmatch(MODEL_NAME, wanted.model_name):
-            return Response.error(400, "BadRequest", f"model_name must be {MODEL_NAME}")
+            return HttpResponse.error(400, "BadRequest", f"model_name must be {MODEL_NAME}")
         if wanted.model_name in self._urls:
-            return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
+            return HttpResponse.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
         artefact = Artefact(Path(wanted.url))
         found = False
         try:
@@ -89,15 +93,15 @@ class Models:
             _check_place(artefact.directory, self._plan.settings.base_dir / "models")
             artefact.check()
         except ArtefactError as error:
-            return Response.error(400 if found else 404, "ModelNotFound", str(error))
+            return HttpResponse.error(400 if found else 404, "ModelNotFound", str(error))
         except (OSError, ValueError) as error:
-            return Response.error(400, "BadRequest", f"url={wanted.url[:300]!r} is no directory: {error}")
+            return HttpResponse.error(400, "BadRequest", f"url={wanted.url[:300]!r} is no directory: {error}")
         async with self._lock_of(wanted.model_name):
             if wanted.model_name in self._urls:
-                return Response.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
+                return HttpResponse.error(409, "ModelLoaded", f"{wanted.model_name} is loaded already")
             return await self._load_now(wanted, artefact)
 
-    async def _load_now(self, wanted: Load, artefact: Artefact) -> Response:
+    async def _load_now(self, wanted: Load, artefact: Artefact) -> HttpResponse:
         self._roster.failures.pop(wanted.model_name, None)
         self._roster.exits.pop(wanted.model_name, None)
         try:
@@ -107,41 +111,41 @@ class Models:
             status = error.status if isinstance(error, LoadFailed) else 500
             reason = self._roster.failures.pop(wanted.model_name, None)
             if status == 507:  # from a worker that ran out of memory; SageMaker unloads other models and tries again
-                return Response.error(507, "OutOfMemory", f"no memory for {wanted.model_name}: unload other models")
+                return HttpResponse.error(507, "OutOfMemory", f"no memory for {wanted.model_name}: unload other models")
             if reason is None and status == 500:
                 reason = await self._roster.how_it_died(wanted.model_name)
             log.error("model %s cannot be loaded: %s", wanted.model_name, reason or error)
-            return Response.error(status, "ModelNotLoaded", reason or str(error))
+            return HttpResponse.error(status, "ModelNotLoaded", reason or str(error))
         self._urls[wanted.model_name] = wanted.url
         log.info("model %s loaded from %s", wanted.model_name, wanted.url)
-        return Response.json(200, {"status": f"{wanted.model_name} loaded"})
+        return HttpResponse.json(200, {"status": f"{wanted.model_name} loaded"})
 
-    def _list(self, query: dict[str, str]) -> Response:
+    def _list(self, query: dict[str, str]) -> HttpResponse:
         try:
             limit = min(PAGE, max(1, int(query.get("limit", PAGE))))
             first = max(0, int(query.get("next_page_token", 0)))
         except ValueError:
-            return Response.error(400, "BadRequest", "limit and next_page_token are whole numbers")
+            return HttpResponse.error(400, "BadRequest", "limit and next_page_token are whole numbers")
         names = sorted(self._urls)
         page: dict[str, object] = {"models": [self._entry(name) for name in names[first : first + limit]]}
         if first + limit < len(names):
             page["nextPageToken"] = str(first + limit)
-        return Response.json(200, page)
+        return HttpResponse.json(200, page)
 
-    def _describe(self, name: str) -> Response:
+    def _describe(self, name: str) -> HttpResponse:
         if name not in self._urls:
-            return Response.error(404, "ModelNotFound", f"{name} is not loaded")
-        return Response.json(200, self._entry(name))
+            return HttpResponse.error(404, "ModelNotFound", f"{name} is not loaded")
+        return HttpResponse.json(200, self._entry(name))
 
-    async def _unload(self, name: str) -> Response:
+    async def _unload(self, name: str) -> HttpResponse:
         async with self._lock_of(name):
             if self._urls.pop(name, None) is None:
-                return Response.error(404, "ModelNotFound", f"{name} is not loaded")
+                return HttpResponse.error(404, "ModelNotFound", f"{name} is not loaded")
             await self._admin.refuse(name)
             await self._until_idle(name)
             status = await self._server.unload(name)
         log.info("model %s unloaded", name)
-        return Response.json(200 if status in (200, 404) else status, {"status": f"{name} unloaded"})
+        return HttpResponse.json(200 if status in (200, 404) else status, {"status": f"{name} unloaded"})
 
     def _lock_of(self, name: str) -> asyncio.Lock:
         """The lock of one model's changes: models do not wait for each other."""

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from capture import CaptureConfig
 from container.shared.artefact import Artefact
-from container.shared.resources import Limits
+from container.shared.resources import Resources
 from container.shared.settings import Settings
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServingPlan:
     """What is to be served, and with what."""
 
     settings: Settings
     artefact: Artefact
     """The model; in a multi-model endpoint unused, since models come later."""
     capture: CaptureConfig
-    limits: Limits
+    limits: Resources
     host: str
     """Address to listen on."""
     log_form: str = "json"

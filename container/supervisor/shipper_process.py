@@ -60,7 +60,7 @@ def _listens(pid: int) -> bool:
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
-class Shipper:
+class ShipperProcess:
     """Starts the shipper, and starts it again."""
 
     def __init__(self, spawn: Callable[[], Child]) -> None:

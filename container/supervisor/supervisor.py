@@ -41,9 +41,9 @@ from container.supervisor.child_processes import Child, Children, describe_exit
 from container.supervisor.log_process import Pump
 from container.supervisor.model_server import LoadFailed, ModelServer, ModelServerNotFound, find_home, find_java
 from container.supervisor.multi_model_api import Models
-from container.supervisor.plan import Plan
+from container.supervisor.plan import ServingPlan
 from container.supervisor.readiness import Readiness
-from container.supervisor.shipper_process import Shipper
+from container.supervisor.shipper_process import ShipperProcess
 
 log = logging.getLogger("supervisor")
 
@@ -66,7 +66,7 @@ class EndpointFailed(RuntimeError):
 class Supervisor:
     """One endpoint, from start to stop. Make it with the event loop running, in the main thread."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ServingPlan) -> None:
         self._plan = plan
         self._settings = plan.settings
         self._loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ class Supervisor:
         self._pump: Pump | None = None
         self._proxy: Child | None = None
         self._java: Child | None = None
-        self._shipper: Shipper | None = None
+        self._shipper: ShipperProcess | None = None
 
     async def run(self) -> str | None:
         """Start, serve until told to stop, stop. Returns why it ended by itself; None: it was told to."""
@@ -230,7 +230,7 @@ class Supervisor:
         hand_over(dataclasses.replace(self._plan.capture, spool_dir=spool), settings)
         env = {name: value for name, value in self._env.items() if not name.startswith("CAPTURE_")}
         command = shipper_process.command(sys.executable, str(spool), str(settings))
-        self._shipper = Shipper(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
+        self._shipper = ShipperProcess(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
         self._shipper.start()
 
     async def _start_java(self) -> None:
@@ -282,12 +282,12 @@ class Supervisor:
 
         pump.child.exited.add_done_callback(ended)
 
-    async def _answer(self, request: unix_http.Request) -> unix_http.Response:
+    async def _answer(self, request: unix_http.HttpRequest) -> unix_http.HttpResponse:
         """What HAProxy sends to the supervisor."""
         if request.path.partition("?")[0] == "/metrics":
-            return unix_http.Response(200, await self._exposition(), metrics_page.CONTENT_TYPE)
+            return unix_http.HttpResponse(200, await self._exposition(), metrics_page.CONTENT_TYPE)
         if not self._readiness.ready:
-            return unix_http.Response.error(503, "NotReady", "the endpoint is starting or stopping")
+            return unix_http.HttpResponse.error(503, "NotReady", "the endpoint is starting or stopping")
         return await self._models.answer(request)
 
     async def _exposition(self) -> bytes:

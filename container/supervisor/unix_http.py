@@ -20,7 +20,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """What a client asks. Header names are in lower case; `path` includes the query."""
 
     method: str
@@ -30,7 +30,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class HttpResponse:
     """An answer: status, body and its media type."""
 
     status: int
@@ -38,17 +38,17 @@ class Response:
     content_type: str = JSON
 
     @classmethod
-    def json(cls, status: int, value: object) -> Response:
+    def json(cls, status: int, value: object) -> HttpResponse:
         """The value as JSON."""
         return cls(status, msgspec.json.encode(value))
 
     @classmethod
-    def error(cls, status: int, kind: str, message: str) -> Response:
+    def error(cls, status: int, kind: str, message: str) -> HttpResponse:
         """An error in the form all errors of the endpoint have."""
         return cls.json(status, {"type": kind, "message": message, "event_id": None})
 
 
-async def request(socket_path: Path, method: str, path: str, value: object | None = None) -> Response:
+async def request(socket_path: Path, method: str, path: str, value: object | None = None) -> HttpResponse:
     """Ask the server behind a Unix socket; `value` goes as a JSON body.
 
     Raises:
@@ -63,7 +63,7 @@ async def request(socket_path: Path, method: str, path: str, value: object | Non
         await writer.drain()
         first, headers = await _head(reader)
         content = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Response(int(first.split()[1]), content, headers.get("content-type", ""))
+        return HttpResponse(int(first.split()[1]), content, headers.get("content-type", ""))
     except (asyncio.IncompleteReadError, ValueError, IndexError) as error:
         raise ConnectionError(f"no whole answer from {socket_path.name}: {error}") from error
     finally:
@@ -73,7 +73,7 @@ async def request(socket_path: Path, method: str, path: str, value: object | Non
 class Server:
     """Answers requests on a Unix socket with a coroutine function."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, answer: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> None:
         self._answer = answer
         self._server: asyncio.Server | None = None
 
@@ -91,7 +91,7 @@ class Server:
             try:
                 response = await self._answer(await _request(reader))
             except ValueError as error:
-                response = Response.error(400, "BadRequest", str(error))
+                response = HttpResponse.error(400, "BadRequest", str(error))
             phrase = HTTPStatus(response.status).phrase
             head = f"HTTP/1.1 {response.status} {phrase}\r\nContent-Type: {response.content_type}\r\n"
             head += f"Content-Length: {len(response.body)}\r\nConnection: close\r\n\r\n"
@@ -103,7 +103,7 @@ class Server:
             writer.close()
 
 
-async def _request(reader: asyncio.StreamReader) -> Request:
+async def _request(reader: asyncio.StreamReader) -> HttpRequest:
     first, headers = await _head(reader)
     method, path, _ = first.split(" ", 2)
     if "transfer-encoding" in headers:
@@ -111,7 +111,7 @@ async def _request(reader: asyncio.StreamReader) -> Request:
     length = int(headers.get("content-length", "0"))
     if not 0 <= length <= MAX_BODY:
         raise ValueError(f"a body may have {MAX_BODY} bytes here")
-    return Request(method, path, headers, await reader.readexactly(length))
+    return HttpRequest(method, path, headers, await reader.readexactly(length))
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:

@@ -39,7 +39,7 @@ class NothingReturned(EncodeError):
 
 
 @dataclass(frozen=True)
-class Problem:
+class ErrorResponse:
     """An error as the caller sees it."""
 
     status: int
@@ -52,7 +52,7 @@ class Problem:
         return msgspec.json.encode(text)
 
 
-def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -> Problem:
+def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -> ErrorResponse:
     """What the caller is told of an exception.
 
     Args:
@@ -61,18 +61,22 @@ def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -
     """
     for kind, status in STATUS:
         if isinstance(error, kind):
-            return Problem(status, type(error).__name__, described(error))
+            return ErrorResponse(status, type(error).__name__, described(error))
     if isinstance(error, MemoryError):
-        return Problem(507 if multi_model else 500, "OutOfMemory", "the worker has no memory left for this request")
+        return ErrorResponse(
+            507 if multi_model else 500, "OutOfMemory", "the worker has no memory left for this request"
+        )
     said = _from_toolkit(error, stage)
     if said is not None:
         return said
     function = FUNCTIONS.get(stage, f"{stage}_fn")
     name = type(error).__name__
-    return Problem(500, "HandlerError", f"{function} raised {name}: the endpoint's log has it under this event id")
+    return ErrorResponse(
+        500, "HandlerError", f"{function} raised {name}: the endpoint's log has it under this event id"
+    )
 
 
-def _from_toolkit(error: BaseException, stage: str) -> Problem | None:
+def _from_toolkit(error: BaseException, stage: str) -> ErrorResponse | None:
     """Return the answer for one of the toolkit's exceptions, None for other exceptions.
 
     The toolkit raises `UnsupportedFormatError` for a content type that it cannot read, and for one that it cannot write.
@@ -83,9 +87,9 @@ def _from_toolkit(error: BaseException, stage: str) -> Problem | None:
     if isinstance(error, toolkit.UnsupportedFormatError):
         message = shown(" ".join(described(error).split()), 300)
         return (
-            Problem(406, "NotAcceptable", message)
+            ErrorResponse(406, "NotAcceptable", message)
             if stage == "encode"
-            else Problem(415, "UnsupportedMediaType", message)
+            else ErrorResponse(415, "UnsupportedMediaType", message)
         )
     if not isinstance(error, toolkit.BaseInferenceToolkitError):
         return None
@@ -93,6 +97,6 @@ def _from_toolkit(error: BaseException, stage: str) -> Problem | None:
         status = int(error.status_code)
     except Exception:
         status = 500
-    return Problem(
+    return ErrorResponse(
         status if 400 <= status <= 599 else 500, type(error).__name__, described(getattr(error, "message", error))
     )

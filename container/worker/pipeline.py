@@ -26,7 +26,7 @@ from container.feature_stores.recording import FailurePolicy, NoStore, Recording
 from container.metrics import families
 from container.shared import headers
 from container.shared.headers import CUSTOM_ATTRIBUTES, INFERENCE_ID, TARGET_MODEL, RequestHeaders
-from container.worker.errors import NothingReturned, Problem, ResponseTooLarge, problem_of
+from container.worker.errors import ErrorResponse, NothingReturned, ResponseTooLarge, problem_of
 from container.worker.user_module import Function, Functions
 from serialization import Codecs, DecodeError, EncodeError, Message, Payload
 
@@ -251,7 +251,7 @@ def _refuse_none(returned: object, function: str, context: Any) -> None:
         raise NothingReturned(f"{function} returned None: is its return missing?")
 
 
-def _log_problem(problem: Problem, stage: str, error: BaseException) -> None:
+def _log_problem(problem: ErrorResponse, stage: str, error: BaseException) -> None:
     fields = {"fields": {"status": int(problem.status), "stage": stage, "type": problem.type}}
     if problem.status < 500 or problem.status == 503:
         # What the caller sent is in the answer, and not in the log.

@@ -31,10 +31,10 @@ from monitoring.notify.deliverer import Deliverer
 from monitoring.notify.secrets import Secrets
 from monitoring.notify.settings import NotifySettings, PagerDuty, Slack
 from monitoring.quality.baseline import QualityBaseline
-from monitoring.quality.predictions import Captured
+from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import QualityResult
-from monitoring.quality.run import Judged, QualityRun, judge_quality
+from monitoring.quality.run import JudgedQuality, QualityRun, judge_quality
 from monitoring.quality.training_set import write_manifest
 from monitoring.result import Grade
 from monitoring.retraining.controller import Retraining
@@ -78,7 +78,7 @@ class Loop:
         """Returns how the quality of a window is judged: against the days that the model did not see."""
         baseline = QualityBaseline.load(str(self.artefact.held_out_data), _QUESTION)
         return QualityRun(
-            captured=Captured(str(self.workspace.captured), ENDPOINT_NAME, None),
+            captured=CapturedPredictions(str(self.workspace.captured), ENDPOINT_NAME, None),
             ground_truth=str(self.workspace.ground_truth),
             window=window,
             question=_QUESTION,
@@ -112,7 +112,7 @@ class Loop:
             )
 
 
-def judge_labels(loop: Loop, requests: Sequence[Request], window: Window) -> tuple[Judged, QualityRun]:
+def judge_labels(loop: Loop, requests: Sequence[Request], window: Window) -> tuple[JudgedQuality, QualityRun]:
     """Judges quality when a third of the labels is there, and again when all are. Returns the final judgement."""
     run = loop.quality_run(window, "1")
     third = len(requests) // 3
@@ -124,7 +124,7 @@ def judge_labels(loop: Loop, requests: Sequence[Request], window: Window) -> tup
     return judged, run
 
 
-def alarm_and_retrain(loop: Loop, judged: Judged, run: QualityRun) -> Path:
+def alarm_and_retrain(loop: Loop, judged: JudgedQuality, run: QualityRun) -> Path:
     """Carries the causes to people, and starts one retraining, though two monitors ask for it. Returns the new artefact's directory."""
     register = loop.register()
     state = register.apply(of_quality(judged.result), context_of_quality(judged.result))
@@ -209,6 +209,6 @@ def following_week(
     loop.console.print("[bold]The same week, as version 1 would have answered:[/]")
     replay(loop, loop.artefact.archive, window.start, window.end, old_rows)
     run = loop.quality_run(window, "1")
-    old = dataclasses.replace(run, captured=Captured(str(old_rows / "captured"), "replay", None))
+    old = dataclasses.replace(run, captured=CapturedPredictions(str(old_rows / "captured"), "replay", None))
     loop.tell(judge_quality(old, now).result)
     loop.register().supersede(context_of_quality(new), new.subject.model_version or "2")

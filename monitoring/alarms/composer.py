@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from monitoring.alarms.message import (
     MAX_COLUMNS,
     MAX_EVENTS,
-    Budget,
     Change,
     Item,
     NotJudged,
     Page,
+    PageBudget,
     RunMessage,
     clean,
 )  # fmt: skip
@@ -21,7 +21,7 @@ from monitoring.alarms.policy import Policy
 from monitoring.alarms.state import CauseState, SubjectState
 from monitoring.alarms.transition import Changed
 from monitoring.quality.result import QualityResult
-from monitoring.result import Completeness, RunResult, Status, Subject, Urgency
+from monitoring.result import RunResult, Status, Subject, Urgency, WindowCompleteness
 
 MAX_NOT_JUDGED = 50
 
@@ -76,7 +76,7 @@ def context_of_observation(seen: Observation, model_name: str = "", verdict: str
     return Context(subject, seen.start, seen.end, seen.created, verdict)
 
 
-def completeness_text(held: Completeness) -> str:
+def completeness_text(held: WindowCompleteness) -> str:
     """Returns one phrase: "complete, 1,664 of 1,664 records", or what is missing."""
     if held.proved is None:
         return f"completeness unknown, {held.found:,} records"
@@ -107,7 +107,7 @@ def compose(state: SubjectState, changes: list[Changed], context: Context, polic
         rows=context.rows,
         events=context.events,
         items=tuple(items),
-        budget=Budget(month, sum(state.pages.get(month, {}).values()), policy.pages_per_month),
+        budget=PageBudget(month, sum(state.pages.get(month, {}).values()), policy.pages_per_month),
         not_judged=tuple(
             NotJudged(clean(entry.name, 255), clean(entry.reason)) for entry in context.not_judged[:MAX_NOT_JUDGED]
         ),

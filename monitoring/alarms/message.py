@@ -89,7 +89,7 @@ class NotJudged(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Budget(msgspec.Struct, frozen=True):
+class PageBudget(msgspec.Struct, frozen=True):
     """Pages of a calendar month (UTC), over all sources, against the number that the policy allows."""
 
     month: str
@@ -115,7 +115,7 @@ class RunMessage(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="typ
     rows: int
     events: int
     items: tuple[Item, ...]
-    budget: Budget
+    budget: PageBudget
     not_judged: tuple[NotJudged, ...] = ()
     ruled_out: tuple[str, ...] = ()
     promise: str = ""

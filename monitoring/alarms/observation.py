@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from monitoring.alarms.policy import QUALITY_SUFFIX
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.result import Case, QualityResult
 from monitoring.result import Cause, CauseKind, Outcome, RunResult, Status
 
@@ -85,7 +85,7 @@ def of_quality(result: QualityResult) -> Observation:
     Only a final window speaks about quality: an open or provisional one opens and closes nothing but missing labels. The same
     window counts again once it is final.
     """
-    final = result.maturity.stage is Stage.FINAL
+    final = result.maturity.stage is LabelStage.FINAL
     kinds = {CauseKind.INCOMPLETE}
     if final and result.comparisons:
         kinds.add(CauseKind.QUALITY)

@@ -31,7 +31,7 @@ MAX_ATTEMPTS = 100
 Step = Callable[[SubjectState], SubjectState]
 
 
-class Publisher(Protocol):
+class MessagePublisher(Protocol):
     """Takes a message to its subscribers. Raises MonitoringError where the message may not have arrived."""
 
     def publish(self, message: RunMessage) -> None:
@@ -45,7 +45,7 @@ class AlarmRegister:
         self,
         storage: Storage,
         policy: Policy,
-        publisher: Publisher | None = None,
+        publisher: MessagePublisher | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._storage = storage

@@ -36,7 +36,7 @@ def observe(state: SubjectState, seen: Observation, policy: Policy) -> tuple[Sub
     known = state.windows.get(seen.lane, ())
     if seen.window in known or _is_forgotten(seen, known):
         return state, []
-    step = _Step(state, seen, policy)
+    step = _WindowStep(state, seen, policy)
     step.apply()
     lane_end = max(seen.end, state.latest.get(seen.lane, seen.end))
     after = replace(
@@ -75,7 +75,7 @@ def supersede(state: SubjectState, serving: str, end: dt.datetime) -> tuple[Subj
     return replace(state, revision=state.revision + bool(changes), causes=causes), sorted(changes, key=_order)
 
 
-class _Step:
+class _WindowStep:
     """One application of a window: copies of what changes, and the changes."""
 
     def __init__(self, state: SubjectState, seen: Observation, policy: Policy) -> None:

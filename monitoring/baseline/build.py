@@ -25,14 +25,14 @@ from monitoring.baseline.sidecar import (
     MIN_BLOCKS,
     SINGLE_UNITS,
     BaselineUnits,
-    Level,
+    UnitLevel,
     encode_units,
 )
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.states.binning import ColumnKind
 from monitoring.states.codec import encode_binning, encode_profile
 from monitoring.states.groupings import LevelGrouper
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, SliceState
 from monitoring.states.units import UnitKind, UnitTable, without_empty
 
@@ -67,7 +67,7 @@ def build_baseline(
         found.update(batch.schema.names)
         sample.add(batch, hashes)
 
-    survey = _count(source, engine, Plan("", {}, source.layout, sampler=look), window, progress)
+    survey = _count(source, engine, CountingPlan("", {}, source.layout, sampler=look), window, progress)
     state = survey.total()
     if not state.rows:
         reason = f": {survey.notes[0]}" if survey.unreadable else ""
@@ -76,7 +76,7 @@ def build_baseline(
     binning = _choose(survey, state, sample, frozenset(predictions))
     if not binning:
         raise MonitoringError(f"{source.uri} has no column to monitor: all its columns are ids or times")
-    plan = Plan("", binning, source.layout, tuple(_levels(state.events)))
+    plan = CountingPlan("", binning, source.layout, tuple(_levels(state.events)))
     profile = _count(source, engine, plan, window, progress)
     return assemble(binning, profile, source.uri, rows_are_units=state.events == state.rows == _unnamed(state))
 
@@ -93,7 +93,7 @@ def _all_found(named: Mapping[str, str], found: set[str], uri: str) -> None:
 def assemble(binning: dict[str, ColumnBinning], profile: Profile, source: str, *, rows_are_units: bool) -> Baseline:
     """Returns a baseline whose id is the digest of its content."""
     total = profile.total()
-    levels = tuple(Level(size, _trimmed(table)) for size, table in sorted(total.levels.items()))
+    levels = tuple(UnitLevel(size, _trimmed(table)) for size, table in sorted(total.levels.items()))
     units = BaselineUnits(
         total.events,
         tuple(level for level in levels if len(level.table) >= MIN_BLOCKS or level.size == 1),
@@ -111,7 +111,7 @@ def assemble(binning: dict[str, ColumnBinning], profile: Profile, source: str, *
 def _count(
     source: RowSource,
     engine: Engine,
-    plan: Plan,
+    plan: CountingPlan,
     window: Window | None,
     progress: Callable[[PartGroup], None],
 ) -> Profile:

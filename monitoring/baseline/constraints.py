@@ -34,7 +34,7 @@ class DataType(StrEnum):
     OTHER = "Other"
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class DistributionConstraints(msgspec.Struct, frozen=True):
     """The key `distribution_constraints`: when two distributions count as different. Thresholds are distances, 0 to 1."""
 
     perform_comparison: bool = True
@@ -52,7 +52,7 @@ class MonitoringConfig(msgspec.Struct, frozen=True):
     emit_metrics: bool = True
     datatype_check_threshold: float = 1.0
     domain_content_threshold: float = 1.0
-    distribution_constraints: Comparison = Comparison()
+    distribution_constraints: DistributionConstraints = DistributionConstraints()
 
 
 class Overrides(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from monitoring.baseline.constraints import (
-    Comparison,
     Constraints,
     DataType,
+    DistributionConstraints,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
@@ -50,11 +50,11 @@ def read(data: bytes, source: str = "constraints.json") -> Constraints:
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list) or "dataset" in document:
         raise MonitoringError(f"{source} is {_kind(document)}: give the constraints.json of a data quality baseline")
-    reader = _Reader(source)
+    reader = _ConstraintsReader(source)
     found = [reader.feature(entry, number) for number, entry in enumerate(features)]
     overrides = reader.overrides(document.get("monitoring_config") or {}, "monitoring_config")
     config = msgspec.structs.replace(
-        MonitoringConfig(), **overrides.config, distribution_constraints=Comparison(**overrides.comparison)
+        MonitoringConfig(), **overrides.config, distribution_constraints=DistributionConstraints(**overrides.comparison)
     )
     try:
         return Constraints(tuple(found), config)
@@ -79,7 +79,7 @@ def _kind(document: object) -> str:
     return named[0] if named else f"without `features` (it has {', '.join(map(repr, list(document)[:5])) or 'no key'})"
 
 
-class _Reader:
+class _ConstraintsReader:
     """Reads parts of one file. Every message names the file and the place in it."""
 
     def __init__(self, source: str) -> None:
@@ -119,7 +119,7 @@ class _Reader:
             name = "comparison_method" if key == "comparion_method" else key
             parse = self._parsers().get(name)
             if parse is not None:
-                target = comparison if name in Comparison.__struct_fields__ else config
+                target = comparison if name in DistributionConstraints.__struct_fields__ else config
                 target[name] = parse(value, place, name)
         return Overrides(config, comparison)
 

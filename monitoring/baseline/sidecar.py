@@ -21,7 +21,7 @@ MIN_BLOCKS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class UnitLevel:
     """The units of one size: `size` requests a unit on average; `table` has single requests where `size` is 1."""
 
     size: int
@@ -39,7 +39,7 @@ class BaselineUnits:
     """
 
     requests: int
-    levels: tuple[Level, ...]
+    levels: tuple[UnitLevel, ...]
     hours: UnitTable
     groups: UnitTable
     rows_are_units: bool = False
@@ -66,5 +66,5 @@ def decode_units(data: bytes) -> BaselineUnits:
     tables = [
         unpack_units(entry, content["names"], arrays, str(number)) for number, entry in enumerate(content["tables"])
     ]
-    levels = tuple(Level(size, table) for size, table in zip(content["sizes"], tables[2:], strict=True))
+    levels = tuple(UnitLevel(size, table) for size, table in zip(content["sizes"], tables[2:], strict=True))
     return BaselineUnits(content["requests"], levels, tables[0], tables[1], content["rows_are_units"])

@@ -67,7 +67,7 @@ def read(data: bytes, source: str = "statistics.json") -> Statistics:
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list) or "monitoring_config" in document:
         raise MonitoringError(f"{source} is {_kind(document)}: give the statistics.json of a data quality baseline")
-    reader = _Reader(source)
+    reader = _StatisticsReader(source)
     found = tuple(reader.feature(entry, number) for number, entry in enumerate(features))
     names = [feature.name for feature in found]
     if len(names) != len(set(names)):
@@ -88,7 +88,7 @@ def _kind(document: object) -> str:
     return f"without `features` (it has {', '.join(map(repr, list(document)[:5])) or 'no key'})"
 
 
-class _Reader:
+class _StatisticsReader:
     """Reads the features of one file, and collects notes."""
 
     def __init__(self, source: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from monitoring.baseline.constraints import (
     FLOOR,
-    Comparison,
     Constraints,
     DataType,
+    DistributionConstraints,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
@@ -29,7 +29,7 @@ def suggest(columns: Iterable[tuple[ColumnBinning, ColumnState]]) -> Constraints
     own for the type check.
     """
     features = tuple(_feature(binning, state) for binning, state in columns)
-    return Constraints(features, MonitoringConfig(distribution_constraints=Comparison(floor=FLOOR)))
+    return Constraints(features, MonitoringConfig(distribution_constraints=DistributionConstraints(floor=FLOOR)))
 
 
 def _feature(binning: ColumnBinning, state: ColumnState) -> FeatureConstraint:

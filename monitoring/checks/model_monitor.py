@@ -12,7 +12,7 @@ import numpy as np
 from monitoring.baseline.constraints import Constraints, DataType, FeatureConstraint, MonitoringConfig
 from monitoring.checks.categorical_values_check import unknown_values
 from monitoring.checks.missing_column_check import is_absent
-from monitoring.checks.run import Window, is_ours
+from monitoring.checks.run import ComparedStates, is_ours
 from monitoring.drift.rules import ModelMonitorRule, RuleResult
 from monitoring.result import Violation
 from monitoring.states.binning import ColumnBinning, ColumnKind
@@ -28,7 +28,7 @@ _KINDS = {
 }
 
 
-def service_violations(constraints: Constraints, window: Window) -> tuple[Violation, ...]:
+def service_violations(constraints: Constraints, window: ComparedStates) -> tuple[Violation, ...]:
     """Returns the violations that the service's rule finds, with its descriptions. Their `sentence` is empty."""
     if not constraints.config.evaluate_constraints or not window.rows:
         return ()
@@ -106,7 +106,9 @@ def _categories(
     return [_violation(feature.name, "categorical_values_check", text)]
 
 
-def _drift(feature: FeatureConstraint, state: ColumnState, window: Window, config: MonitoringConfig) -> list[Violation]:
+def _drift(
+    feature: FeatureConstraint, state: ColumnState, window: ComparedStates, config: MonitoringConfig
+) -> list[Violation]:
     binning, before = window.binning.get(feature.name), window.baseline.get(feature.name)
     found = None if binning is None or before is None else service_drift(before, state, binning, config)
     if found is None or not found.violated:
@@ -115,7 +117,7 @@ def _drift(feature: FeatureConstraint, state: ColumnState, window: Window, confi
     return [_violation(feature.name, "baseline_drift_check", text)]
 
 
-def _column_numbers(constraints: Constraints, window: Window) -> list[Violation]:
+def _column_numbers(constraints: Constraints, window: ComparedStates) -> list[Violation]:
     names = set(constraints.names)
     predicted = window.predictions if names.isdisjoint(window.predictions) else ()
     columns = sum(

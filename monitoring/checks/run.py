@@ -36,7 +36,7 @@ _HASHED = (completeness_check,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class ComparedStates:
     """The states that the checks compare: columns by name, their bins, rows and requests of both sides.
 
     `predictions` are columns that hold predictions, `hashed` those captured as HMAC-SHA256, `ignored` those that the monitor
@@ -56,7 +56,7 @@ class Window:
 
 def run_checks(
     constraints: Constraints,
-    window: Window,
+    window: ComparedStates,
     *,
     drift: Iterable[ColumnResult] = (),
     stores: Sequence[StoreHealth] = (),
@@ -84,12 +84,12 @@ def run_checks(
     return _ordered(found, constraints, window)
 
 
-def _evaluated(constraints: Constraints, window: Window, feature: FeatureConstraint) -> bool:
+def _evaluated(constraints: Constraints, window: ComparedStates, feature: FeatureConstraint) -> bool:
     return feature.name not in window.ignored and constraints.config_for(feature.name).evaluate_constraints
 
 
 def _of_column(
-    constraints: Constraints, window: Window, feature: FeatureConstraint, state: ColumnState
+    constraints: Constraints, window: ComparedStates, feature: FeatureConstraint, state: ColumnState
 ) -> list[Violation]:
     column = CheckedColumn(
         constraint=feature,
@@ -104,7 +104,9 @@ def _of_column(
     return [violation for check in checks if (violation := check.check(column)) is not None]
 
 
-def _column_sets(constraints: Constraints, window: Window, expected: list[FeatureConstraint]) -> list[Violation]:
+def _column_sets(
+    constraints: Constraints, window: ComparedStates, expected: list[FeatureConstraint]
+) -> list[Violation]:
     """Returns the violations of missing, extra and renamed columns."""
     names = set(constraints.names)
     there = [
@@ -128,7 +130,7 @@ def is_ours(name: str) -> bool:
     return name in FIXED_COLUMNS or name == RESCUED_DATA or name.startswith((AGE_PREFIX, MISSING_PREFIX))
 
 
-def _ordered(found: list[Violation], constraints: Constraints, window: Window) -> tuple[Violation, ...]:
+def _ordered(found: list[Violation], constraints: Constraints, window: ComparedStates) -> tuple[Violation, ...]:
     order = {name: number for number, name in enumerate(constraints.names)}
 
     def rank(violation: Violation) -> tuple[bool, int]:

@@ -9,7 +9,7 @@ import msgspec
 from monitoring.baseline.constraints import Constraints, DataType
 from monitoring.baseline.data_type import matching
 from monitoring.checks.model_monitor import EXTRA_COLUMNS, MISSING_COLUMNS, service_drift
-from monitoring.checks.run import Window
+from monitoring.checks.run import ComparedStates
 from monitoring.findings import wording
 from monitoring.result import ColumnResult, RunResult, Status, Violation
 from monitoring.states.column import ColumnState
@@ -24,7 +24,7 @@ SERVICE_CHECKS = (
 )
 
 
-class Line(msgspec.Struct, frozen=True):
+class ViolatedCheck(msgspec.Struct, frozen=True):
     """One check of one column that either rule violates.
 
     `service` and `ours` are the descriptions of the two violations, "" where there is none. `sentence` and `grade` are ours.
@@ -45,12 +45,12 @@ class Line(msgspec.Struct, frozen=True):
         return bool(self.service and self.ours)
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class RuleComparison(msgspec.Struct, frozen=True):
     """Both rules over one window: every violated check, ours of `result` first seen last."""
 
     rows: int
     events: int
-    lines: tuple[Line, ...]
+    lines: tuple[ViolatedCheck, ...]
 
     @property
     def agreeing(self) -> int:
@@ -68,7 +68,9 @@ class Comparison(msgspec.Struct, frozen=True):
         return sum(bool(line.ours) for line in self.lines)
 
 
-def compare(constraints: Constraints, window: Window, service: tuple[Violation, ...], result: RunResult) -> Comparison:
+def compare(
+    constraints: Constraints, window: ComparedStates, service: tuple[Violation, ...], result: RunResult
+) -> RuleComparison:
     """Returns both rules side by side: what they agree on first, then what only the service says, then what only we say.
 
     `constraints` and `window` are what the service's rule was applied to, `result` is our run.
@@ -83,7 +85,7 @@ def compare(constraints: Constraints, window: Window, service: tuple[Violation, 
         if their is None and our is None:
             continue
         lines.append(
-            Line(
+            ViolatedCheck(
                 column=name,
                 check=check,
                 service=their.description if their else "",
@@ -94,7 +96,7 @@ def compare(constraints: Constraints, window: Window, service: tuple[Violation, 
             )
         )
     lines.sort(key=lambda line: (not line.agrees, not line.service))
-    return Comparison(result.rows, result.events, tuple(lines))
+    return RuleComparison(result.rows, result.events, tuple(lines))
 
 
 def _key(violation: Violation) -> tuple[str, str]:
@@ -107,7 +109,7 @@ def _why(
     their: Violation | None,
     our: Violation | None,
     constraints: Constraints,
-    window: Window,
+    window: ComparedStates,
     columns: Mapping[str, ColumnResult],
     ours: Mapping[tuple[str, str], Violation],
 ) -> str:
@@ -154,7 +156,7 @@ def _why_type(data_type: DataType, state: ColumnState, ours: bool) -> str:
     return f"Model Monitor counts whole numbers against {data_type}. Any number satisfies it here: {wording.percent(share)} do."
 
 
-def _why_completeness(state: ColumnState, window: Window, ours: bool) -> str:
+def _why_completeness(state: ColumnState, window: ComparedStates, ours: bool) -> str:
     if ours:
         return "The two baselines have different completeness."
     return (
@@ -163,7 +165,9 @@ def _why_completeness(state: ColumnState, window: Window, ours: bool) -> str:
     )
 
 
-def _why_drift(name: str, constraints: Constraints, window: Window, column: ColumnResult | None, ours: bool) -> str:
+def _why_drift(
+    name: str, constraints: Constraints, window: ComparedStates, column: ColumnResult | None, ours: bool
+) -> str:
     if not ours:
         return _why_no_drift(column)
     binning, before = window.binning.get(name), window.baseline.get(name)

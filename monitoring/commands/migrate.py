@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitoring.checks.model_monitor import service_violations
-from monitoring.checks.run import Window as Checked
-from monitoring.checks.side_by_side import Comparison, Line, compare
+from monitoring.checks.run import ComparedStates
+from monitoring.checks.side_by_side import RuleComparison, ViolatedCheck, compare
 from monitoring.commands.arguments import add_settings, add_window, required, settings_of
 from monitoring.commands.progress import progress_bar
 from monitoring.findings import wording
@@ -80,11 +80,11 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found.rows else 4
 
 
-def checked_window(monitor: Monitor, profile: Profile) -> Checked:
+def checked_window(monitor: Monitor, profile: Profile) -> ComparedStates:
     """Returns what the checks see of a window, with every column that the monitor does not ignore."""
     trained, window = monitor.baseline.profile.total(), profile.total()
     names = {*monitor.baseline.binning, *window.columns}
-    return Checked(
+    return ComparedStates(
         columns={name: state for name, state in window.columns.items() if not monitor.settings.column(name).ignore},
         rows=window.rows,
         events=window.events,
@@ -97,7 +97,7 @@ def checked_window(monitor: Monitor, profile: Profile) -> Checked:
     )
 
 
-def document(found: Comparison, result: RunResult) -> dict[str, object]:
+def document(found: RuleComparison, result: RunResult) -> dict[str, object]:
     """Returns the comparison as a program reads it."""
     return {
         "endpoint": result.subject.endpoint,
@@ -116,7 +116,7 @@ def document(found: Comparison, result: RunResult) -> dict[str, object]:
     }
 
 
-def render(found: Comparison, result: RunResult, width: int) -> str:
+def render(found: RuleComparison, result: RunResult, width: int) -> str:
     """Returns the comparison as text whose lines have at most `width` characters (at least 72)."""
     width = max(width, 72)
     name_width = max(_NAME_WIDTH, width - _CHECK_WIDTH - 2 * _SIDE_WIDTH)
@@ -143,5 +143,5 @@ def render(found: Comparison, result: RunResult, width: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _ours(line: Line) -> str:
+def _ours(line: ViolatedCheck) -> str:
     return f"{GLYPHS[Grade(line.grade)]} {line.grade}" if line.ours else "–"

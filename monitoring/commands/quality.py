@@ -13,7 +13,7 @@ from monitoring.errors import UsageError
 if TYPE_CHECKING:
     from monitoring.quality.baseline import QualityBaseline
     from monitoring.quality.problem import Question
-    from monitoring.quality.run import Judged, QualityRun
+    from monitoring.quality.run import JudgedQuality, QualityRun
     from monitoring.window import Window
 
 OK, VIOLATIONS, NOT_JUDGED = 0, 3, 4
@@ -124,14 +124,14 @@ def run(args: argparse.Namespace) -> int:
     return {Outcome.OK: OK, Outcome.VIOLATIONS: VIOLATIONS, Outcome.NOT_JUDGED: NOT_JUDGED}[result.outcome]
 
 
-def _report(uri: str, judged: Judged) -> None:
+def _report(uri: str, judged: JudgedQuality) -> None:
     from monitoring.outputs import add_quality
     from monitoring.storage import open_storage
 
     add_quality(open_storage(uri), judged.result)
 
 
-def _act(config: str, judged: Judged, run: QualityRun) -> None:
+def _act(config: str, judged: JudgedQuality, run: QualityRun) -> None:
     """Publishes metrics, raises alarms and starts a retraining, as a monitor.toml says."""
     from monitoring.quality.training_set import write_manifest
     from monitoring.schedule.consequences import acting
@@ -169,7 +169,7 @@ def _settings(
 ) -> QualityRun:
     from monitoring.quality.constraints_file import read_constraints
     from monitoring.quality.offsets import parse_offset
-    from monitoring.quality.predictions import Captured
+    from monitoring.quality.predictions import CapturedPredictions
     from monitoring.quality.run import QualityRun
     from monitoring.storage import key_in_storage
 
@@ -182,7 +182,7 @@ def _settings(
     if args.id_column is None and (args.time_column or args.item_column):
         raise UsageError("--time and --item belong to other Parquet data: give --id as well")
     return QualityRun(
-        captured=Captured(
+        captured=CapturedPredictions(
             args.captured, args.endpoint, args.variant, args.id_column, args.time_column, args.item_column
         ),
         ground_truth=args.ground_truth,
@@ -230,7 +230,7 @@ def _spark() -> Any:
     return ibis.pyspark.connect(session)
 
 
-def _save_baseline(judged: Judged, settings: QualityRun, uri: str, now: dt.datetime) -> None:
+def _save_baseline(judged: JudgedQuality, settings: QualityRun, uri: str, now: dt.datetime) -> None:
     from monitoring.quality.baseline import QualityBaseline
 
     QualityBaseline.from_window(judged, settings.question).save(uri, now)

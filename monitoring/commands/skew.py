@@ -19,7 +19,7 @@ from monitoring.time_travel.skew import CellClass, FeatureSkew, compare
 if TYPE_CHECKING:
     import argparse
 
-    from monitoring.time_travel.groups import Group
+    from monitoring.time_travel.groups import OfflineGroup
 
 VIOLATIONS = 3
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return VIOLATIONS if any(feature.counts[CellClass.DIFFERENT] for feature in found) else 0
 
 
-def with_ids(captured: pa.Table, uri: str, groups: tuple[Group, ...]) -> pa.Table:
+def with_ids(captured: pa.Table, uri: str, groups: tuple[OfflineGroup, ...]) -> pa.Table:
     """Returns the captured rows with the id columns of a Parquet file, joined by event and item.
 
     Raises UsageError where the file lacks a column, and MonitoringError where it cannot be read.

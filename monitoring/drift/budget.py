@@ -19,7 +19,7 @@ MAX_CORRELATION = 0.5
 """No promise for a month where neighbouring days are more correlated than this."""
 
 
-class Budget(msgspec.Struct, frozen=True):
+class AlarmBudget(msgspec.Struct, frozen=True):
     """How a month's false alarms are shared. `level`: the share of months without a change that may alarm."""
 
     level: float = 0.05
@@ -75,13 +75,13 @@ class BudgetAlarm(msgspec.Struct, frozen=True):
     by: str = ""
 
 
-def judge_hour(budget: Budget, p_tail: float) -> BudgetAlarm:
+def judge_hour(budget: AlarmBudget, p_tail: float) -> BudgetAlarm:
     """Judges one hour by its extrapolated p-value."""
     return BudgetAlarm(True, "hour") if p_tail <= budget.of_hour else BudgetAlarm(False)
 
 
 def judge_day(
-    budget: Budget, state: BudgetState, day: int, p_rank: float, p_tail: float
+    budget: AlarmBudget, state: BudgetState, day: int, p_rank: float, p_tail: float
 ) -> tuple[BudgetState, BudgetAlarm]:
     """Judges one day and adds it to the running sum.
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from monitoring.drift import calendar, contrasts, size
 from monitoring.drift.calendar import ColumnScores, TimeTest, TimeUnits
-from monitoring.drift.decision import LEVEL, Decision, judge
+from monitoring.drift.decision import LEVEL, DriftDecision, judge
 from monitoring.drift.detectable import Detectable
-from monitoring.drift.evidence import Evidence
+from monitoring.drift.evidence import ColumnEvidence
 from monitoring.drift.sample import ColumnSample
 from monitoring.drift.tails import rank_p
 from monitoring.result import DriftMethod
@@ -28,7 +28,7 @@ _CHANCE = 0.84
 class TimeDecision:
     """A decision by time. `p_units`, `p_tails`: rank and extrapolated p-value of each unit of the window, for the budget."""
 
-    decision: Decision
+    decision: DriftDecision
     p_units: tuple[float, ...] = ()
     p_tails: tuple[float, ...] = ()
     neighbours: float = 0.0
@@ -60,7 +60,7 @@ def decide_by_time(
                 f"neighbouring {baseline.name}s resemble each other too much (correlation {neighbours:.2f}, "
                 f"at most {calendar.MAX_CORRELATION:g}) to count as separate ones"
             )
-    evidence: dict[str, Evidence] = {}
+    evidence: dict[str, ColumnEvidence] = {}
     test = None
     if not declined:
         test = calendar.time_test(samples, baseline, window)
@@ -81,21 +81,23 @@ def decide_by_time(
         for sample in samples
     )
     return TimeDecision(
-        Decision(columns, msgspec.structs.replace(_method(baseline, window, level, declined, rolling), floor=floor)),
+        DriftDecision(
+            columns, msgspec.structs.replace(_method(baseline, window, level, declined, rolling), floor=floor)
+        ),
         () if test is None else tuple(float(p) for p in test.p_units),
         () if test is None else tuple(float(p) for p in test.p_tails),
         neighbours,
     )
 
 
-def _evidence(column: ColumnScores, test: TimeTest, index: int, critical: float, units: int) -> Evidence:
+def _evidence(column: ColumnScores, test: TimeTest, index: int, critical: float, units: int) -> ColumnEvidence:
     """Returns a column's evidence. The p-value of a part is the rank of its score among the baseline's own."""
     parts = {}
     for part, (ordinary, found) in column.parts.items():
         if ordinary.max(initial=0.0) > 0 or found.max(initial=0.0) > 0:
             p = rank_p(ordinary, found)
             parts[part] = float(min(1.0, p.min() * len(found)))
-    return Evidence(float(test.p_columns[index]), parts, _visible(column, test, index, critical, units))
+    return ColumnEvidence(float(test.p_columns[index]), parts, _visible(column, test, index, critical, units))
 
 
 def _visible(column: ColumnScores, test: TimeTest, index: int, critical: float, units: int) -> Detectable:
@@ -130,7 +132,7 @@ def _method(baseline: TimeUnits, window: TimeUnits, level: float, declined: str,
     )
 
 
-def choose(by_time: TimeDecision | None, by_requests: Decision) -> Decision:
+def choose(by_time: TimeDecision | None, by_requests: DriftDecision) -> DriftDecision:
     """Returns the decision that carries the alarm: by time where it could be made, else by requests, its question said.
 
     A decision by requests of a window in time answers another question: every hour with weather of its own differs from
@@ -140,4 +142,4 @@ def choose(by_time: TimeDecision | None, by_requests: Decision) -> Decision:
         return by_time.decision
     why = f" ({by_time.decision.method.declined})" if by_time is not None else ""
     question = f"Does this window differ from the baseline's average?{why}"
-    return Decision(by_requests.columns, msgspec.structs.replace(by_requests.method, question=question))
+    return DriftDecision(by_requests.columns, msgspec.structs.replace(by_requests.method, question=question))

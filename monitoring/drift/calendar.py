@@ -82,7 +82,7 @@ class ColumnScores:
 
 
 @dataclass(frozen=True)
-class Scale:
+class OrdinaryScale:
     """A column's ordinary ln S: mean and standard deviation."""
 
     mean: float
@@ -107,7 +107,7 @@ class TimeTest:
     """
 
     columns: tuple[ColumnScores, ...]
-    scales: tuple[Scale, ...]
+    scales: tuple[OrdinaryScale, ...]
     likeness: Floats
     ordinary: Floats
     p_columns: Floats
@@ -156,7 +156,9 @@ def compare(columns: Sequence[ColumnScores], hours: int, shrinkage: float = SHRI
     varying = [float(log.var()) for log in logs if log.std() > 1e-9]
     typical = float(np.median(varying)) if varying else 1.0
     scales = tuple(
-        Scale(float(log.mean()), float(np.sqrt((len(log) * log.var() + shrinkage * typical) / (len(log) + shrinkage))))
+        OrdinaryScale(
+            float(log.mean()), float(np.sqrt((len(log) * log.var() + shrinkage * typical) / (len(log) + shrinkage)))
+        )
         for log in logs
     )
     likeness_b = np.array([scale.of(column.baseline) for scale, column in zip(scales, columns, strict=True)])

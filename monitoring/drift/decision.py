@@ -16,7 +16,7 @@ import numpy as np
 from monitoring.drift import distances, explain, size
 from monitoring.drift.detectable import Detectable
 from monitoring.drift.evidence import (
-    Evidence,
+    ColumnEvidence,
     RunEvidence,
     evidence_of_large_window,
     evidence_of_table,
@@ -61,7 +61,7 @@ class ColumnDecision:
 
 
 @dataclass(frozen=True)
-class Decision:
+class DriftDecision:
     """The decision on one window: its columns, in the order of the samples, and how it was made."""
 
     columns: tuple[ColumnDecision, ...]
@@ -87,7 +87,7 @@ def decide(
     floor: float = size.FLOOR,
     floors: Mapping[str, float] | None = None,
     shuffles: int = SHUFFLES,
-) -> Decision:
+) -> DriftDecision:
     """Decides for each column whether it drifts.
 
     `floors` holds floors by column name, `floor` is the others'. `rng` shuffles: the same seed gives the same p-values. The
@@ -121,7 +121,7 @@ def decide(
         p_rank=None if declined else evidence.p_rank,
         p_tail=None if declined else evidence.p_tail,
     )
-    return Decision(columns, method)
+    return DriftDecision(columns, method)
 
 
 def _count_units(samples: Sequence[ColumnSample], one_sample: bool) -> tuple[int, int]:
@@ -171,7 +171,7 @@ def _evidence(
 
 def judge(
     sample: ColumnSample,
-    evidence: Evidence | None,
+    evidence: ColumnEvidence | None,
     *,
     level: float,
     floor: float,

@@ -23,7 +23,7 @@ TAIL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class ColumnEvidence:
     """One column's family-wise p-value, tail probabilities of its parts, and what could have been seen."""
 
     p_value: float
@@ -35,7 +35,7 @@ class Evidence:
 class RunEvidence:
     """The evidence of each column by name, and the p-values of the run as a whole, by rank and extrapolated, for a budget."""
 
-    columns: Mapping[str, Evidence] = field(default_factory=dict)
+    columns: Mapping[str, ColumnEvidence] = field(default_factory=dict)
     p_rank: float | None = None
     p_tail: float | None = None
 
@@ -63,7 +63,7 @@ def evidence_of_units(
     wider = inflation(units, window, baseline)
     result = permutation_test(samples, level=level, shuffles=shuffles, rng=rng, inflation=wider)
     columns = {
-        test.name: Evidence(float(p), test.p_parts, detectable(test, result.critical, baseline, window, wider))
+        test.name: ColumnEvidence(float(p), test.p_parts, detectable(test, result.critical, baseline, window, wider))
         for test, p in zip(result.columns, result.p_values, strict=True)
     }
     shuffled, observed = result.largest[1:], result.largest[:1]
@@ -102,7 +102,7 @@ def _together(found: Sequence[OneSampleTest], rows: Sequence[tuple[float, float]
     p_values = holm(np.array([one.p_value for one in found]))
     critical = float(-np.log(level / len(found)))
     columns = {
-        one.test.name: Evidence(float(p), one.test.p_parts, detectable(one.test, critical, *of_sides))
+        one.test.name: ColumnEvidence(float(p), one.test.p_parts, detectable(one.test, critical, *of_sides))
         for one, of_sides, p in zip(found, rows, p_values, strict=True)
     }
     smallest = float(p_values.min())

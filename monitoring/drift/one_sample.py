@@ -35,7 +35,7 @@ class OneSampleTest:
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
+class _PooledTable:
     """The pooled shares and what a row of them gives: `variance`, `skewness` of each contrast; `kept`: those that vary."""
 
     rates: Floats
@@ -45,7 +45,7 @@ class _Table:
     kept: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, rates: Floats, asked: Contrasts) -> _Table:
+    def of(cls, rates: Floats, asked: Contrasts) -> _PooledTable:
         centred = asked.weights - rates @ asked.weights
         variance = rates @ np.square(centred)
         kept = variance > 1e-12 * np.maximum(1.0, np.square(asked.weights).max(axis=0))
@@ -64,7 +64,7 @@ def one_sample_test(sample: ColumnSample, units: Units, rng: np.random.Generator
         return nothing
     pooled = found * units.weight_share + table / copies
     asked = contrasts.categorical(sample.coarse) if sample.categorical else contrasts.numeric(pooled)
-    model = _Table.of(pooled / pooled.sum(), asked)
+    model = _PooledTable.of(pooled / pooled.sum(), asked)
     if not model.kept.any():
         return nothing
     request_rows = 1.0 if sample.request_level else units.rows
@@ -88,7 +88,7 @@ def one_sample_test(sample: ColumnSample, units: Units, rng: np.random.Generator
     return OneSampleTest(test, min(1.0, p_value), n_w, n_b)
 
 
-def design_effect(units: Floats, rates: Floats, asked: Contrasts, model: _Table, request_rows: float) -> Floats:
+def design_effect(units: Floats, rates: Floats, asked: Contrasts, model: _PooledTable, request_rows: float) -> Floats:
     """Returns how many rows each contrast's variance is worth less than independent rows, shape (J,).
 
     `units`: the window's counts, shape (W, K); `rates`: the table's shares; `request_rows`: sum N² / sum N by request, the
@@ -128,7 +128,7 @@ def _clusters(asked: Contrasts, effect: Floats, coarse: int) -> Floats:
     return clusters
 
 
-def _draws(model: _Table, rng: np.random.Generator) -> Floats:
+def _draws(model: _PooledTable, rng: np.random.Generator) -> Floats:
     """Returns z scores of draws without a change, shape (1000, J): multinomial counts in the Gaussian limit."""
     noise = rng.standard_normal((_DRAWS, len(model.rates))) * np.sqrt(model.rates)
     noise -= np.outer(noise.sum(axis=1), model.rates)

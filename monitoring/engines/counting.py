@@ -17,7 +17,7 @@ from capture import dataset
 from monitoring.errors import MonitoringError
 from monitoring.source.part import UnreadablePart
 from monitoring.states.kernel import Kernel
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ class Engine(Protocol):
     """Counts groups of parts."""
 
     def count(
-        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = ...
+        self, groups: Iterable[PartGroup], plan: CountingPlan, progress: Callable[[PartGroup], None] = ...
     ) -> Iterator[tuple[PartGroup, Profile]]:
         """Yields the profile of each group, in order. `progress` is called for each group that is done."""
 
-    def total(self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = ...) -> Profile:
+    def total(
+        self, groups: Iterable[PartGroup], plan: CountingPlan, progress: Callable[[PartGroup], None] = ...
+    ) -> Profile:
         """Returns the profile of all groups."""
 
 
@@ -52,12 +54,14 @@ class Counted:
     keys: Hashes
 
 
-def plan_of_group(plan: Plan, group: PartGroup) -> Plan:
+def plan_of_group(plan: CountingPlan, group: PartGroup) -> CountingPlan:
     """Returns the plan bounded by the group's window."""
     return replace(plan, start=_microseconds(group.start), end=_microseconds(group.end))
 
 
-def count_part(part: Part, opened: OpenPart | MonitoringError, plan: Plan, seen: Hashes | None = None) -> Counted:
+def count_part(
+    part: Part, opened: OpenPart | MonitoringError, plan: CountingPlan, seen: Hashes | None = None
+) -> Counted:
     """Returns the profile of one part; with `seen` without the rows whose keys are in it or repeat in the part.
 
     A part that cannot be read counts nothing: its profile has its name and the reason.
@@ -86,7 +90,7 @@ def fetch(part: Part) -> OpenPart | MonitoringError:
 class GroupMerger:
     """Merges the parts of one group in order, each event and item once."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: CountingPlan) -> None:
         self._plan = plan
         self.keys = _NO_KEYS
         """The sorted keys of all rows so far."""
@@ -102,7 +106,7 @@ class GroupMerger:
         self.profile = merge_profiles(self.profile, counted.profile)
 
 
-def _unreadable(part: Part, plan: Plan, error: MonitoringError) -> Profile:
+def _unreadable(part: Part, plan: CountingPlan, error: MonitoringError) -> Profile:
     return Profile(plan.baseline_id, unreadable=(part.name,), notes=(str(error),))
 
 

@@ -19,7 +19,7 @@ from monitoring.states.profile import Profile, merge_profiles
 if TYPE_CHECKING:
     from monitoring.errors import MonitoringError
     from monitoring.source.part import OpenPart, Part, PartGroup
-    from monitoring.states.plan import Plan
+    from monitoring.states.plan import CountingPlan
 
 FETCH_AHEAD = 4
 
@@ -35,14 +35,14 @@ class LocalEngine:
         self.threads = threads or len(os.sched_getaffinity(0))
 
     def count(
-        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = _ignore
+        self, groups: Iterable[PartGroup], plan: CountingPlan, progress: Callable[[PartGroup], None] = _ignore
     ) -> Iterator[tuple[PartGroup, Profile]]:
         """Yields the profile of each group, in order."""
         with (
             ThreadPoolExecutor(FETCH_AHEAD, thread_name_prefix="monitoring-fetch") as fetchers,
             ThreadPoolExecutor(self.threads, thread_name_prefix="monitoring-count") as counters,
         ):
-            pending: deque[tuple[PartGroup, Plan, int, Future[Counted]]] = deque()
+            pending: deque[tuple[PartGroup, CountingPlan, int, Future[Counted]]] = deque()
             jobs = self._jobs(groups, plan, fetchers, counters)
             ahead = FETCH_AHEAD + self.threads
             merger: GroupMerger | None = None
@@ -65,7 +65,7 @@ class LocalEngine:
                     future.cancel()
 
     def total(
-        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = _ignore
+        self, groups: Iterable[PartGroup], plan: CountingPlan, progress: Callable[[PartGroup], None] = _ignore
     ) -> Profile:
         """Returns the profile of all groups, merged in their order."""
         profiles = (profile for _, profile in self.count(groups, plan, progress))
@@ -74,10 +74,10 @@ class LocalEngine:
     def _jobs(
         self,
         groups: Iterable[PartGroup],
-        plan: Plan,
+        plan: CountingPlan,
         fetchers: ThreadPoolExecutor,
         counters: ThreadPoolExecutor,
-    ) -> Iterator[tuple[PartGroup, Plan, int, Future[Counted]]]:
+    ) -> Iterator[tuple[PartGroup, CountingPlan, int, Future[Counted]]]:
         """Yields each part's work once it has begun, with the number of parts of its group that follow."""
         for group in groups:
             bounded = plan_of_group(plan, group)
@@ -87,12 +87,12 @@ class LocalEngine:
                 yield group, bounded, len(group.parts) - number, work
 
 
-def _count(part: Part, fetched: Future[OpenPart | MonitoringError], plan: Plan) -> Counted:
+def _count(part: Part, fetched: Future[OpenPart | MonitoringError], plan: CountingPlan) -> Counted:
     return count_part(part, fetched.result(), plan)
 
 
 def _merge(
-    merger: GroupMerger | None, job: tuple[PartGroup, Plan, int, Future[Counted]]
+    merger: GroupMerger | None, job: tuple[PartGroup, CountingPlan, int, Future[Counted]]
 ) -> tuple[GroupMerger | None, tuple[PartGroup, Profile] | None]:
     """Adds a part to its group's merger. Returns the group with its profile when the part was its last."""
     group, plan, left, future = job

@@ -31,7 +31,7 @@ from monitoring.states.array_file import Arrays, read_arrays, write_arrays
 from monitoring.states.codec import decode_profile, encode_profile, pack_binning, unpack_binning
 from monitoring.states.groupings import LevelGrouper
 from monitoring.states.layout import Layout
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ class SparkEngine:
         end_session(self.session)
 
     def count(
-        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = lambda group: None
+        self,
+        groups: Iterable[PartGroup],
+        plan: CountingPlan,
+        progress: Callable[[PartGroup], None] = lambda group: None,
     ) -> Iterator[tuple[PartGroup, Profile]]:
         """Yields the profile of each group, in order."""
         found = list(groups)
@@ -105,7 +108,10 @@ class SparkEngine:
             yield found[number], profile
 
     def total(
-        self, groups: Iterable[PartGroup], plan: Plan, progress: Callable[[PartGroup], None] = lambda group: None
+        self,
+        groups: Iterable[PartGroup],
+        plan: CountingPlan,
+        progress: Callable[[PartGroup], None] = lambda group: None,
     ) -> Profile:
         """Returns the profile of all groups, merged in a tree on the cluster."""
         found = list(groups)
@@ -127,7 +133,7 @@ class SparkEngine:
             progress(group)
         return profile
 
-    def _counted(self, tasks: list[Task], plan: Plan) -> Any:
+    def _counted(self, tasks: list[Task], plan: CountingPlan) -> Any:
         """Returns a data frame with the state and the row keys of each task, in their order."""
         context = self.session.sparkContext
         slices = max(1, min(len(tasks), context.defaultParallelism * TASKS_PER_CORE))
@@ -135,7 +141,7 @@ class SparkEngine:
         frame = self.session.createDataFrame(context.parallelize(rows, slices), "number bigint, task string")
         return _mapped(frame, partial(count_tasks, encode_plan(plan)), _COUNTED_TYPE)
 
-    def _counted_whole(self, group: PartGroup, plan: Plan) -> Profile:
+    def _counted_whole(self, group: PartGroup, plan: CountingPlan) -> Profile:
         """Returns the profile of a group that repeats rows between its parts, counted by one task."""
         task = _tasks([group], plan, whole=True)
         (row,) = self._counted(task, plan).collect()
@@ -171,7 +177,7 @@ def count_tasks(plan_data: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator
     for batch in batches:
         for number, text in zip(batch["number"].to_pylist(), batch["task"].to_pylist(), strict=True):
             task = msgspec.json.decode(text, type=Task)
-            bounded = Plan(plan.baseline_id, plan.binning, plan.layout, plan.levels, task.start, task.end)
+            bounded = CountingPlan(plan.baseline_id, plan.binning, plan.layout, plan.levels, task.start, task.end)
             merger = GroupMerger(bounded)
             for part in task.parts:
                 merger.add(count_part(part, fetch(part), bounded))
@@ -189,7 +195,7 @@ def merge_states(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict({"state": pa.array([encode_profile(merged)], pa.binary())})
 
 
-def encode_plan(plan: Plan) -> bytes:
+def encode_plan(plan: CountingPlan) -> bytes:
     """Returns a plan as bytes for the workers. Raises UsageError for a plan that samples rows."""
     if plan.sampler is not None:
         raise UsageError("a baseline is made with the local engine: leave --engine spark out")
@@ -203,11 +209,11 @@ def encode_plan(plan: Plan) -> bytes:
     return write_arrays("plan", arrays, content)
 
 
-def decode_plan(data: bytes) -> Plan:
+def decode_plan(data: bytes) -> CountingPlan:
     """Returns the plan that `encode_plan` encoded."""
     arrays, content = read_arrays("plan", data)
     layout = {**content["layout"], "ignored": tuple(content["layout"]["ignored"])}
-    return Plan(
+    return CountingPlan(
         content["baseline_id"],
         unpack_binning(content["binning"], arrays),
         Layout(**layout),
@@ -215,7 +221,7 @@ def decode_plan(data: bytes) -> Plan:
     )
 
 
-def _tasks(groups: list[PartGroup], plan: Plan, *, whole: bool = False) -> list[Task]:
+def _tasks(groups: list[PartGroup], plan: CountingPlan, *, whole: bool = False) -> list[Task]:
     """Returns the tasks of the groups in order. Raises UsageError for a table in memory."""
     tasks = []
     for number, group in enumerate(groups):

@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, merge_profiles
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def count_groups(
     Whole hours are taken from `store` where their objects are still the same, else counted and kept there. An hour with an
     object that cannot be read is not kept.
     """
-    plan = Plan(baseline.id, baseline.binning, source.layout)
+    plan = CountingPlan(baseline.id, baseline.binning, source.layout)
     if store is None:
         for group, profile in engine.count(source.groups(window), plan, progress):
             yield CountedGroup(group, profile, kept=False)
@@ -75,7 +75,7 @@ def count_window(
 ) -> Profile:
     """Returns the profile of a window; of all rows without one. Of an empty window the profile has no slice."""
     if store is None:
-        return engine.total(source.groups(window), Plan(baseline.id, baseline.binning, source.layout), progress)
+        return engine.total(source.groups(window), CountingPlan(baseline.id, baseline.binning, source.layout), progress)
     counted = count_groups(source, window, baseline, engine, store, progress)
     return reduce(merge_profiles, (entry.profile for entry in counted), Profile(baseline.id))
 

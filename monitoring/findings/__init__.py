@@ -24,6 +24,6 @@ turn these into code.
 
 from monitoring.findings.causes import find_causes
 from monitoring.findings.conclude import conclude, with_causes
-from monitoring.findings.query import RowSource, captured_rows
+from monitoring.findings.query import QuerySource, captured_rows
 
-__all__ = ["RowSource", "captured_rows", "conclude", "find_causes", "with_causes"]
+__all__ = ["QuerySource", "captured_rows", "conclude", "find_causes", "with_causes"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from monitoring.findings import wording
 from monitoring.findings.moved import missing_change, missing_share, new_values, unit_of_count
-from monitoring.findings.query import RowSource, identifier, rescued, select
+from monitoring.findings.query import QuerySource, identifier, rescued, select
 from monitoring.findings.severity import MOSTLY_PRESENT, grade_of_rise, grade_of_types, gravest, urgency_of
 from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Violation
 
@@ -25,7 +25,7 @@ def violated(violations: Iterable[Violation], check: str) -> dict[str, Violation
 
 
 def type_causes(
-    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: QuerySource | None
 ) -> tuple[Cause, ...]:
     """Returns a cause for each column whose values have another type than in training."""
     by_name = {column.name: column for column in columns}
@@ -65,7 +65,7 @@ def type_causes(
 
 
 def completeness_causes(
-    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: QuerySource | None
 ) -> tuple[Cause, ...]:
     """Returns causes for columns that lack more values than in training."""
     fallen = violated(violations, "completeness")
@@ -90,7 +90,7 @@ def _worth_a_cause(column: ColumnResult) -> bool:
     return complete or missing_change(column) >= HARDLY
 
 
-def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], source: RowSource | None) -> Cause:
+def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], source: QuerySource | None) -> Cause:
     first = group[0]
     present = all(missing_share(column.baseline) <= 1 - MOSTLY_PRESENT for column in group)
     grade = grade_of_rise(max(missing_change(column) for column in group))
@@ -122,7 +122,7 @@ def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], s
     )
 
 
-def _slightly_missing(small: list[ColumnResult], fallen: dict[str, Violation], source: RowSource | None) -> Cause:
+def _slightly_missing(small: list[ColumnResult], fallen: dict[str, Violation], source: QuerySource | None) -> Cause:
     worst = max(small, key=missing_change)
     shown = wording.column(worst.name)
     if len(small) == 1:
@@ -147,7 +147,7 @@ def _slightly_missing(small: list[ColumnResult], fallen: dict[str, Violation], s
 
 
 def value_causes(
-    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: QuerySource | None
 ) -> tuple[Cause, ...]:
     """Returns causes for columns with values that training never had; small ones are one cause."""
     by_check = violated(violations, "categorical_values")
@@ -177,7 +177,7 @@ def value_causes(
     return tuple(causes)
 
 
-def _value_cause(column: ColumnResult, violation: Violation, source: RowSource | None) -> Cause:
+def _value_cause(column: ColumnResult, violation: Violation, source: QuerySource | None) -> Cause:
     share = _new_share(column)
     grade = grade_of_rise(share)
     shown = wording.column(column.name)
@@ -201,7 +201,7 @@ def _value_cause(column: ColumnResult, violation: Violation, source: RowSource |
 
 
 def sign_causes(
-    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: QuerySource | None
 ) -> tuple[Cause, ...]:
     """Returns a cause for each column that was never negative in training and is now."""
     by_name = {column.name: column for column in columns}
@@ -232,7 +232,7 @@ def sign_causes(
 
 
 def range_causes(
-    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: RowSource | None
+    columns: Sequence[ColumnResult], violations: Sequence[Violation], source: QuerySource | None
 ) -> tuple[Cause, ...]:
     """Returns one cause for the columns among `columns` whose values leave the range of training."""
     found = violated(violations, "range")

@@ -21,7 +21,7 @@ from monitoring.findings.broken import (
 from monitoring.findings.drifted import drift_causes
 from monitoring.findings.groups import assign_groups
 from monitoring.findings.moved import by_missing_values, by_type, missing_change
-from monitoring.findings.query import RowSource
+from monitoring.findings.query import QuerySource
 from monitoring.findings.renamed import column_causes
 from monitoring.findings.severity import grade_of_rise, rank, urgency_of
 from monitoring.findings.stores import store_causes
@@ -29,22 +29,22 @@ from monitoring.result import (
     Cause,
     CauseKind,
     ColumnResult,
-    Completeness,
     Grade,
     Status,
     StoreHealth,
     Violation,
+    WindowCompleteness,
 )
 
 
 def find_causes(
     columns: Sequence[ColumnResult],
     violations: Sequence[Violation],
-    completeness: Completeness,
+    completeness: WindowCompleteness,
     stores: Sequence[StoreHealth],
     *,
     events: int,
-    source: RowSource | None = None,
+    source: QuerySource | None = None,
 ) -> tuple[Cause, ...]:
     """Returns the causes of what was found in a window, the gravest first.
 
@@ -111,7 +111,7 @@ def _no_data() -> Cause:
     )
 
 
-def _incomplete(completeness: Completeness) -> tuple[Cause, ...]:
+def _incomplete(completeness: WindowCompleteness) -> tuple[Cause, ...]:
     if completeness.expected:
         share = max(0.0, 1 - completeness.found / completeness.expected)
         number = wording.percent(share)

@@ -8,7 +8,7 @@ import msgspec
 
 from monitoring.findings import wording
 from monitoring.findings.moved import new_values, what_moved
-from monitoring.findings.query import RowSource, select
+from monitoring.findings.query import QuerySource, select
 from monitoring.result import ColumnResult, Status
 
 REAL = 0.05
@@ -19,7 +19,7 @@ SPREAD_CHANGED = 1.25
 
 
 def describe_columns(
-    columns: Sequence[ColumnResult], groups: Mapping[str, str], source: RowSource | None
+    columns: Sequence[ColumnResult], groups: Mapping[str, str], source: QuerySource | None
 ) -> tuple[ColumnResult, ...]:
     """Returns the columns with group, sentence, condition, number of affected rows and query filled in."""
     return tuple(_described(column, groups.get(column.name, ""), source) for column in columns)
@@ -48,7 +48,7 @@ def not_judged_reason(column: ColumnResult) -> str:
     return f"could only have seen {column.detectable:.2f}{observed}"
 
 
-def _described(column: ColumnResult, group: str, source: RowSource | None) -> ColumnResult:
+def _described(column: ColumnResult, group: str, source: QuerySource | None) -> ColumnResult:
     movement = what_moved(column)
     condition, affected = movement.condition, movement.affected
     if column.unseen and column.status is not Status.DRIFT:

@@ -9,14 +9,14 @@ import msgspec
 from monitoring.findings.causes import find_causes
 from monitoring.findings.columns import describe_columns
 from monitoring.findings.groups import assign_groups
-from monitoring.findings.query import RowSource
+from monitoring.findings.query import QuerySource
 from monitoring.findings.ruled_out import rule_out
 from monitoring.findings.severity import rank
 from monitoring.findings.verdict import outcome_of, write_action, write_lead, write_verdict
 from monitoring.result import Cause, RunResult
 
 
-def conclude(draft: RunResult, source: RowSource | None = None) -> RunResult:
+def conclude(draft: RunResult, source: QuerySource | None = None) -> RunResult:
     """Returns `draft` with columns described and causes, ruled-out list, outcome, verdict, lead and action filled in.
 
     `draft` holds what was measured: columns, violations, completeness, stores, counts, method. `source` says where the

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from monitoring.findings import wording
 from monitoring.findings.query import equals, identifier, one_of
-from monitoring.result import Bin, ColumnResult, Summary
+from monitoring.result import Bin, ColumnResult, SideSummary
 
 MISSING_PART = 0.5
 """Missing values explain a drift when their change is at least this part of the L-infinity distance."""
@@ -65,7 +65,7 @@ def unit_of_count(column: ColumnResult) -> str:
     return "events" if column.request_level else "rows"
 
 
-def missing_share(side: Summary | None) -> float:
+def missing_share(side: SideSummary | None) -> float:
     """Returns the share of missing values of one side, 0 without rows."""
     return side.missing / side.rows if side is not None and side.rows else 0.0
 
@@ -93,7 +93,7 @@ def what_moved(column: ColumnResult) -> Movement:
     """Returns the part of a column that explains most of its distance from the baseline."""
     if column.baseline is None or column.window is None or not column.window.rows:
         return Movement("", "")
-    parts: tuple[Callable[[ColumnResult, Summary, Summary], Movement | None], ...]
+    parts: tuple[Callable[[ColumnResult, SideSummary, SideSummary], Movement | None], ...]
     parts = (_missing, _unit, _rounding, _outside, _one_value, _level, _shares)
     for part in parts:
         found = part(column, column.baseline, column.window)
@@ -102,7 +102,7 @@ def what_moved(column: ColumnResult) -> Movement:
     return Movement("", "")
 
 
-def _missing(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _missing(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if not by_missing_values(column):
         return None
     known = column.name
@@ -117,7 +117,7 @@ def _missing(column: ColumnResult, baseline: Summary, window: Summary) -> Moveme
     return Movement("missing", sentence, f"{identifier(known)} IS NULL", window.missing)
 
 
-def _unit(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _unit(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if column.shift is None or column.shift < 0.2:
         return None
     before, after = baseline.quantiles, window.quantiles
@@ -149,7 +149,7 @@ def _misfit(
     return max(abs(a - b) / max(spread, abs(b)) for a, b in zip(after, turned, strict=True))
 
 
-def _outside(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _outside(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if not window.rows:
         return None
     above, below = window.above / window.rows, window.below / window.rows
@@ -168,7 +168,7 @@ def _outside(column: ColumnResult, baseline: Summary, window: Summary) -> Moveme
     return Movement(side, sentence, condition, window.above if side == "above" else window.below, likely)
 
 
-def _one_value(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _one_value(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if window.minimum is not None and window.minimum == window.maximum and baseline.minimum != baseline.maximum:
         if missing_share(window) > 1 - ONE_VALUE_SHARE:
             return None
@@ -187,7 +187,7 @@ def _one_value(column: ColumnResult, baseline: Summary, window: Summary) -> Move
     return Movement("one value", sentence, equals(column.name, top.label), None, "a default value, or a caller")
 
 
-def _rounding(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _rounding(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if column.kind != "numeric" or column.shift is None or column.linf is None:
         return None
     if column.shift > ROUNDING_SHIFT or column.linf < 0.05 or abs(missing_change(column)) > 0.01:
@@ -201,7 +201,7 @@ def _rounding(column: ColumnResult, baseline: Summary, window: Summary) -> Movem
     return Movement("rounding", sentence, f"{identifier(column.name)} IS NOT NULL", None, "another rounding")
 
 
-def _level(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _level(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     if not column.cdf:
         return None
     at, before, after = max(column.cdf, key=lambda point: abs(point[2] - point[1]))
@@ -217,7 +217,7 @@ def _level(column: ColumnResult, baseline: Summary, window: Summary) -> Movement
     return Movement("level", sentence, f"{identifier(column.name)} {sign} {at!r}")
 
 
-def _shares(column: ColumnResult, baseline: Summary, window: Summary) -> Movement | None:
+def _shares(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:
     categories = [bar for bar in column.bins if _is_category(bar)]
     by_change = sorted(categories, key=lambda bar: abs(bar.window - bar.baseline), reverse=True)
     if not by_change:

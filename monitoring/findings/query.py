@@ -17,7 +17,7 @@ _KEY_TIME = ("%Y", "%m", "%d", "%H")
 
 
 @dataclass(frozen=True, slots=True)
-class RowSource:
+class QuerySource:
     """Where a query finds the rows of a window.
 
     `objects` are URIs or globs of Parquet files; empty for a table in memory, which the query calls `table`. `keys` are the
@@ -32,7 +32,7 @@ class RowSource:
     table: str = "captured"
 
 
-def captured_rows(uri: str, endpoint: str, variant: str, window: Window) -> RowSource:
+def captured_rows(uri: str, endpoint: str, variant: str, window: Window) -> QuerySource:
     """Returns the rows of a captured data set in `window`. `uri` is the capture's destination.
 
     One pattern names the objects, down to what the window's first and last hour share: DuckDB refuses a list in which one
@@ -45,10 +45,10 @@ def captured_rows(uri: str, endpoint: str, variant: str, window: Window) -> RowS
     shared = alike.index(False) if False in alike else len(alike)
     objects = ["/".join([prefix, *parts[:shared], *"*" * (len(parts) - shared), "*.parquet"])]
     keys = ("capture_event_id", "capture_event_time", "capture_item_index")
-    return RowSource(tuple(objects), keys, "capture_event_time", window.start, window.end)
+    return QuerySource(tuple(objects), keys, "capture_event_time", window.start, window.end)
 
 
-def select(source: RowSource, column: str, condition: str) -> str:
+def select(source: QuerySource, column: str, condition: str) -> str:
     """Returns the query for the rows of `source` that fulfil `condition`, with the keys and `column`."""
     names = dict.fromkeys([*source.keys, *([column] if column else [])])
     lines = [f"SELECT {', '.join(map(identifier, names)) or '*'}", f"FROM {_from(source)}"]
@@ -95,7 +95,7 @@ def rescued(column: str) -> str:
     return f"list_contains(json_keys(capture_rescued_data), {literal(column)})"
 
 
-def _from(source: RowSource) -> str:
+def _from(source: QuerySource) -> str:
     if not source.objects:
         return identifier(source.table)
     separator = ",\n                   "

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from capture.dataset import AGE_PREFIX, MISSING_PREFIX
 from monitoring.findings import wording
 from monitoring.findings.moved import missing_change, missing_share
-from monitoring.findings.query import RowSource, identifier, select
+from monitoring.findings.query import QuerySource, identifier, select
 from monitoring.findings.severity import grade_of_rise, urgency_of
 from monitoring.result import Cause, CauseKind, ColumnResult, StoreHealth, Violation
 
@@ -26,7 +26,7 @@ def store_causes(
     violations: Sequence[Violation],
     stores: Sequence[StoreHealth],
     groups: Mapping[str, str],
-    source: RowSource | None,
+    source: QuerySource | None,
 ) -> tuple[Cause, ...]:
     """Returns a cause for each store that is stale or silent. Its `columns` are those whose change it explains."""
     causes = []
@@ -53,7 +53,7 @@ def missing_shares(store: StoreHealth, members: Sequence[ColumnResult]) -> tuple
 
 
 def _stale(
-    store: StoreHealth, violation: Violation, members: Sequence[ColumnResult], source: RowSource | None
+    store: StoreHealth, violation: Violation, members: Sequence[ColumnResult], source: QuerySource | None
 ) -> Cause:
     moved = tuple(column.name for column in members)
     group = wording.column(store.group)
@@ -75,7 +75,7 @@ def _stale(
     )
 
 
-def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: RowSource | None) -> Cause | None:
+def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: QuerySource | None) -> Cause | None:
     shares = missing_shares(store, members)
     if shares is None or shares[0] - shares[1] < MISSING_RISE:
         return None
@@ -112,5 +112,5 @@ def _explained(column: ColumnResult) -> bool:
     return change >= MISSING_RISE and (column.linf is None or column.linf <= change + LEFT_OVER)
 
 
-def _query(source: RowSource | None, column: str, condition: str) -> str:
+def _query(source: QuerySource | None, column: str, condition: str) -> str:
     return select(source, column, condition) if source is not None and source.keys else ""

@@ -10,7 +10,7 @@ from monitoring.findings.charts import FineCounts, category_bars, curve, number_
 from monitoring.judgement.summaries import summarize
 from monitoring.result import Bin, ColumnResult, Grade, Status
 from monitoring.states.binning import ColumnKind
-from monitoring.states.column import EXAMPLES, Reason, ValueKind
+from monitoring.states.column import EXAMPLES, ExampleReason, ValueKind
 
 if TYPE_CHECKING:
     from monitoring.drift.decision import ColumnDecision
@@ -107,11 +107,11 @@ def _events(
 ) -> tuple[str, ...]:
     """Returns at most EXAMPLES event ids: of odd values first, then of the coarse bin whose share rose most."""
     found: dict[str, None] = {}
-    for reason in (Reason.TYPE, Reason.UNSEEN, Reason.ABOVE, Reason.BELOW):
+    for reason in (ExampleReason.TYPE, ExampleReason.UNSEEN, ExampleReason.ABOVE, ExampleReason.BELOW):
         found |= dict.fromkeys(event for _, event in after.examples.get(reason, ()))
     risen = _risen(binning, before, after)
     if after.completeness < before.completeness and (not risen or risen == {binning.coarse - 1}):
-        found = dict.fromkeys(event for _, event in after.examples.get(Reason.MISSING, ())) | found
+        found = dict.fromkeys(event for _, event in after.examples.get(ExampleReason.MISSING, ())) | found
     if drifted:
         found |= dict.fromkeys(sample.events_in(binning.name, risen, EXAMPLES))
     return tuple(found)[:EXAMPLES]

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from monitoring.drift.by_time import TimeDecision, choose, decide_by_time
-from monitoring.drift.decision import Decision, decide
+from monitoring.drift.decision import DriftDecision, decide
 from monitoring.drift.sample import Units
 from monitoring.judgement.samples import make_samples
 from monitoring.judgement.time_samples import HOURS, time_samples
@@ -34,7 +34,7 @@ def decide_window(
     window: Window,
     settings: MonitorSettings,
     ignored: frozenset[str],
-) -> Decision:
+) -> DriftDecision:
     """Returns the decision that carries the alarm.
 
     `settings.unit` is `auto`, `request`, `hour`, `day` or a column. `auto` asks whether the window's days (or hours, where it
@@ -60,17 +60,17 @@ def decide_window(
     return choose(by_time, by_requests)
 
 
-def _with_unit_p(found: TimeDecision) -> Decision:
+def _with_unit_p(found: TimeDecision) -> DriftDecision:
     """Returns the decision, its method with the p-values that the month's budget needs: of the window's most unusual unit."""
     if not found.p_units:
         return found.decision
     method = msgspec.structs.replace(
         found.decision.method, p_rank=min(found.p_units), p_tail=min(found.p_tails), neighbours=found.neighbours
     )
-    return Decision(found.decision.columns, method)
+    return DriftDecision(found.decision.columns, method)
 
 
-def _by_requests(samples: Samples, settings: MonitorSettings, floors: dict[str, float]) -> Decision:
+def _by_requests(samples: Samples, settings: MonitorSettings, floors: dict[str, float]) -> DriftDecision:
     return decide(
         samples.columns,
         rng=np.random.default_rng(SEED),
@@ -97,7 +97,7 @@ def _by_time(
 
 def _by_group(
     baseline: Baseline, profile: Profile, samples: Samples, settings: MonitorSettings, floors: dict[str, float]
-) -> Decision:
+) -> DriftDecision:
     """Returns the decision with the values of a column as units: a customer, a device."""
     ours, theirs = profile.total().groups, baseline.units.groups
     columns = [

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitoring.checks.run import Window as Checked
-from monitoring.checks.run import run_checks
+from monitoring.checks.run import ComparedStates, run_checks
 from monitoring.findings import conclude
 from monitoring.judgement.columns import extra_column, known_column
 from monitoring.judgement.deciding import decide_window
 from monitoring.judgement.stores import store_health
 from monitoring.result import (
     ColumnResult,
-    Completeness,
     Outcome,
     RunResult,
     Status,
     Subject,
     Violation,
+    WindowCompleteness,
 )
 from monitoring.states.binning import ColumnKind
 
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
     from monitoring.baseline.baseline import Baseline
     from monitoring.baseline.constraints import Constraints
-    from monitoring.drift.decision import Decision
-    from monitoring.findings import RowSource
+    from monitoring.drift.decision import DriftDecision
+    from monitoring.findings import QuerySource
     from monitoring.settings import MonitorSettings
     from monitoring.states.profile import Profile, SliceState
     from monitoring.window import Window
@@ -43,9 +42,9 @@ class Judged:
     subject: Subject
     window: Window
     profile: Profile
-    completeness: Completeness
+    completeness: WindowCompleteness
     source: str = ""
-    rows: RowSource | None = None
+    rows: QuerySource | None = None
 
 
 def judge(
@@ -60,7 +59,7 @@ def judge(
     violations = (
         run_checks(
             constraints,
-            Checked(
+            ComparedStates(
                 columns=window.columns,
                 rows=window.rows,
                 events=window.events,
@@ -112,7 +111,7 @@ def _columns(
     trained: SliceState,
     window: SliceState,
     profile: Profile,
-    decision: Decision,
+    decision: DriftDecision,
     ignored: frozenset[str],
 ) -> tuple[ColumnResult, ...]:
     """Returns the columns: predictions first, then the others in the baseline's order, then those that it lacks."""

@@ -51,14 +51,14 @@ def make_samples(baseline: Baseline, profile: Profile, leave_out: Collection[str
 
 
 @dataclass(frozen=True, eq=False)
-class _Blocks:
+class _UnitBlocks:
     """A table of units, of which `factor` that follow each other are put together."""
 
     table: UnitTable
     factor: int
 
 
-def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_Blocks, _Blocks | None, Units]:
+def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_UnitBlocks, _UnitBlocks | None, Units]:
     table, levels = window.requests, baseline.units.levels
     rows = window.square_rows / window.rows if window.rows else 1.0
     if not len(table) or (baseline.units.rows_are_units and window.rows > window.events):
@@ -71,7 +71,7 @@ def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_B
     if found is None:
         size = table.size or 1.0
         return (
-            _Blocks(table, 1),
+            _UnitBlocks(table, 1),
             None,
             Units(window_requests=profile.events, window_size=size, rows=rows, weight_share=share),
         )
@@ -82,12 +82,12 @@ def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_B
         rows=rows,
         weight_share=share,
     )
-    return _Blocks(table, found.window_factor), _Blocks(levels[found.level].table, found.baseline_factor), units
+    return _UnitBlocks(table, found.window_factor), _UnitBlocks(levels[found.level].table, found.baseline_factor), units
 
 
 def _large_window(
     baseline: Baseline, profile: Profile, table: UnitTable, rows: float
-) -> tuple[_Blocks, _Blocks | None, Units]:
+) -> tuple[_UnitBlocks, _UnitBlocks | None, Units]:
     """Returns the units of a window that holds many times the baseline's requests: all that the baseline has, as a sample."""
     trained = baseline.profile.total()
     largest = max(
@@ -102,7 +102,7 @@ def _large_window(
         baseline_is_sample=True,
         baseline_rows=trained.square_rows / trained.rows if trained.rows else 1.0,
     )
-    return _Blocks(table, 1), _Blocks(largest.table, 1), units
+    return _UnitBlocks(table, 1), _UnitBlocks(largest.table, 1), units
 
 
 def weight_share(profile: Profile) -> float:
@@ -116,7 +116,7 @@ def weight_share(profile: Profile) -> float:
 
 
 def _sample(
-    binning: ColumnBinning, trained: SliceState, window: SliceState, ours: _Blocks, theirs: _Blocks | None
+    binning: ColumnBinning, trained: SliceState, window: SliceState, ours: _UnitBlocks, theirs: _UnitBlocks | None
 ) -> ColumnSample:
     name = binning.name
     before, after = trained.columns[name], window.columns[name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.result import Summary
+from monitoring.result import SideSummary
 from monitoring.states.binning import ColumnKind
 from monitoring.states.column import ValueKind
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
-def summarize(binning: ColumnBinning | None, state: ColumnState) -> Summary:
+def summarize(binning: ColumnBinning | None, state: ColumnState) -> SideSummary:
     """Returns the summary of a state. `binning` is None for a column that the baseline does not have."""
     numeric = binning is not None and binning.kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and state.finite > 0
-    return Summary(
+    return SideSummary(
         rows=state.rows,
         missing=state.missing,
         completeness=state.completeness,

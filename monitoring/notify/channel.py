@@ -17,5 +17,5 @@ class TryAgain(MonitoringError):
         self.after = after
 
 
-class Refused(MonitoringError):
+class ChannelRefused(MonitoringError):
     """The service will not take this call until someone changes a setting or a secret."""

@@ -15,7 +15,15 @@ from typing import Any
 
 from monitoring.errors import MonitoringError
 from monitoring.notify.deliverer import Deliverer, Later
-from monitoring.notify.envelope import CloudWatchAlarm, Fetch, Foreign, LinkUnavailable, Unreadable, fetch_object, read
+from monitoring.notify.envelope import (
+    CloudWatchAlarm,
+    Fetch,
+    Foreign,
+    LinkUnavailable,
+    UnreadableBody,
+    fetch_object,
+    read,
+)
 
 WAIT_SECONDS = 20
 VISIBILITY_SECONDS = 180
@@ -33,7 +41,7 @@ class Handled(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Disposition:
     """What became of a body, and in how many seconds it should come back (None: it is done)."""
 
     handled: Handled
@@ -42,28 +50,28 @@ class Verdict:
 
 def handle(
     body: str, message_id: str, receives: int, deliverer: Deliverer, count_foreign: bool, fetch: Fetch = fetch_object
-) -> Verdict:
+) -> Disposition:
     """Delivers one body. Never raises for what a body holds or a service answers."""
     try:
         content = read(body, fetch)
         if isinstance(content, Foreign):
             if not count_foreign:
                 deliverer.deliver_foreign(content, message_id)
-            return Verdict(Handled.FOREIGN)
+            return Disposition(Handled.FOREIGN)
         if isinstance(content, CloudWatchAlarm):
             deliverer.deliver_alarm(content)
         else:
             deliverer.deliver(content)
-    except Unreadable as error:
+    except UnreadableBody as error:
         _log.error("message %s is left to the dead letters: %s", message_id, error)
-        return Verdict(Handled.UNREADABLE, backoff(receives))
+        return Disposition(Handled.UNREADABLE, backoff(receives))
     except Later as error:
         _log.warning("message %s comes back: %s", message_id, error)
-        return Verdict(Handled.LATER, max(error.after, backoff(receives)))
+        return Disposition(Handled.LATER, max(error.after, backoff(receives)))
     except (LinkUnavailable, MonitoringError) as error:
         _log.error("message %s comes back: %s", message_id, error)
-        return Verdict(Handled.LATER, backoff(receives))
-    return Verdict(Handled.DELIVERED)
+        return Disposition(Handled.LATER, backoff(receives))
+    return Disposition(Handled.DELIVERED)
 
 
 def backoff(receives: int) -> float:

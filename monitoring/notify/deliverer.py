@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from monitoring.alarms.message import RunMessage
 from monitoring.errors import MonitoringError
-from monitoring.notify.channel import CALL_SECONDS, Refused, TryAgain
+from monitoring.notify.channel import CALL_SECONDS, ChannelRefused, TryAgain
 from monitoring.notify.effects import (
     destination_of,
     incident_of,
@@ -31,12 +31,12 @@ from monitoring.notify.effects import (
 from monitoring.notify.foreign import plan_alarm, plan_foreign
 from monitoring.notify.plan import pending_of, plan
 from monitoring.notify.record import (
+    DeliveryRecord,
     Effect,
     Incident,
     IncidentState,
     Lease,
     Post,
-    Record,
     Resolve,
     Say,
     Trigger,
@@ -124,7 +124,7 @@ class Deliverer:
             "foreign", "messages", message_id, lambda record: plan_foreign(record, foreign, message_id, self._settings)
         )
 
-    def _work(self, endpoint: str, variant: str, origin: str, step: Callable[[Record], Record]) -> None:
+    def _work(self, endpoint: str, variant: str, origin: str, step: Callable[[DeliveryRecord], DeliveryRecord]) -> None:
         record, tag = self._take(endpoint, variant, step)
         if tag is None:
             return
@@ -143,7 +143,9 @@ class Deliverer:
         if pending_of(record, origin):
             raise Later(f"{len(pending_of(record, origin))} effects of {origin} are not done yet", max(waits) or 5.0)
 
-    def _take(self, endpoint: str, variant: str, step: Callable[[Record], Record]) -> tuple[Record, str | None]:
+    def _take(
+        self, endpoint: str, variant: str, step: Callable[[DeliveryRecord], DeliveryRecord]
+    ) -> tuple[DeliveryRecord, str | None]:
         """Takes the lease and writes what is intended. Returns no tag where nothing is to be done."""
         for _ in range(MAX_ATTEMPTS):
             record, tag = self._load(endpoint, variant)
@@ -164,7 +166,7 @@ class Deliverer:
             return written, new_tag if written.pending else None
         raise Later(f"the record of {endpoint}/{variant} changes all the time", 5.0)
 
-    def _carry_out(self, record: Record, tag: str, effect: Effect) -> tuple[Record, str, float | None]:
+    def _carry_out(self, record: DeliveryRecord, tag: str, effect: Effect) -> tuple[DeliveryRecord, str, float | None]:
         """Carries one effect out. Returns the record, its tag, and in how many seconds to try again (None when done)."""
         marked = replace(effect, tried=effect.tried + 1)
         record, tag = self._write(with_effect(self._named(record, marked), marked), tag)
@@ -175,7 +177,7 @@ class Deliverer:
             kept = marked if problem.maybe_sent else effect
             record, tag = self._write(with_effect(record, kept), tag)
             return record, tag, problem.after
-        except (Refused, SecretError) as problem:
+        except (ChannelRefused, SecretError) as problem:
             return (*self._set_aside(record, tag, effect, self._secrets.redact(str(problem))), 60.0)
         done = without_effect(change(record), effect)
         try:
@@ -185,7 +187,7 @@ class Deliverer:
             raise
         return record, tag, None
 
-    def _named(self, record: Record, effect: Effect) -> Record:
+    def _named(self, record: DeliveryRecord, effect: Effect) -> DeliveryRecord:
         """Returns the record with the routing key of an incident written down before it is opened."""
         if not isinstance(effect, Trigger):
             return record
@@ -200,7 +202,7 @@ class Deliverer:
             return record
         return with_incident(record, replace(incident, secret=reference, fingerprint=fingerprint(key)))
 
-    def _call(self, record: Record, effect: Effect) -> Callable[[Record], Record]:
+    def _call(self, record: DeliveryRecord, effect: Effect) -> Callable[[DeliveryRecord], DeliveryRecord]:
         """Calls the service. Returns the change of the record that an effect which is done makes."""
         if isinstance(effect, Trigger):
             base_url, key = routing_key(record.incidents[effect.incident], self._settings, self._secrets)
@@ -227,11 +229,11 @@ class Deliverer:
 
     def _slack(self, name: str) -> tuple[Slack, str]:
         if name not in self._settings.slack:
-            raise Refused(f"the settings name no Slack channel {name!r}")
+            raise ChannelRefused(f"the settings name no Slack channel {name!r}")
         target = self._settings.slack[name]
         return target, self._secrets.value(target.webhook or target.token)
 
-    def _set_aside(self, record: Record, tag: str, effect: Effect, reason: str) -> tuple[Record, str]:
+    def _set_aside(self, record: DeliveryRecord, tag: str, effect: Effect, reason: str) -> tuple[DeliveryRecord, str]:
         """Keeps a refused effect, reads its secret again next time, and reports the refusal through the other service."""
         destination = destination_of(record, effect)
         _log.error("%s is set aside: %s", destination, reason)
@@ -250,7 +252,7 @@ class Deliverer:
             target = self._settings.slack[name]
             self._secrets.forget(target.webhook or target.token)
 
-    def _undo_if_closed(self, record: Record, effect: Effect) -> None:
+    def _undo_if_closed(self, record: DeliveryRecord, effect: Effect) -> None:
         """Closes an incident that this holder opened after another holder had closed it."""
         if not isinstance(effect, Trigger):
             return
@@ -260,15 +262,15 @@ class Deliverer:
             base_url, key = routing_key(record.incidents[effect.incident], self._settings, self._secrets)
             self._incidents.resolve(base_url, key, effect.incident)
 
-    def _load(self, endpoint: str, variant: str) -> tuple[Record, str | None]:
+    def _load(self, endpoint: str, variant: str) -> tuple[DeliveryRecord, str | None]:
         key = record_key(endpoint, variant)
         try:
             stored = self._storage.get(key)
         except MissingKey:
-            return Record(endpoint, variant), None
+            return DeliveryRecord(endpoint, variant), None
         return decode(stored.body, f"{self._storage.uri}/{key}"), stored.tag
 
-    def _write(self, record: Record, tag: str) -> tuple[Record, str]:
+    def _write(self, record: DeliveryRecord, tag: str) -> tuple[DeliveryRecord, str]:
         """Writes under the lease and renews it. Raises Later where another holder took over."""
         if record.lease is not None:
             record = replace(record, lease=Lease(self._holder, self._now() + LEASE))
@@ -277,7 +279,7 @@ class Deliverer:
         except Conflict:
             raise Later(f"another notifier took over {record.endpoint}/{record.variant}", 5.0) from None
 
-    def _store(self, record: Record, tag: str | None) -> tuple[Record, str]:
+    def _store(self, record: DeliveryRecord, tag: str | None) -> tuple[DeliveryRecord, str]:
         self._writes += 1
         record = replace(record, writer=f"{self._holder}/{self._writes}")
         key = record_key(record.endpoint, record.variant)

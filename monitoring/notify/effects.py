@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from monitoring.notify.record import Effect, Incident, IncidentState, Recolour, Record, Resolve, Say, Trigger
+from monitoring.notify.record import DeliveryRecord, Effect, Incident, IncidentState, Recolour, Resolve, Say, Trigger
 from monitoring.notify.settings import NotifySettings
 from monitoring.notify.slack_text import escape
 
@@ -19,7 +19,7 @@ def replaced_by(effect: Effect) -> str | None:
     return effect.after or None if isinstance(effect, Resolve) else None
 
 
-def destination_of(record: Record, effect: Effect) -> str:
+def destination_of(record: DeliveryRecord, effect: Effect) -> str:
     """Returns the destination of an effect, as `pagerduty:name` or `slack:name`."""
     if isinstance(effect, Trigger):
         return f"pagerduty:{effect.destination}"
@@ -30,17 +30,17 @@ def destination_of(record: Record, effect: Effect) -> str:
     return f"slack:{record.posts[effect.post].channel}"
 
 
-def with_effect(record: Record, effect: Effect) -> Record:
+def with_effect(record: DeliveryRecord, effect: Effect) -> DeliveryRecord:
     """Returns the record with the pending effect of the same id replaced."""
     return replace(record, pending=tuple(effect if entry.id == effect.id else entry for entry in record.pending))
 
 
-def without_effect(record: Record, effect: Effect) -> Record:
+def without_effect(record: DeliveryRecord, effect: Effect) -> DeliveryRecord:
     """Returns the record without a pending effect."""
     return replace(record, pending=tuple(entry for entry in record.pending if entry.id != effect.id))
 
 
-def with_incident(record: Record, incident: Incident) -> Record:
+def with_incident(record: DeliveryRecord, incident: Incident) -> DeliveryRecord:
     """Returns the record with an incident added or replaced."""
     return replace(record, incidents={**record.incidents, incident.key: incident})
 
@@ -59,7 +59,7 @@ def notices(destination: str, reason: str, effect: Effect, settings: NotifySetti
     return [Trigger(identity, identity, f"notify/{destination}", service, {"payload": payload})]
 
 
-def repaired(record: Record, effect: Effect) -> Record:
+def repaired(record: DeliveryRecord, effect: Effect) -> DeliveryRecord:
     """Returns the record without the refusal of a destination that just took an effect, and closes its incident."""
     destination = destination_of(record, effect) if not isinstance(effect, Recolour) else ""
     if destination not in record.broken:

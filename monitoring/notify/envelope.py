@@ -19,7 +19,7 @@ from monitoring.errors import MonitoringError
 from monitoring.storage import MissingKey, StorageError, key_in_storage
 
 
-class Unreadable(MonitoringError):
+class UnreadableBody(MonitoringError):
     """A body is neither a message of ours nor any JSON object. It stays in the queue until it moves to the dead letters."""
 
 
@@ -69,7 +69,7 @@ def read(body: str, fetch: Fetch = fetch_object) -> Content:
         body = document["Message"]
         try:
             document = _object(body)
-        except Unreadable:
+        except UnreadableBody:
             return Foreign(body, subject)  # a sentence of a person
     if document.get("type") in (MESSAGE_TYPE, LINK_TYPE):
         return _ours(body, fetch)
@@ -82,14 +82,14 @@ def _object(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeError):
-        raise Unreadable(f"a body of {len(text)} characters is not a JSON object") from None
+        raise UnreadableBody(f"a body of {len(text)} characters is not a JSON object") from None
 
 
 def _ours(body: str, fetch: Fetch) -> RunMessage:
     try:
         message = decode(body)
     except MonitoringError as error:
-        raise Unreadable(str(error)) from None
+        raise UnreadableBody(str(error)) from None
     return message if isinstance(message, RunMessage) else _follow(message, fetch)
 
 
@@ -97,17 +97,17 @@ def _follow(link: MessageLink, fetch: Fetch) -> RunMessage:
     try:
         data = fetch(link.uri)
     except MissingKey as error:
-        raise Unreadable(f"the message {link.id} is not where its link points: {error}") from None
+        raise UnreadableBody(f"the message {link.id} is not where its link points: {error}") from None
     except StorageError as error:
         raise LinkUnavailable(str(error)) from error
     if hashlib.sha256(data).hexdigest() != link.sha256:
-        raise Unreadable(f"the message {link.id} has another digest than its link: {link.uri} was changed")
+        raise UnreadableBody(f"the message {link.id} has another digest than its link: {link.uri} was changed")
     try:
         message = decode(data)
     except MonitoringError as error:
-        raise Unreadable(str(error)) from None
+        raise UnreadableBody(str(error)) from None
     if not isinstance(message, RunMessage):
-        raise Unreadable(f"the link of message {link.id} leads to another link")
+        raise UnreadableBody(f"the link of message {link.id} leads to another link")
     return message
 
 
@@ -116,7 +116,9 @@ def _alarm(document: dict[str, Any]) -> CloudWatchAlarm:
     try:
         changed = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise Unreadable(f"an alarm of CloudWatch has the StateChangeTime {text[:40]!r}, which is not a time") from None
+        raise UnreadableBody(
+            f"an alarm of CloudWatch has the StateChangeTime {text[:40]!r}, which is not a time"
+        ) from None
     if changed.tzinfo is None:
         changed = changed.replace(tzinfo=dt.UTC)
     return CloudWatchAlarm(

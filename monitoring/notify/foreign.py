@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from monitoring.alarms.message import clean
 from monitoring.notify.envelope import CloudWatchAlarm, Foreign
-from monitoring.notify.record import Effect, Heard, Incident, IncidentState, Record, Resolve, Say, Trigger
+from monitoring.notify.record import DeliveryRecord, Effect, Heard, Incident, IncidentState, Resolve, Say, Trigger
 from monitoring.notify.settings import NotifySettings, Route
 from monitoring.notify.slack_text import escape
 from monitoring.result import Grade
@@ -21,7 +21,7 @@ KEPT_FOREIGN = 500
 _ALARM = "alarm"
 
 
-def plan_alarm(record: Record, alarm: CloudWatchAlarm, origin: str, settings: NotifySettings) -> Record:
+def plan_alarm(record: DeliveryRecord, alarm: CloudWatchAlarm, origin: str, settings: NotifySettings) -> DeliveryRecord:
     """Returns the record with the effects of an alarm that are missing."""
     revision = int(alarm.changed.timestamp() * 1000)
     held = record.heard.get(_ALARM, Heard(0, 0, False))
@@ -36,7 +36,7 @@ def plan_alarm(record: Record, alarm: CloudWatchAlarm, origin: str, settings: No
     return _ring(changed, heard, alarm, origin, route) if rings else _calm(changed, heard, alarm, origin, route)
 
 
-def plan_foreign(record: Record, foreign: Foreign, message_id: str, settings: NotifySettings) -> Record:
+def plan_foreign(record: DeliveryRecord, foreign: Foreign, message_id: str, settings: NotifySettings) -> DeliveryRecord:
     """Returns the record with one Slack line for a foreign message, once for each id."""
     if settings.foreign == "count" or message_id in record.heard:
         return record
@@ -51,7 +51,7 @@ def plan_foreign(record: Record, foreign: Foreign, message_id: str, settings: No
     return replace(record, pending=(*record.pending, say))
 
 
-def _ring(record: Record, heard: Heard, alarm: CloudWatchAlarm, origin: str, route: Route) -> Record:
+def _ring(record: DeliveryRecord, heard: Heard, alarm: CloudWatchAlarm, origin: str, route: Route) -> DeliveryRecord:
     episode = heard.episode + 1
     key = clean(f"cloudwatch/{alarm.region}/{alarm.name}/{episode}", 255)
     effects: list[Effect] = []
@@ -67,7 +67,7 @@ def _ring(record: Record, heard: Heard, alarm: CloudWatchAlarm, origin: str, rou
     return replace(record, heard={_ALARM: heard}, incidents=incidents, pending=(*record.pending, *effects))
 
 
-def _calm(record: Record, heard: Heard, alarm: CloudWatchAlarm, origin: str, route: Route) -> Record:
+def _calm(record: DeliveryRecord, heard: Heard, alarm: CloudWatchAlarm, origin: str, route: Route) -> DeliveryRecord:
     dropped = {
         effect.incident
         for effect in record.pending

@@ -14,7 +14,7 @@ import httpx2
 from pagerduty import EventsApiV2Client
 from pagerduty.errors import Error, HttpError
 
-from monitoring.notify.channel import CALL_SECONDS, Refused, TryAgain
+from monitoring.notify.channel import CALL_SECONDS, ChannelRefused, TryAgain
 
 RATE_LIMIT_SECONDS = 30.0
 NETWORK_SECONDS = 10.0
@@ -67,4 +67,4 @@ def _raise(status: int, action: str, incident: str, text: str) -> None:
         raise TryAgain(what, maybe_sent=False, after=RATE_LIMIT_SECONDS)
     if status >= 500:
         raise TryAgain(what, maybe_sent=True, after=NETWORK_SECONDS)
-    raise Refused(f"{what}. Check the routing key of the service and the event")
+    raise ChannelRefused(f"{what}. Check the routing key of the service and the event")

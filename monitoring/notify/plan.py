@@ -14,12 +14,12 @@ from monitoring.notify.record import (
     KEPT_INCIDENTS,
     KEPT_POSTS,
     MAX_MISSED,
+    DeliveryRecord,
     Effect,
     Heard,
     Incident,
     IncidentState,
     Recolour,
-    Record,
     Resolve,
     Say,
     Trigger,
@@ -33,7 +33,7 @@ CLOSED_NOTES = {
 }
 
 
-def plan(record: Record, message: RunMessage, settings: NotifySettings) -> Record:
+def plan(record: DeliveryRecord, message: RunMessage, settings: NotifySettings) -> DeliveryRecord:
     """Returns the record with the effects of `message` that are missing added to `pending`.
 
     A message whose revision was handled returns the record as it is; its pending effects stay pending.
@@ -51,7 +51,7 @@ def cause_name(item: Item) -> str:
 class _Planner:
     """One message applied to copies of what changes."""
 
-    def __init__(self, record: Record, message: RunMessage, settings: NotifySettings) -> None:
+    def __init__(self, record: DeliveryRecord, message: RunMessage, settings: NotifySettings) -> None:
         self._record = record
         self._message = message
         self._settings = settings
@@ -63,7 +63,7 @@ class _Planner:
         self._said: list[Item] = []
         self._lost: list[Heard] = []
 
-    def run(self) -> Record:
+    def run(self) -> DeliveryRecord:
         for item in self._message.items:
             held = self._heard.get(cause_name(item))
             if held is None or item.episode > held.episode:
@@ -250,6 +250,6 @@ def _without_oldest_closed(incidents: dict[str, Incident]) -> dict[str, Incident
     return {key: entry for key, entry in incidents.items() if key not in closed}
 
 
-def pending_of(record: Record, origin: str) -> list[Effect]:
+def pending_of(record: DeliveryRecord, origin: str) -> list[Effect]:
     """Returns the effects of one message that are not done."""
     return [effect for effect in record.pending if effect.origin == origin]

@@ -120,7 +120,7 @@ class Lease(msgspec.Struct, frozen=True):
     until: dt.datetime
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class DeliveryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Deliveries of one variant. `revision` is the highest of its messages. `broken` maps a destination that refuses for
     good to the reason that was reported."""
 
@@ -142,15 +142,15 @@ def record_key(endpoint: str, variant: str) -> str:
     return f"notify/{key_part(endpoint)}/{key_part(variant)}.json"
 
 
-def encode(record: Record) -> bytes:
+def encode(record: DeliveryRecord) -> bytes:
     """Returns the record as JSON."""
     return msgspec.json.encode(record)
 
 
-def decode(body: bytes, where: str) -> Record:
+def decode(body: bytes, where: str) -> DeliveryRecord:
     """Returns the record in `body`. Raises MonitoringError, with `where` in its text, for anything else."""
     try:
-        record = msgspec.json.decode(body, type=Record)
+        record = msgspec.json.decode(body, type=DeliveryRecord)
     except msgspec.DecodeError as error:
         raise MonitoringError(f"{where} is not a record of deliveries: {error}") from None
     if record.version > RECORD_VERSION:

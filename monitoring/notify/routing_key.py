@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.notify.channel import Refused
+from monitoring.notify.channel import ChannelRefused
 from monitoring.notify.record import Incident
 from monitoring.notify.secrets import SecretError, Secrets, fingerprint
 from monitoring.notify.settings import NotifySettings, PagerDuty
@@ -30,7 +30,7 @@ def routing_key(incident: Incident, settings: NotifySettings, secrets: Secrets) 
         problem = (
             f"the routing key that opened {incident.key} is gone: add it to former_routing_keys, or close it by hand"
         )
-    raise Refused(problem)
+    raise ChannelRefused(problem)
 
 
 def _base_url(own: PagerDuty | None, settings: NotifySettings) -> str:

@@ -17,7 +17,7 @@ from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.webhook import WebhookClient
 
-from monitoring.notify.channel import CALL_SECONDS, Refused, TryAgain
+from monitoring.notify.channel import CALL_SECONDS, ChannelRefused, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ def _judge(status: int, body: str, after: float) -> NoReturn:
         raise TryAgain(what, maybe_sent=False, after=max(1.0, after))
     if status >= 500:
         raise TryAgain(what, maybe_sent=True, after=10.0)
-    raise Refused(f"{what}. Check the webhook or the token, and that the channel exists")
+    raise ChannelRefused(f"{what}. Check the webhook or the token, and that the channel exists")
 
 
 def _retry_after(headers: Any) -> float:

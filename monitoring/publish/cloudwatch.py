@@ -13,8 +13,8 @@ from typing import Any
 
 from monitoring.errors import MonitoringError
 from monitoring.publish.names import dimension, metric_name
-from monitoring.publish.samples import Batch, Sample, is_about_the_run
-from monitoring.publish.table import Level
+from monitoring.publish.samples import Sample, SampleBatch, is_about_the_run
+from monitoring.publish.table import MetricLevel
 
 DATA_NAMESPACE = "aws/sagemaker/Endpoints/data-metrics"
 QUALITY_NAMESPACE = "aws/sagemaker/Endpoints/model-metrics"
@@ -39,7 +39,7 @@ class CloudWatchPublisher:
         self._old_windows = old_windows
         self._make = _cloudwatch_client if client is None else client
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Publishes the samples of a run. Raises MonitoringError where CloudWatch refuses them."""
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -50,15 +50,15 @@ class CloudWatchPublisher:
         except (BotoCoreError, ClientError) as error:
             raise MonitoringError(f"cannot publish metrics to CloudWatch: {error}") from error
 
-    def requests(self, batch: Batch) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    def requests(self, batch: SampleBatch) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yields namespace and metrics of each request."""
         for is_quality, namespace in self._namespaces.items():
-            samples = [sample for sample in batch.samples if (sample.spec.level is Level.QUALITY) is is_quality]
+            samples = [sample for sample in batch.samples if (sample.spec.level is MetricLevel.QUALITY) is is_quality]
             data = [datum for sample in samples for datum in self._datum(batch, sample)]
             for start in range(0, len(data), MAX_DATA):
                 yield namespace, data[start : start + MAX_DATA]
 
-    def _datum(self, batch: Batch, sample: Sample) -> Iterator[dict[str, Any]]:
+    def _datum(self, batch: SampleBatch, sample: Sample) -> Iterator[dict[str, Any]]:
         time = batch.created
         if not is_about_the_run(sample):
             age = batch.created - batch.window_end
@@ -84,7 +84,7 @@ class CloudWatchPublisher:
         yield datum
 
 
-def dimensions(batch: Batch) -> list[dict[str, str]]:
+def dimensions(batch: SampleBatch) -> list[dict[str, str]]:
     """Returns the dimensions that the SDK's dashboards query, and nothing else."""
     return [
         {"Name": "Endpoint", "Value": dimension(batch.subject.endpoint)},

@@ -19,7 +19,7 @@ import msgspec
 
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.publish.cloudwatch import DATA_NAMESPACE, QUALITY_NAMESPACE
-from monitoring.publish.samples import Batch, of_quality, of_run
+from monitoring.publish.samples import SampleBatch, of_quality, of_run
 from monitoring.quality.result import QualityResult
 from monitoring.result import RunResult
 
@@ -28,10 +28,10 @@ NAMES: tuple[Name, ...] = ("cloudwatch", "emf", "prometheus", "pushgateway", "ot
 """What `--publish` takes."""
 
 
-class Publisher(Protocol):
+class MetricPublisher(Protocol):
     """Publishes a batch. Raises MonitoringError where that is not possible."""
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Publishes the samples of a run."""
 
 
@@ -64,7 +64,7 @@ def parse(table: dict[str, Any], where: str = "monitor.toml") -> PublishSettings
         raise UsageError(f"{where}, [publish]: {error}") from None
 
 
-def publisher_of(name: Name, settings: PublishSettings) -> Publisher:
+def publisher_of(name: Name, settings: PublishSettings) -> MetricPublisher:
     """Returns the publisher of a destination."""
     return _MAKERS[name](settings)
 
@@ -86,37 +86,37 @@ def publish(result: RunResult | QualityResult, settings: PublishSettings) -> lis
     return problems
 
 
-def _cloudwatch(settings: PublishSettings) -> Publisher:
+def _cloudwatch(settings: PublishSettings) -> MetricPublisher:
     from monitoring.publish.cloudwatch import CloudWatchPublisher
 
     return CloudWatchPublisher(settings.namespace, settings.quality_namespace, settings.old_windows)
 
 
-def _emf(settings: PublishSettings) -> Publisher:
+def _emf(settings: PublishSettings) -> MetricPublisher:
     from monitoring.publish.emf import EmfPublisher
 
     return EmfPublisher(old_windows=settings.old_windows)
 
 
-def _prometheus(settings: PublishSettings) -> Publisher:
+def _prometheus(settings: PublishSettings) -> MetricPublisher:
     from monitoring.publish.prometheus import TextFilePublisher
 
     return TextFilePublisher(settings.textfile)
 
 
-def _pushgateway(settings: PublishSettings) -> Publisher:
+def _pushgateway(settings: PublishSettings) -> MetricPublisher:
     from monitoring.publish.prometheus import PushgatewayPublisher
 
     return PushgatewayPublisher(settings.pushgateway)
 
 
-def _otlp(settings: PublishSettings) -> Publisher:
+def _otlp(settings: PublishSettings) -> MetricPublisher:
     from monitoring.publish.otlp import OtlpPublisher
 
     return OtlpPublisher(settings.otlp or None)
 
 
-_MAKERS: dict[str, Callable[[PublishSettings], Publisher]] = {
+_MAKERS: dict[str, Callable[[PublishSettings], MetricPublisher]] = {
     "cloudwatch": _cloudwatch,
     "emf": _emf,
     "prometheus": _prometheus,

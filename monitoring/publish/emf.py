@@ -14,8 +14,8 @@ import msgspec
 
 from monitoring.publish.cloudwatch import DATA_NAMESPACE, OLDEST, QUALITY_NAMESPACE, RECENT, dimensions
 from monitoring.publish.names import metric_name
-from monitoring.publish.samples import Batch, Sample, is_about_the_run
-from monitoring.publish.table import Level
+from monitoring.publish.samples import Sample, SampleBatch, is_about_the_run
+from monitoring.publish.table import MetricLevel
 
 MAX_METRICS = 100
 
@@ -27,7 +27,7 @@ class EmfPublisher:
         self._stream = stream
         self._old_windows = old_windows
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Writes the samples of a run."""
         stream = sys.stdout if self._stream is None else self._stream
         for document in documents(batch, self._old_windows):
@@ -35,12 +35,12 @@ class EmfPublisher:
         stream.flush()
 
 
-def documents(batch: Batch, old_windows: bool = False) -> Iterator[dict[str, Any]]:
+def documents(batch: SampleBatch, old_windows: bool = False) -> Iterator[dict[str, Any]]:
     """Yields EMF documents: run metrics at the time of the run, window metrics at the end of their window."""
     groups: dict[tuple[str, dt.datetime], list[Sample]] = {}
     age = batch.created - batch.window_end
     for sample in batch.samples:
-        namespace = QUALITY_NAMESPACE if sample.spec.level is Level.QUALITY else DATA_NAMESPACE
+        namespace = QUALITY_NAMESPACE if sample.spec.level is MetricLevel.QUALITY else DATA_NAMESPACE
         if is_about_the_run(sample):
             groups.setdefault((namespace, batch.created), []).append(sample)
         elif age <= RECENT or (old_windows and age <= OLDEST):
@@ -50,7 +50,7 @@ def documents(batch: Batch, old_windows: bool = False) -> Iterator[dict[str, Any
             yield _document(batch, namespace, time, samples[start : start + MAX_METRICS])
 
 
-def _document(batch: Batch, namespace: str, time: dt.datetime, samples: list[Sample]) -> dict[str, Any]:
+def _document(batch: SampleBatch, namespace: str, time: dt.datetime, samples: list[Sample]) -> dict[str, Any]:
     names = [metric_name(sample.spec.cloudwatch, sample.name) for sample in samples]
     given = {entry["Name"]: entry["Value"] for entry in dimensions(batch)}
     metrics = [{"Name": name, "Unit": sample.spec.unit} for name, sample in zip(names, samples, strict=True)]

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from monitoring.publish.names import metric_name
-from monitoring.publish.samples import Batch, Sample, is_about_the_run
+from monitoring.publish.samples import Sample, SampleBatch, is_about_the_run
 from monitoring.publish.table import LABELS
 
 VERSION = 1
 
 
-def encode(batch: Batch) -> bytes:
+def encode(batch: SampleBatch) -> bytes:
     """Returns the samples of a run as JSON: `version`, the subject, and `metrics`, one entry for each sample."""
     subject = batch.subject
     document = {
@@ -31,7 +31,7 @@ def encode(batch: Batch) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
 
 
-def _entry(batch: Batch, sample: Sample) -> dict[str, Any]:
+def _entry(batch: SampleBatch, sample: Sample) -> dict[str, Any]:
     spec, label = sample.spec, LABELS[sample.spec.level]
     entry: dict[str, Any] = {"name": metric_name(spec.cloudwatch, sample.name)}
     if label:

@@ -20,7 +20,7 @@ from monitoring.publish.table import LABELS
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
 
-    from monitoring.publish.samples import Batch
+    from monitoring.publish.samples import SampleBatch
 
 TIMEOUT = 15
 
@@ -31,7 +31,7 @@ class OtlpPublisher:
     def __init__(self, endpoint: str | None = None) -> None:
         self._endpoint = endpoint
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Exports the samples of a run. Raises MonitoringError where the collector does not take them."""
         exporter = OTLPMetricExporter(endpoint=self._endpoint, timeout=TIMEOUT)
         try:
@@ -43,7 +43,7 @@ class OtlpPublisher:
             raise MonitoringError(f"cannot export metrics to {where}: it did not take them")
 
 
-def metrics_of(batch: Batch) -> MetricsData:
+def metrics_of(batch: SampleBatch) -> MetricsData:
     """Returns a batch as OpenTelemetry's metrics."""
     subject = batch.subject
     resource = Resource.create(

@@ -18,7 +18,7 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.publish.table import COMMON_LABELS, LABELS
 
 if TYPE_CHECKING:
-    from monitoring.publish.samples import Batch
+    from monitoring.publish.samples import SampleBatch
 
 JOB = "endpoint_monitor"
 TIMEOUT = 15
@@ -27,7 +27,7 @@ TIMEOUT = 15
 class _Families:
     """A collector that yields the samples of one batch."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: SampleBatch) -> None:
         self._batch = batch
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -42,7 +42,7 @@ class _Families:
         yield from families.values()
 
 
-def text(batch: Batch) -> bytes:
+def text(batch: SampleBatch) -> bytes:
     """Returns a batch in Prometheus' text format."""
     return generate_latest(_registry(batch))
 
@@ -55,7 +55,7 @@ class TextFilePublisher:
         if not folder:
             raise UsageError("publish.prometheus needs textfile, the folder of node_exporter's textfile collector")
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Replaces the file of this endpoint variant and monitor."""
         subject = batch.subject
         name = "_".join(_file_part(part) for part in (subject.endpoint, subject.variant, subject.monitor))
@@ -77,7 +77,7 @@ class PushgatewayPublisher:
             raise UsageError(f"publish.pushgateway is {url!r}: give http://host:9091")
         self._url = url
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: SampleBatch) -> None:
         """Pushes the samples of a run."""
         subject = batch.subject
         grouping = {"endpoint": subject.endpoint, "variant": subject.variant, "monitor": subject.monitor}
@@ -92,7 +92,7 @@ def clean_label(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def _registry(batch: Batch) -> CollectorRegistry:
+def _registry(batch: SampleBatch) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(_Families(batch))
     return registry

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from monitoring.publish.table import Level, MetricSpec, metric
-from monitoring.quality.maturity import Stage
+from monitoring.publish.table import MetricLevel, MetricSpec, metric
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.result import QualityResult
 from monitoring.result import ColumnResult, Outcome, RunResult, Status, Subject, Urgency
 from monitoring.window import is_timeless
@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SampleBatch:
     """The samples of one run: what it is about, when it ended, and the end of its window.
 
     Rows without times have no window: `window_end` is then the time of the run.
@@ -48,28 +48,28 @@ class Batch:
     samples: tuple[Sample, ...]
 
 
-def of_run(result: RunResult, features: tuple[str, ...] = ("*",)) -> Batch:
+def of_run(result: RunResult, features: tuple[str, ...] = ("*",)) -> SampleBatch:
     """Returns the samples of a run over captured data. `features` are globs of the columns to publish."""
     samples = [*_run(result), *_stores(result)]
     for column in result.columns:
         if any(fnmatchcase(column.name, pattern) for pattern in features):
             samples += _column(column)
     timeless = is_timeless(result.start, result.end)
-    return Batch(result.subject, result.created, result.created if timeless else result.end, _finite(samples))
+    return SampleBatch(result.subject, result.created, result.created if timeless else result.end, _finite(samples))
 
 
-def of_quality(result: QualityResult) -> Batch:
+def of_quality(result: QualityResult) -> SampleBatch:
     """Returns the samples of a run of model quality: its metrics where the window is final, and its heartbeat."""
     samples = [
         Sample(metric("heartbeat"), 1.0),
         Sample(metric("last_run"), result.created.timestamp()),
         Sample(metric("window_end"), result.end.timestamp()),
-        Sample(metric("judged"), float(result.maturity.stage is Stage.FINAL)),
+        Sample(metric("judged"), float(result.maturity.stage is LabelStage.FINAL)),
     ]
-    if result.maturity.stage is Stage.FINAL:
+    if result.maturity.stage is LabelStage.FINAL:
         spec = metric("quality")
         samples += [Sample(spec, entry.value, entry.name) for entry in result.metrics if entry.value is not None]
-    return Batch(result.subject, result.created, result.end, _finite(samples))
+    return SampleBatch(result.subject, result.created, result.end, _finite(samples))
 
 
 def _run(result: RunResult) -> Iterator[Sample]:
@@ -133,4 +133,4 @@ def _numbers(sample: Sample) -> tuple[float, ...]:
 
 def is_about_the_run(sample: Sample) -> bool:
     """Returns whether a sample bears the time of the run instead of the end of its window."""
-    return sample.spec.level is Level.RUN
+    return sample.spec.level is MetricLevel.RUN

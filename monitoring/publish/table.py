@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Level(StrEnum):
+class MetricLevel(StrEnum):
     """What a metric is about."""
 
     RUN = "run"
@@ -28,7 +28,7 @@ class MetricSpec:
     """
 
     key: str
-    level: Level
+    level: MetricLevel
     cloudwatch: str
     prometheus: str
     unit: str
@@ -36,93 +36,98 @@ class MetricSpec:
     distribution: bool = False
 
 
-LABELS = {Level.RUN: "", Level.FEATURE: "feature", Level.STORE: "group", Level.QUALITY: "metric"}
+LABELS = {
+    MetricLevel.RUN: "",
+    MetricLevel.FEATURE: "feature",
+    MetricLevel.STORE: "group",
+    MetricLevel.QUALITY: "metric",
+}
 """The label that a level adds."""
 COMMON_LABELS = ("endpoint", "variant", "monitor")
 
 TABLE = (
     MetricSpec(
-        "heartbeat", Level.RUN, "monitor_heartbeat", "endpoint_monitor_runs", "Count",
+        "heartbeat", MetricLevel.RUN, "monitor_heartbeat", "endpoint_monitor_runs", "Count",
         "1 for each run that ended. Its absence means that the monitor did not run.",
     ),
     MetricSpec(
-        "last_run", Level.RUN, "monitor_last_run_timestamp", "endpoint_monitor_last_run_timestamp_seconds", "Seconds",
+        "last_run", MetricLevel.RUN, "monitor_last_run_timestamp", "endpoint_monitor_last_run_timestamp_seconds", "Seconds",
         "When the last run ended, in seconds since 1970.",
     ),
     MetricSpec(
-        "window_end", Level.RUN, "monitor_window_end_timestamp", "endpoint_monitor_window_end_timestamp_seconds", "Seconds",
+        "window_end", MetricLevel.RUN, "monitor_window_end_timestamp", "endpoint_monitor_window_end_timestamp_seconds", "Seconds",
         "The end of the last judged window, in seconds since 1970.",
     ),
     MetricSpec(
-        "judged", Level.RUN, "monitor_judged", "endpoint_monitor_judged", "Count",
+        "judged", MetricLevel.RUN, "monitor_judged", "endpoint_monitor_judged", "Count",
         "1 where the run judged its window, 0 where it could not.",
     ),
     MetricSpec(
-        "violations", Level.RUN, "monitor_violations", "endpoint_monitor_violations", "Count",
+        "violations", MetricLevel.RUN, "monitor_violations", "endpoint_monitor_violations", "Count",
         "Violated constraints of the window.",
     ),
     MetricSpec(
-        "causes", Level.RUN, "monitor_causes", "endpoint_monitor_causes", "Count",
+        "causes", MetricLevel.RUN, "monitor_causes", "endpoint_monitor_causes", "Count",
         "Causes that the run found.",
     ),
     MetricSpec(
-        "urgent_causes", Level.RUN, "monitor_urgent_causes", "endpoint_monitor_urgent_causes", "Count",
+        "urgent_causes", MetricLevel.RUN, "monitor_urgent_causes", "endpoint_monitor_urgent_causes", "Count",
         "Causes that ask for a page.",
     ),
     MetricSpec(
-        "drifted", Level.RUN, "monitor_features_drifted", "endpoint_monitor_features_drifted", "Count",
+        "drifted", MetricLevel.RUN, "monitor_features_drifted", "endpoint_monitor_features_drifted", "Count",
         "Features that the drift decision calls drifted.",
     ),
     MetricSpec(
-        "not_judged", Level.RUN, "monitor_features_not_judged", "endpoint_monitor_features_not_judged", "Count",
+        "not_judged", MetricLevel.RUN, "monitor_features_not_judged", "endpoint_monitor_features_not_judged", "Count",
         "Features that the drift decision could not judge.",
     ),
     MetricSpec(
-        "events", Level.RUN, "monitor_events", "endpoint_monitor_events", "Count",
+        "events", MetricLevel.RUN, "monitor_events", "endpoint_monitor_events", "Count",
         "Requests in the window.",
     ),
     MetricSpec(
-        "rows", Level.RUN, "monitor_rows", "endpoint_monitor_rows", "Count",
+        "rows", MetricLevel.RUN, "monitor_rows", "endpoint_monitor_rows", "Count",
         "Rows in the window, one for each prediction.",
     ),
     MetricSpec(
-        "complete", Level.RUN, "monitor_complete_share", "endpoint_monitor_complete_ratio", "None",
+        "complete", MetricLevel.RUN, "monitor_complete_share", "endpoint_monitor_complete_ratio", "None",
         "Records found, of those the ledgers prove; absent where no ledger exists.",
     ),
     MetricSpec(
-        "drift", Level.FEATURE, "feature_baseline_drift_{name}", "endpoint_monitor_feature_drift_linf", "None",
+        "drift", MetricLevel.FEATURE, "feature_baseline_drift_{name}", "endpoint_monitor_feature_drift_linf", "None",
         "L-infinity distance to the baseline, missing values included.",
     ),
     MetricSpec(
-        "data", Level.FEATURE, "feature_data_{name}", "endpoint_monitor_feature_mean", "None",
+        "data", MetricLevel.FEATURE, "feature_data_{name}", "endpoint_monitor_feature_mean", "None",
         "The values of a numeric feature: count, sum, minimum and maximum; the mean in Prometheus.", distribution=True,
     ),
     MetricSpec(
-        "non_null", Level.FEATURE, "feature_non_null_{name}", "endpoint_monitor_feature_non_null", "Count",
+        "non_null", MetricLevel.FEATURE, "feature_non_null_{name}", "endpoint_monitor_feature_non_null", "Count",
         "Values that are there.",
     ),
     MetricSpec(
-        "null", Level.FEATURE, "feature_null_{name}", "endpoint_monitor_feature_null", "Count",
+        "null", MetricLevel.FEATURE, "feature_null_{name}", "endpoint_monitor_feature_null", "Count",
         "Values that are missing.",
     ),
     MetricSpec(
-        "completeness", Level.FEATURE, "feature_completeness_{name}", "endpoint_monitor_feature_completeness_ratio", "None",
+        "completeness", MetricLevel.FEATURE, "feature_completeness_{name}", "endpoint_monitor_feature_completeness_ratio", "None",
         "The share of values that are there.",
     ),
     MetricSpec(
-        "unique", Level.FEATURE, "feature_estimated_unique_values_{name}", "endpoint_monitor_feature_unique_values", "Count",
+        "unique", MetricLevel.FEATURE, "feature_estimated_unique_values_{name}", "endpoint_monitor_feature_unique_values", "Count",
         "Different values, estimated.",
     ),
     MetricSpec(
-        "store_age", Level.STORE, "store_age_median_{name}", "endpoint_monitor_store_age_seconds", "Seconds",
+        "store_age", MetricLevel.STORE, "store_age_median_{name}", "endpoint_monitor_store_age_seconds", "Seconds",
         "Median age of the records that a feature group gave.",
     ),
     MetricSpec(
-        "store_missing", Level.STORE, "store_missing_share_{name}", "endpoint_monitor_store_missing_ratio", "None",
+        "store_missing", MetricLevel.STORE, "store_missing_share_{name}", "endpoint_monitor_store_missing_ratio", "None",
         "Requests that lacked an id in a feature group, of all.",
     ),
     MetricSpec(
-        "quality", Level.QUALITY, "{name}", "endpoint_monitor_quality", "None",
+        "quality", MetricLevel.QUALITY, "{name}", "endpoint_monitor_quality", "None",
         "A metric of model quality over a final window.",
     ),
 )  # fmt: skip

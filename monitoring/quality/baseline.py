@@ -34,7 +34,7 @@ from monitoring.quality.state import QualityState, state_of_batch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitoring.quality.run import Judged
+    from monitoring.quality.run import JudgedQuality
 
 FOLDER = "model_quality"
 MAX_ROWS = 60_000
@@ -42,7 +42,7 @@ MAX_ROWS = 60_000
 _NOT_INPUTS = ("capture_", "prediction")
 
 
-class _Stored(msgspec.Struct):
+class _StoredQuality(msgspec.Struct):
     problem: str
     metrics: tuple[Metric, ...]
     rows: int
@@ -125,7 +125,7 @@ class QualityBaseline:
         )
 
     @classmethod
-    def from_window(cls, judged: Judged, question: Question) -> QualityBaseline:
+    def from_window(cls, judged: JudgedQuality, question: Question) -> QualityBaseline:
         """Returns the baseline of a judged window, with the curve of its delays; its inputs are those that the run kept.
 
         Raises UsageError where the window has no labelled row.
@@ -174,7 +174,7 @@ class QualityBaseline:
         place.put(
             f"{FOLDER}/constraints.json", _json(constraints_file.constraints_document(self.problem, self.constraints))
         )
-        stored = _Stored(
+        stored = _StoredQuality(
             str(self.problem), self.metrics, self.item_count, self.curve, dict(self.inputs or {}), self.classes
         )
         if self.rows is not None:
@@ -262,7 +262,7 @@ def _sample(rows: pa.Table) -> pa.Table:
 
 def _load(place: Files) -> QualityBaseline:
     try:
-        stored = msgspec.json.decode(place.get(f"{FOLDER}/baseline.json"), type=_Stored)
+        stored = msgspec.json.decode(place.get(f"{FOLDER}/baseline.json"), type=_StoredQuality)
     except msgspec.MsgspecError as error:
         raise MonitoringError(f"{place.uri}/{FOLDER}/baseline.json is not a quality baseline: {error}") from error
     problem = Problem(stored.problem)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.quality.metric import Better, MetricSums, Scale, divide, ratio, undefined
+from monitoring.quality.metric import Better, IntervalScale, MetricSums, divide, ratio, undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from monitoring.quality.state import QualityState
-    from monitoring.quality.units import Grouping
+    from monitoring.quality.units import RowUnits
 
     Numbers = npt.NDArray[np.float64]
     Formula = Callable[[Numbers], Numbers]
@@ -23,7 +23,7 @@ CURVE_POINTS = 101
 _BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 
 
-def binary_metrics(state: QualityState, units: Grouping, has_probability: bool) -> list[MetricSums]:
+def binary_metrics(state: QualityState, units: RowUnits, has_probability: bool) -> list[MetricSums]:
     """Returns the metrics of a state with at least one row. Labels and predictions are 0 and 1."""
     positive, predicted, weight = state.label == 1, state.predicted == 1, state.weight
     cells = [
@@ -86,7 +86,7 @@ def auc_value(label: Numbers, score: Numbers, weight: Numbers) -> float:
 
 def _of_cells(name: str, sums: Numbers, formula: Formula, reason: str, better: Better = Better.HIGHER) -> MetricSums:
     value = None if reason else float(formula(sums.sum(axis=0)))
-    return MetricSums(name, value, sums, formula, Scale.SHARE, better, reason)
+    return MetricSums(name, value, sums, formula, IntervalScale.SHARE, better, reason)
 
 
 def _accuracy(t: Numbers) -> Numbers:
@@ -128,7 +128,7 @@ def _constant_metrics(sums: Numbers) -> list[MetricSums]:
     found = [
         MetricSums(
             "accuracy_best_constant_classifier", max(share, 1 - share), np.column_stack([majority, all_rows]), ratio,
-            Scale.SHARE, Better.NEITHER,
+            IntervalScale.SHARE, Better.NEITHER,
         ),
         _of_cells("precision_best_constant_classifier", constant, _precision, reason, Better.NEITHER),
         _of_cells("recall_best_constant_classifier", constant, _recall, reason, Better.NEITHER),
@@ -138,7 +138,7 @@ def _constant_metrics(sums: Numbers) -> list[MetricSums]:
     return found
 
 
-def _auc(state: QualityState, units: Grouping, reason: str) -> MetricSums:
+def _auc(state: QualityState, units: RowUnits, reason: str) -> MetricSums:
     """Returns the AUC with its placement values by unit (Obuchowski 1997): to first order a sum of two ratios."""
     if reason:
         return undefined("auc", f"undefined: {reason}")
@@ -155,7 +155,7 @@ def _auc(state: QualityState, units: Grouping, reason: str) -> MetricSums:
             units.sums(np.where(positive, 0.0, weight)),
         ]
     )
-    return MetricSums("auc", value, sums, _auc_formula(value), Scale.SHARE, Better.HIGHER)
+    return MetricSums("auc", value, sums, _auc_formula(value), IntervalScale.SHARE, Better.HIGHER)
 
 
 def _auc_formula(value: float) -> Formula:
@@ -197,10 +197,12 @@ def _average_precision(state: QualityState, reason: str) -> MetricSums:
         return undefined("au_prc", f"undefined: {reason}")
     tp, fp = _cumulative(state)
     value = float((np.diff(tp, prepend=0.0) * tp / (tp + fp)).sum() / tp[-1])
-    return MetricSums("au_prc", value, np.zeros((0, 1)), ratio, Scale.SHARE, Better.HIGHER, no_interval="not resampled")
+    return MetricSums(
+        "au_prc", value, np.zeros((0, 1)), ratio, IntervalScale.SHARE, Better.HIGHER, no_interval="not resampled"
+    )
 
 
-def _losses(state: QualityState, units: Grouping) -> list[MetricSums]:
+def _losses(state: QualityState, units: RowUnits) -> list[MetricSums]:
     weight, n = state.weight, units.sums(state.weight)
     tiny = np.finfo(np.float64).eps
     p = np.clip(state.score, tiny, 1 - tiny)
@@ -210,10 +212,10 @@ def _losses(state: QualityState, units: Grouping) -> list[MetricSums]:
         sums = np.column_stack([units.sums(weight * loss), n])
         value = float(sums[:, 0].sum() / n.sum())
         support = rarer_label_units(state, units)
-        found.append(MetricSums(name, value, sums, ratio, Scale.POSITIVE, Better.LOWER, support=support))
+        found.append(MetricSums(name, value, sums, ratio, IntervalScale.POSITIVE, Better.LOWER, support=support))
     return found
 
 
-def rarer_label_units(state: QualityState, units: Grouping) -> int:
+def rarer_label_units(state: QualityState, units: RowUnits) -> int:
     """Returns how many units have a row with the rarer of the two labels."""
     return min(int((units.sums(1.0 * (state.label == label)) > 0).sum()) for label in (0, 1))

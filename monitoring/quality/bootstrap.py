@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.quality.metric import Metric, MetricSums, Scale
+from monitoring.quality.metric import IntervalScale, Metric, MetricSums
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -81,9 +81,9 @@ def _refusal(metric: MetricSums) -> str:
     units = len(metric.sums)
     if units < MIN_UNITS:
         return f"too few: {units} units, {MIN_UNITS} are needed"
-    if metric.scale is Scale.SHARE and not 0 < metric.value < 1:
+    if metric.scale is IntervalScale.SHARE and not 0 < metric.value < 1:
         return f"too few: the value is {metric.value:g} in all {units} units"
-    if metric.scale is Scale.POSITIVE and metric.value <= 0:
+    if metric.scale is IntervalScale.POSITIVE and metric.value <= 0:
         return "too few: no unit has an error"
     if metric.support is not None and metric.support < MIN_EFFECTIVE_UNITS:
         return f"too few: {metric.support} units have the rarer label, {MIN_EFFECTIVE_UNITS:.0f} are needed"
@@ -186,10 +186,10 @@ def _interval(metric: MetricSums, values: npt.NDArray[np.float64], errors: npt.N
 Function = Callable[["npt.NDArray[np.float64]"], "npt.NDArray[np.float64]"]
 
 
-def _scales(scale: Scale) -> tuple[Function, Function, Function]:
+def _scales(scale: IntervalScale) -> tuple[Function, Function, Function]:
     """Returns the transform, its inverse and its derivative."""
-    if scale is Scale.SHARE:
+    if scale is IntervalScale.SHARE:
         return (lambda x: np.log(x / (1 - x))), (lambda x: 1 / (1 + np.exp(-x))), (lambda x: 1 / (x * (1 - x)))
-    if scale is Scale.POSITIVE:
+    if scale is IntervalScale.POSITIVE:
         return np.log, np.exp, (lambda x: 1 / x)
     return (lambda x: x), (lambda x: x), np.ones_like

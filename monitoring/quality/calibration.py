@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 
 from monitoring.quality.binary import rarer_label_units
-from monitoring.quality.metric import Better, MetricSums, Scale, divide, undefined
+from monitoring.quality.metric import Better, IntervalScale, MetricSums, divide, undefined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from monitoring.quality.metric import Formula
     from monitoring.quality.state import QualityState
-    from monitoring.quality.units import Grouping
+    from monitoring.quality.units import RowUnits
 
     Numbers = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def calibration_bins(state: QualityState, bins: int = BINS) -> tuple[Calibration
     )
 
 
-def calibration_metrics(state: QualityState, units: Grouping) -> list[MetricSums]:
+def calibration_metrics(state: QualityState, units: RowUnits) -> list[MetricSums]:
     """Returns predicted and observed rate, their difference, ECE, slope and intercept of a state with rows.
 
     ECE is the mean absolute difference of rate and probability over bins of equal weight (Naeini et al. 2015); it has no
@@ -60,12 +60,20 @@ def calibration_metrics(state: QualityState, units: Grouping) -> list[MetricSums
     total, support = sums.sum(axis=0), rarer_label_units(state, units)
     ece = sum(b.share * abs(b.predicted - b.observed) for b in calibration_bins(state))
     found = [
-        MetricSums("predicted_rate", total[0] / total[2], sums, _predicted, Scale.SHARE, Better.NEITHER),
-        MetricSums("observed_rate", total[1] / total[2], sums, _observed, Scale.SHARE, Better.NEITHER, support=support),
+        MetricSums("predicted_rate", total[0] / total[2], sums, _predicted, IntervalScale.SHARE, Better.NEITHER),
         MetricSums(
-            "calibration_gap", (total[0] - total[1]) / total[2], sums, _gap, Scale.FREE, Better.NEITHER, support=support
+            "observed_rate", total[1] / total[2], sums, _observed, IntervalScale.SHARE, Better.NEITHER, support=support
         ),
-        MetricSums("ece", float(ece), np.zeros((0, 1)), _gap, Scale.SHARE, Better.LOWER, no_interval=_BIASED),
+        MetricSums(
+            "calibration_gap",
+            (total[0] - total[1]) / total[2],
+            sums,
+            _gap,
+            IntervalScale.FREE,
+            Better.NEITHER,
+            support=support,
+        ),
+        MetricSums("ece", float(ece), np.zeros((0, 1)), _gap, IntervalScale.SHARE, Better.LOWER, no_interval=_BIASED),
     ]
     if not 0 < total[1] < total[2]:
         reason = "labels of one class only"
@@ -94,7 +102,7 @@ def _bin_index(score: Numbers, weight: Numbers, bins: int) -> tuple[npt.NDArray[
     return np.searchsorted(edges, score, side="right"), len(edges) + 1
 
 
-def _recalibration(state: QualityState, units: Grouping) -> list[MetricSums]:
+def _recalibration(state: QualityState, units: RowUnits) -> list[MetricSums]:
     p = np.clip(state.score, 1e-12, 1 - 1e-12)
     x = np.log(p / (1 - p))
     beta = _logistic(x, state.label, state.weight)
@@ -108,7 +116,7 @@ def _recalibration(state: QualityState, units: Grouping) -> list[MetricSums]:
     steps = np.column_stack([units.sums(error), units.sums(error * x)]) @ np.linalg.inv(information)
     n = units.sums(state.weight)
     return [
-        MetricSums(name, float(beta[i]), np.column_stack([steps[:, i], n]), _one_step(beta[i], n.sum()), Scale.FREE, Better.NEITHER)
+        MetricSums(name, float(beta[i]), np.column_stack([steps[:, i], n]), _one_step(beta[i], n.sum()), IntervalScale.FREE, Better.NEITHER)
         for name, i in names
     ]  # fmt: skip
 

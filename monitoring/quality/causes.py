@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.measurement import primary_metrics
 from monitoring.quality.result import Case
 from monitoring.result import Cause, CauseKind, Grade, Urgency
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from monitoring.quality.maturity import Maturity
     from monitoring.quality.problem import Question
-    from monitoring.quality.result import Comparison, Concept, Segment
+    from monitoring.quality.result import Concept, MetricComparison, Segment
 
 _ORDER = (Grade.NONE, Grade.SMALL, Grade.MEDIUM, Grade.LARGE)
 _WORDS = {
@@ -42,7 +42,7 @@ _WORDS = {
 def find_causes(
     question: Question,
     maturity: Maturity,
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[MetricComparison],
     concept: Concept | None,
     segments: Sequence[Segment],
     column: str,
@@ -51,7 +51,7 @@ def find_causes(
     """Returns the causes of a run, the gravest first. `column` is the column of the predictions."""
     if maturity.labels_missing:
         return (_missing_labels(maturity, column),)
-    if maturity.stage is not Stage.FINAL:
+    if maturity.stage is not LabelStage.FINAL:
         return ()
     primary = primary_metrics(question)
     found = [_fallen(entry, concept, column, query) for entry in comparisons if entry.worse and entry.metric in primary]
@@ -70,7 +70,7 @@ def metric_word(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _fallen(entry: Comparison, concept: Concept | None, column: str, query: str) -> Cause:
+def _fallen(entry: MetricComparison, concept: Concept | None, column: str, query: str) -> Cause:
     large = entry.grade is Grade.LARGE
     if entry.metric == "calibration_gap":
         side = "high" if entry.window > 0 else "low"
@@ -168,12 +168,12 @@ def _missing_labels(maturity: Maturity, column: str) -> Cause:
 
 
 def verdict_of(
-    maturity: Maturity, causes: Sequence[Cause], comparisons: Sequence[Comparison], concept: Concept | None
+    maturity: Maturity, causes: Sequence[Cause], comparisons: Sequence[MetricComparison], concept: Concept | None
 ) -> tuple[str, str]:
     """Returns a verdict of at most 14 words and a lead of one or two sentences."""
-    if maturity.stage is Stage.OPEN:
+    if maturity.stage is LabelStage.OPEN:
         return "Open: no verdict yet.", f"{maturity.reason[:1].upper()}{maturity.reason[1:]}."
-    if maturity.stage is Stage.PROVISIONAL:
+    if maturity.stage is LabelStage.PROVISIONAL:
         return "Provisional: numbers only, no verdict.", f"{maturity.reason[:1].upper()}{maturity.reason[1:]}."
     if not comparisons:
         return "Final: no baseline to compare with.", "Give --baseline to have the quality judged."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitoring.quality.constraints_file import ERRORS, SMALL_ERROR, SMALL_SHARE
 from monitoring.quality.measurement import primary_metrics
 from monitoring.quality.metric import Better
-from monitoring.quality.result import Comparison
+from monitoring.quality.result import MetricComparison
 from monitoring.result import Grade
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ GAP_STEPS = (0.02, 0.04, 0.08)
 """Small, medium and large changes of the calibration gap, in probability."""
 
 
-def compare(window: Sequence[Metric], baseline: Sequence[Metric], question: Question) -> tuple[Comparison, ...]:
+def compare(window: Sequence[Metric], baseline: Sequence[Metric], question: Question) -> tuple[MetricComparison, ...]:
     """Returns a comparison for each metric that both sides have and that has a direction; the primary ones come first.
 
     The interval of the change joins the two intervals by the MOVER method (Zou and Donner 2008), which needs no common
@@ -50,7 +50,7 @@ def grade_of(metric: str, change: float, baseline: float) -> Grade:
     return reached[-1] if reached else Grade.NONE
 
 
-def _compare(window: Metric, baseline: Metric) -> Comparison:
+def _compare(window: Metric, baseline: Metric) -> MetricComparison:
     assert window.value is not None  # noqa: S101
     assert baseline.value is not None  # noqa: S101
     change = window.value - baseline.value
@@ -65,7 +65,7 @@ def _compare(window: Metric, baseline: Metric) -> Comparison:
         badly, beyond, size = change < 0, high is not None and high < 0, -change
     grade = grade_of(window.name, size, abs(baseline.value)) if badly else Grade.NONE
     worse = bool(badly and beyond and grade is not Grade.NONE)
-    return Comparison(
+    return MetricComparison(
         metric=window.name, baseline=baseline.value, window=window.value, change=change, low=low, high=high,
         worse=worse, grade=grade if worse else Grade.NONE, reason=reason,
     )  # fmt: skip

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from monitoring.quality.label_lines import Label, LineError, parse_line
+from monitoring.quality.label_lines import Label, LabelLineError, parse_line
 from monitoring.quality.label_tables import label_schema, table_of_columns, table_of_labels
-from monitoring.quality.set_aside import Reason
+from monitoring.quality.set_aside import ExclusionReason
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,7 +94,7 @@ def _batches(
             yield table_of_columns(table, entry.key, seq, arrived, question, aside)
             seq += table.num_rows
     except (pa.ArrowInvalid, OSError) as error:
-        aside.add(Reason.UNREADABLE, f"{entry.key}: {error}")
+        aside.add(ExclusionReason.UNREADABLE, f"{entry.key}: {error}")
 
 
 def _tables(body: bytes, key: str) -> Iterator[pa.RecordBatch | pa.Table]:
@@ -115,7 +115,7 @@ def _line_batches(
             continue
         try:
             found = parse_line(text, question.label, question.item_key)
-        except LineError as error:
+        except LabelLineError as error:
             aside.add(error.reason, f"{key} line {number + 1}: {error}")
             continue
         labels += found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pyarrow.dataset as ds
 
-from monitoring.quality.set_aside import Reason, SetAside
+from monitoring.quality.set_aside import ExclusionReason, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,18 +156,20 @@ class LabelJoin:
         count = _count(lines)
         if count:
             for entry in wrong.order_by("line").limit(200).to_pyarrow().to_pylist()[:5]:
-                aside.add(Reason.WRONG_LENGTH, f"{entry['array']} labels for an event of {entry['item_count']} items")
-            aside.counts[Reason.WRONG_LENGTH] = count
+                aside.add(
+                    ExclusionReason.WRONG_LENGTH, f"{entry['array']} labels for an event of {entry['item_count']} items"
+                )
+            aside.counts[ExclusionReason.WRONG_LENGTH] = count
             matched = matched.anti_join(lines, "line")
             left = left.anti_join(lines, "line")
         whole = matched.filter(matched.whole & (matched.item_count > 1))
-        self._set_aside(whole, Reason.NO_ITEM, aside)
+        self._set_aside(whole, ExclusionReason.NO_ITEM, aside)
         matched = matched.filter(~(matched.whole & (matched.item_count > 1)))
         keyed = self._labels.filter(self._labels.item_key.notnull()).select("seq")
         if _count(keyed):
             several = matched.semi_join(keyed, "seq").group_by(["seq"]).aggregate(rows=matched.row.nunique())
             several = several.filter(several.rows > 1)
-            self._set_aside(several, Reason.AMBIGUOUS_KEY, aside)
+            self._set_aside(several, ExclusionReason.AMBIGUOUS_KEY, aside)
             matched = matched.anti_join(several, "seq")
         self._explain(left, window, aside)
         return self._kept(matched)
@@ -178,15 +180,15 @@ class LabelJoin:
             return
         rows = self._predictions
         events = rows.select(id=rows.key).union(rows.select(id=rows.event_id), distinct=True)
-        self._set_aside(left.semi_join(events, "id"), Reason.UNKNOWN_ITEM, aside, "id")
+        self._set_aside(left.semi_join(events, "id"), ExclusionReason.UNKNOWN_ITEM, aside, "id")
         unknown = left.anti_join(events, "id")
         ours = (unknown.id.length() == 36) & (unknown.id.substr(14, 1) == "7")
         first, end = (_uuid7_prefix(time) for time in (window.start, window.end))
         outside = ours & ((unknown.id < first) | (unknown.id >= end))
-        self._set_aside(unknown.filter(outside), Reason.OTHER_WINDOW, aside, "id")
-        self._set_aside(unknown.filter(~outside), Reason.UNKNOWN_EVENT, aside, "id")
+        self._set_aside(unknown.filter(outside), ExclusionReason.OTHER_WINDOW, aside, "id")
+        self._set_aside(unknown.filter(~outside), ExclusionReason.UNKNOWN_EVENT, aside, "id")
 
-    def _set_aside(self, table: ir.Table, reason: Reason, aside: SetAside, shown: str = "seq") -> None:
+    def _set_aside(self, table: ir.Table, reason: ExclusionReason, aside: SetAside, shown: str = "seq") -> None:
         count = _count(table)
         if count:
             for entry in table.order_by(shown).limit(5).to_pyarrow().to_pylist():

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from monitoring.quality.set_aside import Reason
+from monitoring.quality.set_aside import ExclusionReason
 
 Scalar = bool | int | float | str
 
@@ -31,10 +31,10 @@ class Label:
     array: int | None = None
 
 
-class LineError(Exception):
+class LabelLineError(Exception):
     """A line that is set aside, with its reason."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: ExclusionReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -50,12 +50,12 @@ class _Metadata(msgspec.Struct, rename="camel"):
     item_index: int | None = None
 
 
-class _Line(msgspec.Struct, rename="camel"):
+class _LabelLine(msgspec.Struct, rename="camel"):
     ground_truth_data: _Data
     event_metadata: _Metadata
 
 
-_lines = msgspec.json.Decoder(_Line)
+_lines = msgspec.json.Decoder(_LabelLine)
 
 
 def parse_line(text: bytes, label: str, item_key: str | None) -> list[Label]:
@@ -67,13 +67,13 @@ def parse_line(text: bytes, label: str, item_key: str | None) -> list[Label]:
     try:
         line = _lines.decode(text)
     except msgspec.ValidationError as error:
-        raise LineError(Reason.WRONG_TYPE, str(error)) from error
+        raise LabelLineError(ExclusionReason.WRONG_TYPE, str(error)) from error
     except msgspec.DecodeError as error:
         raise _not_json(text.decode(errors="replace"), str(error)) from error
     metadata = line.event_metadata
     event = metadata.inference_id if metadata.inference_id is not None else metadata.event_id
     if event is None or event == "" or not isinstance(event, str | int):
-        raise LineError(Reason.NO_ID, "eventMetadata has neither eventId nor inferenceId")
+        raise LabelLineError(ExclusionReason.NO_ID, "eventMetadata has neither eventId nor inferenceId")
     value = _content(line.ground_truth_data)
     return _labels(str(event), metadata.item_index, value, label, item_key)
 
@@ -86,10 +86,10 @@ def _labels(event: str, item: int | None, value: Any, label: str, item_key: str 
     if not isinstance(value, list):
         scalar, key = _field(value, label, item_key)
         if scalar is None:
-            raise LineError(Reason.NO_VALUE, f"the label of event {event} is null")
+            raise LabelLineError(ExclusionReason.NO_VALUE, f"the label of event {event} is null")
         return [Label(event, scalar, item, key)]
     if item is not None:
-        raise LineError(Reason.WRONG_TYPE, f"event {event} has an array and an itemIndex")
+        raise LabelLineError(ExclusionReason.WRONG_TYPE, f"event {event} has an array and an itemIndex")
     found = [_field(entry, label, item_key) for entry in value]
     keyed = bool(found) and all(key is not None for _, key in found)
     return [
@@ -104,13 +104,17 @@ def _field(value: Any, label: str, item_key: str | None) -> tuple[Scalar | None,
     key = None
     if isinstance(value, dict):
         if label not in value:
-            raise LineError(Reason.WRONG_TYPE, f"no field {label!r} among {', '.join(map(str, value)) or 'no fields'}")
+            raise LabelLineError(
+                ExclusionReason.WRONG_TYPE, f"no field {label!r} among {', '.join(map(str, value)) or 'no fields'}"
+            )
         if item_key is not None and value.get(item_key) is not None:
             key = str(value[item_key])
         value = value[label]
     if value is None or isinstance(value, bool | int | float | str):
         return value, key
-    raise LineError(Reason.WRONG_TYPE, f"the label {msgspec.json.encode(value).decode()} is not a single value")
+    raise LabelLineError(
+        ExclusionReason.WRONG_TYPE, f"the label {msgspec.json.encode(value).decode()} is not a single value"
+    )
 
 
 def _content(found: _Data) -> Any:
@@ -122,7 +126,7 @@ def _content(found: _Data) -> Any:
         try:
             data = base64.b64decode(data, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise LineError(Reason.WRONG_TYPE, f"data is not base64 of UTF-8 text: {error}") from error
+            raise LabelLineError(ExclusionReason.WRONG_TYPE, f"data is not base64 of UTF-8 text: {error}") from error
         encoding = "JSON" if data.lstrip()[:1] in ("{", "[") else "CSV"
     if encoding == "JSON":
         try:
@@ -133,11 +137,13 @@ def _content(found: _Data) -> Any:
         values = [text.strip().strip('"') for line in data.strip().splitlines() for text in line.split(",")]
         present = [None if text == "" else text for text in values]
         return present[0] if len(present) == 1 else (present or None)
-    raise LineError(Reason.WRONG_TYPE, f"the encoding {found.encoding!r} is unknown: use CSV, JSON or BASE64")
+    raise LabelLineError(
+        ExclusionReason.WRONG_TYPE, f"the encoding {found.encoding!r} is unknown: use CSV, JSON or BASE64"
+    )
 
 
-def _not_json(text: str, message: str) -> LineError:
+def _not_json(text: str, message: str) -> LabelLineError:
     start = text.lstrip()
     if start[:2] in ("{'", "['") or (start[:1] in "{[" and ("': " in text or "None" in text or "True" in text)):
-        return LineError(Reason.PYTHON_REPR, f"{start[:60]} … is Python's repr: write it with json.dumps")
-    return LineError(Reason.NOT_JSON, f"{start[:60]!r} is not JSON: {message}")
+        return LabelLineError(ExclusionReason.PYTHON_REPR, f"{start[:60]} … is Python's repr: write it with json.dumps")
+    return LabelLineError(ExclusionReason.NOT_JSON, f"{start[:60]!r} is not JSON: {message}")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitoring.errors import UsageError
-from monitoring.quality.set_aside import Reason, SetAside
+from monitoring.quality.set_aside import ExclusionReason, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,9 +111,9 @@ def _common(
     has_id = pc.and_(pc.is_valid(ids), pc.not_equal(pc.fill_null(ids, ""), ""))
     null_label = pc.is_null(labels, nan_is_null=pa.types.is_floating(labels.type))
     wrong = pc.and_(pc.is_null(values), pc.invert(null_label))
-    _count(aside, Reason.NO_ID, pc.invert(has_id), labels)
-    _count(aside, Reason.NO_VALUE, pc.and_(has_id, null_label), ids)
-    _count(aside, Reason.WRONG_TYPE, pc.and_(has_id, wrong), labels)
+    _count(aside, ExclusionReason.NO_ID, pc.invert(has_id), labels)
+    _count(aside, ExclusionReason.NO_VALUE, pc.and_(has_id, null_label), ids)
+    _count(aside, ExclusionReason.WRONG_TYPE, pc.and_(has_id, wrong), labels)
     bare, raw, place = _split_ids(ids, items, keys)
     rows = len(ids)
     batch = pa.RecordBatch.from_arrays(
@@ -214,7 +214,7 @@ def _one_of(names: Sequence[str], wanted: Sequence[str], where: str, what: str) 
     return found
 
 
-def _count(aside: SetAside, reason: Reason, mask: pa.Array, shown: pa.Array) -> None:
+def _count(aside: SetAside, reason: ExclusionReason, mask: pa.Array, shown: pa.Array) -> None:
     count = pc.sum(mask.cast(pa.int64())).as_py() or 0
     if count:
         chosen = shown.filter(mask).slice(0, 5).to_pylist()

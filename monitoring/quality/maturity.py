@@ -31,7 +31,7 @@ COMPLETE = 0.995
 _ARRIVED = 0.99
 
 
-class Stage(StrEnum):
+class LabelStage(StrEnum):
     """How far a window's labels are: OPEN (nothing to show), PROVISIONAL (numbers, no verdict, no alarm), FINAL."""
 
     OPEN = "open"
@@ -55,7 +55,7 @@ class Maturity(msgspec.Struct, frozen=True):
     is not final. `labels_missing` is True where the window is old enough and labels are missing all the same.
     """
 
-    stage: Stage
+    stage: LabelStage
     coverage: float
     rows: int
     labelled: int
@@ -114,18 +114,18 @@ def judge_maturity(
     age = (now - window.end) / dt.timedelta(hours=1)
     needed = wait / dt.timedelta(hours=1)
     coverage = labelled / rows if rows else 0.0
-    stage, reason, missing = Stage.FINAL, "", False
+    stage, reason, missing = LabelStage.FINAL, "", False
     if now < window.end:
-        stage, reason = Stage.OPEN, f"the window ends in {-age:.1f} h"
+        stage, reason = LabelStage.OPEN, f"the window ends in {-age:.1f} h"
     elif not labelled:
         missing = rows > 0 and age >= needed
-        stage, reason = Stage.OPEN, f"no label has arrived for any of {rows:,} rows"
+        stage, reason = LabelStage.OPEN, f"no label has arrived for any of {rows:,} rows"
     elif coverage >= COMPLETE:
         pass
     elif age < needed:
-        stage, reason = Stage.PROVISIONAL, f"labels need {needed:g} h, the window ended {age:.1f} h ago"
+        stage, reason = LabelStage.PROVISIONAL, f"labels need {needed:g} h, the window ended {age:.1f} h ago"
     elif coverage < min_coverage:
-        stage, missing = Stage.PROVISIONAL, True
+        stage, missing = LabelStage.PROVISIONAL, True
         reason = f"{coverage:.1%} of the rows have a label, {min_coverage:.0%} are needed, and labels are due"
     return Maturity(
         stage, coverage, rows, labelled, age, needed, min_coverage, reason, missing,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Formula = Callable[["npt.NDArray[np.float64]"], "npt.NDArray[np.float64]"]
 
 
-class Scale(StrEnum):
+class IntervalScale(StrEnum):
     """On which scale an interval is made: shares on the logit, positive errors on the logarithm, others as they are."""
 
     SHARE = "share"
@@ -45,7 +45,7 @@ class MetricSums:
     value: float | None
     sums: npt.NDArray[np.float64]
     formula: Formula
-    scale: Scale
+    scale: IntervalScale
     better: Better
     reason: str = ""
     no_interval: str = ""
@@ -71,7 +71,7 @@ class Metric(msgspec.Struct, frozen=True):
 
 def undefined(name: str, reason: str, better: Better = Better.HIGHER) -> MetricSums:
     """Returns a metric that has no value."""
-    return MetricSums(name, None, np.zeros((0, 1)), _nothing, Scale.FREE, better, reason)
+    return MetricSums(name, None, np.zeros((0, 1)), _nothing, IntervalScale.FREE, better, reason)
 
 
 def ratio(totals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

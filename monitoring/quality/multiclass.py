@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.quality.metric import Better, MetricSums, Scale, divide, ratio
+from monitoring.quality.metric import Better, IntervalScale, MetricSums, divide, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from monitoring.quality.state import QualityState
-    from monitoring.quality.units import Grouping
+    from monitoring.quality.units import RowUnits
 
     Numbers = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ MAX_CLASSES = 20
 """With more classes the weighted metrics have no interval: each class adds three sums."""
 
 
-def multiclass_metrics(state: QualityState, units: Grouping) -> list[MetricSums]:
+def multiclass_metrics(state: QualityState, units: RowUnits) -> list[MetricSums]:
     """Returns the metrics of a state with at least one row. A class that was never predicted has precision 0."""
     weight, n = state.weight, units.sums(state.weight)
     right = units.sums(weight * (state.label == state.predicted))
@@ -52,11 +52,11 @@ def confusion_matrix(state: QualityState) -> dict[str, dict[str, float]]:
 
 def _shares(name: str, above: Numbers, below: Numbers, better: Better) -> MetricSums:
     value = float(above.sum() / below.sum())
-    return MetricSums(name, value, np.column_stack([above, below]), ratio, Scale.SHARE, better)
+    return MetricSums(name, value, np.column_stack([above, below]), ratio, IntervalScale.SHARE, better)
 
 
 def _by_class(
-    state: QualityState, units: Grouping, codes: Numbers, predicted: Numbers
+    state: QualityState, units: RowUnits, codes: Numbers, predicted: Numbers
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Returns (hits, labels, predictions) of shape (units, classes), or of shape (1, classes) with too many classes."""
     few = len(codes) <= MAX_CLASSES
@@ -83,7 +83,9 @@ def _weighted(hits: Numbers, labels: Numbers, predictions: Numbers, suffix: str,
     found = []
     for name, formula in formulas.items():
         whole = _averaged(formula, classes)
-        found.append(MetricSums(f"{name}{suffix}", float(whole(sums.sum(axis=0))), sums, whole, Scale.SHARE, better))
+        found.append(
+            MetricSums(f"{name}{suffix}", float(whole(sums.sum(axis=0))), sums, whole, IntervalScale.SHARE, better)
+        )
     return found
 
 

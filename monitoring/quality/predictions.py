@@ -36,7 +36,7 @@ INPUT_PREFIX = "input_"
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class CapturedPredictions:
     """Where captured predictions are: a captured dataset's URI, narrowed to an endpoint and a variant where given.
 
     With `id_column` and `time_column` the URI holds any Parquet files instead; `item_column` names an item's index there.
@@ -67,7 +67,7 @@ class PredictionCounts:
 
 
 def collect_predictions(
-    captured: Captured,
+    captured: CapturedPredictions,
     window: Window,
     question: Question,
     inputs: Mapping[str, bool],
@@ -116,7 +116,7 @@ def _schema(question: Question, inputs: Mapping[str, bool]) -> pa.Schema:
     )
 
 
-def _captured(captured: Captured, window: Window) -> Iterator[pa.RecordBatch]:
+def _captured(captured: CapturedPredictions, window: Window) -> Iterator[pa.RecordBatch]:
     try:
         yield from Dataset(captured.uri).batches(
             window.start, window.end, endpoint=captured.endpoint, variant=captured.variant
@@ -125,7 +125,7 @@ def _captured(captured: Captured, window: Window) -> Iterator[pa.RecordBatch]:
         raise MonitoringError(str(error)) from error
 
 
-def _plain(captured: Captured, window: Window, source: Files | None) -> Iterator[pa.RecordBatch]:
+def _plain(captured: CapturedPredictions, window: Window, source: Files | None) -> Iterator[pa.RecordBatch]:
     from monitoring.quality.objects import Files
 
     place = source or Files(captured.uri)
@@ -141,7 +141,7 @@ def _plain(captured: Captured, window: Window, source: Files | None) -> Iterator
             yield batch.filter(pc.fill_null(inside, False))
 
 
-def _times(batch: pa.RecordBatch, captured: Captured, where: str = "the captured data") -> pa.Array:
+def _times(batch: pa.RecordBatch, captured: CapturedPredictions, where: str = "the captured data") -> pa.Array:
     name = captured.time_column or dataset.EVENT_TIME
     if name not in batch.schema.names:
         raise UsageError(f"{where} has no time column {name!r}: name it with --time")
@@ -152,7 +152,11 @@ def _times(batch: pa.RecordBatch, captured: Captured, where: str = "the captured
 
 
 def _common(
-    batch: pa.RecordBatch, captured: Captured, question: Question, inputs: Mapping[str, bool], counts: PredictionCounts
+    batch: pa.RecordBatch,
+    captured: CapturedPredictions,
+    question: Question,
+    inputs: Mapping[str, bool],
+    counts: PredictionCounts,
 ) -> pa.RecordBatch:
     """Returns a batch in the schema of `_schema`, and counts it."""
     rows = batch.num_rows

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.quality.metric import Better, MetricSums, Scale, ratio, undefined
+from monitoring.quality.metric import Better, IntervalScale, MetricSums, ratio, undefined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from monitoring.quality.state import QualityState
-    from monitoring.quality.units import Grouping
+    from monitoring.quality.units import RowUnits
 
     Numbers = npt.NDArray[np.float64]
     Places = npt.NDArray[np.intp]
@@ -43,7 +43,7 @@ class Requests:
     irrelevant: int
 
 
-def ranking_metrics(units: Grouping, requests: Requests, k: int) -> list[MetricSums]:
+def ranking_metrics(units: RowUnits, requests: Requests, k: int) -> list[MetricSums]:
     """Returns the means over requests, each request weighted by its sampling weight."""
     used = np.isfinite(requests.ndcg)
     named = {
@@ -65,7 +65,7 @@ def ranking_metrics(units: Grouping, requests: Requests, k: int) -> list[MetricS
     for name, values in named.items():
         total = np.bincount(index, weights=weight * values[used], minlength=units.count)
         sums = np.column_stack([total, n])[kept].astype(np.float64, copy=False)
-        found.append(MetricSums(name, float(total.sum() / n.sum()), sums, ratio, Scale.SHARE, Better.HIGHER))
+        found.append(MetricSums(name, float(total.sum() / n.sum()), sums, ratio, IntervalScale.SHARE, Better.HIGHER))
     return found
 
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.quality.metric import Better, MetricSums, Scale, divide, ratio, undefined
+from monitoring.quality.metric import Better, IntervalScale, MetricSums, divide, ratio, undefined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from monitoring.quality.state import QualityState
-    from monitoring.quality.units import Grouping
+    from monitoring.quality.units import RowUnits
 
 
-def regression_metrics(state: QualityState, units: Grouping) -> list[MetricSums]:
+def regression_metrics(state: QualityState, units: RowUnits) -> list[MetricSums]:
     """Returns the metrics of a state with at least one row; errors are prediction minus label, in the label's unit."""
     weight, error = state.weight, state.predicted - state.label
     centre = float(np.average(state.label, weights=weight))
@@ -26,21 +26,26 @@ def regression_metrics(state: QualityState, units: Grouping) -> list[MetricSums]
     pairs = np.column_stack([squared, n])
     found = [
         MetricSums(
-            "mae", float(absolute.sum() / n.sum()), np.column_stack([absolute, n]), ratio, Scale.POSITIVE, Better.LOWER
+            "mae",
+            float(absolute.sum() / n.sum()),
+            np.column_stack([absolute, n]),
+            ratio,
+            IntervalScale.POSITIVE,
+            Better.LOWER,
         ),
-        MetricSums("mse", mse, pairs, ratio, Scale.POSITIVE, Better.LOWER),
-        MetricSums("rmse", mse**0.5, pairs, _root, Scale.POSITIVE, Better.LOWER),
+        MetricSums("mse", mse, pairs, ratio, IntervalScale.POSITIVE, Better.LOWER),
+        MetricSums("rmse", mse**0.5, pairs, _root, IntervalScale.POSITIVE, Better.LOWER),
     ]
     spread = float((weight * deviation**2).sum())
     if spread > 0 and len(state) > 1:
         sums = [squared, units.sums(weight * deviation**2), units.sums(weight * deviation), n]
         value = 1 - float(squared.sum()) / spread
-        found.append(MetricSums("r2", value, np.column_stack(sums), _r2, Scale.FREE, Better.HIGHER))
+        found.append(MetricSums("r2", value, np.column_stack(sums), _r2, IntervalScale.FREE, Better.HIGHER))
     else:
         found.append(undefined("r2", "all labels are equal"))
     mean = np.column_stack([units.sums(weight * error), n])
     value = float(mean[:, 0].sum() / n.sum())
-    found.append(MetricSums("mean_error", value, mean, ratio, Scale.FREE, Better.NEITHER))
+    found.append(MetricSums("mean_error", value, mean, ratio, IntervalScale.FREE, Better.NEITHER))
     return found
 
 

@@ -20,7 +20,7 @@ from monitoring.result import Cause, Grade, Outcome, Subject
 RESULT_VERSION = 1
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class MetricComparison(msgspec.Struct, frozen=True):
     """A metric of the window against the baseline's.
 
     `change` is window minus baseline, with its 95 % interval (None where one side has none). `worse` is True where the
@@ -144,7 +144,7 @@ class QualityResult(msgspec.Struct, frozen=True):
     units: int
     metrics: tuple[Metric, ...] = ()
     calibration: tuple[CalibrationBin, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[MetricComparison, ...] = ()
     concept: Concept | None = None
     segments: tuple[Segment, ...] = ()
     loss: str = ""

@@ -23,15 +23,15 @@ from monitoring.quality.join import LabelJoin
 from monitoring.quality.maturity import (
     DEFAULT_MATURE_AFTER,
     DEFAULT_MIN_COVERAGE,
+    LabelStage,
     Maturity,
-    Stage,
     delay_curve,
     judge_maturity,
     mature_after,
 )  # fmt: skip
 from monitoring.quality.measurement import measure_state, unit_count
 from monitoring.quality.objects import Files
-from monitoring.quality.predictions import INPUT_PREFIX, Captured, PredictionCounts, collect_predictions
+from monitoring.quality.predictions import INPUT_PREFIX, CapturedPredictions, PredictionCounts, collect_predictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import QualityResult, encode
 from monitoring.quality.set_aside import SetAside
@@ -58,7 +58,7 @@ class QualityRun:
     `keep_labels` keeps the labels for the manifest of a training set. `constraints` replace the baseline's. `backend` makes an Ibis backend, by default DuckDB. `seed` fixes the bootstrap.
     """
 
-    captured: Captured
+    captured: CapturedPredictions
     ground_truth: str
     window: Window
     question: Question
@@ -75,7 +75,7 @@ class QualityRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedQuality:
     """A run's result, the state of its window, the labelled rows that the concept test saw, and the kept labels."""
 
     result: QualityResult
@@ -100,7 +100,7 @@ def judge_quality(
     *,
     scratch: str | None = None,
     progress: Callable[[str], None] = lambda step: None,
-) -> Judged:
+) -> JudgedQuality:
     """Judges one window as of `now`; labels that arrived later are not read.
 
     `scratch` is where temporary files go. Raises MonitoringError where captured data or ground truth cannot be read.
@@ -121,13 +121,13 @@ def judge_quality(
     return _judge(run, now, counts, joined, aside, inputs)
 
 
-def write_result(judged: Judged, output: str) -> list[str]:
+def write_result(judged: JudgedQuality, output: str) -> list[str]:
     """Writes `statistics.json`, `constraint_violations.json` and `quality.json` below `output`, and a final window's states by hour."""
     place, written = Files(output), []
     for name, document in judged.documents.items():
         written.append(place.put(name, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"))
     written.append(place.put("quality.json", encode(judged.result)))
-    if judged.result.maturity.stage is Stage.FINAL:
+    if judged.result.maturity.stage is LabelStage.FINAL:
         subject = judged.result.subject
         root = "/".join(part for part in ("quality_states", subject.endpoint, subject.variant) if part)
         for hour, state in judged.state.hours():
@@ -174,7 +174,7 @@ def _judge(
     joined: _Joined,
     aside: SetAside,
     inputs: Mapping[str, bool],
-) -> Judged:
+) -> JudgedQuality:
     question, state, baseline = run.question, joined.state, run.baseline
     rng = np.random.default_rng(run.seed)
     labelled = joined.counts.labelled if joined.counts is not None else 0
@@ -185,7 +185,7 @@ def _judge(
     constraints = (
         run.constraints if run.constraints is not None else (baseline.constraints if baseline is not None else ())
     )
-    final = maturity.stage is Stage.FINAL
+    final = maturity.stage is LabelStage.FINAL
     crossed = find_violations(metrics, constraints) if final else ()
     violations = tuple(entry for entry in crossed if entry.decided)
     column = question.probability or question.prediction or ""
@@ -209,7 +209,7 @@ def _judge(
         baseline_rows=baseline.item_count if baseline is not None else 0,
         source=run.captured.uri, ground_truth=run.ground_truth,
     )  # fmt: skip
-    return Judged(result, state, joined.rows, joined.labels, _documents(result, question, state, now))
+    return JudgedQuality(result, state, joined.rows, joined.labels, _documents(result, question, state, now))
 
 
 def _maturity(run: QualityRun, now: dt.datetime, counts: PredictionCounts, joined: _Joined, labelled: int) -> Maturity:

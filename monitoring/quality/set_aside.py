@@ -9,7 +9,7 @@ from enum import StrEnum
 EXAMPLES = 5
 
 
-class Reason(StrEnum):
+class ExclusionReason(StrEnum):
     """Why a label was set aside."""
 
     NOT_JSON = "not JSON"
@@ -30,10 +30,10 @@ class Reason(StrEnum):
 class SetAside:
     """Counts labels (for UNREADABLE: files) by reason. `examples` holds at most EXAMPLES sentences a reason."""
 
-    counts: Counter[Reason] = field(default_factory=Counter)
-    examples: dict[Reason, list[str]] = field(default_factory=dict)
+    counts: Counter[ExclusionReason] = field(default_factory=Counter)
+    examples: dict[ExclusionReason, list[str]] = field(default_factory=dict)
 
-    def add(self, reason: Reason, example: str, count: int = 1) -> None:
+    def add(self, reason: ExclusionReason, example: str, count: int = 1) -> None:
         """Counts `count` labels and keeps `example` while there is room."""
         if count <= 0:
             return
@@ -45,7 +45,7 @@ class SetAside:
     @property
     def total(self) -> int:
         """How many labels were set aside because something is wrong with them; other windows' labels are not."""
-        return sum(count for reason, count in self.counts.items() if reason is not Reason.OTHER_WINDOW)
+        return sum(count for reason, count in self.counts.items() if reason is not ExclusionReason.OTHER_WINDOW)
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitoring.quality.causes import metric_word
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.result import Case
 from monitoring.result import Grade
 from monitoring.window import Window
@@ -48,7 +48,7 @@ def render_text(result: QualityResult) -> str:
 
 
 def _worst(result: QualityResult) -> str:
-    if result.maturity.stage is not Stage.FINAL:
+    if result.maturity.stage is not LabelStage.FINAL:
         return " ? "
     order = (Grade.NONE, Grade.SMALL, Grade.MEDIUM, Grade.LARGE)
     grade = max((cause.grade for cause in result.causes), key=order.index, default=Grade.NONE)

@@ -21,15 +21,15 @@ import pyarrow.parquet as pq
 
 from capture.reading.reader import Dataset, ReadError, SinkError
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.objects import Files
 from monitoring.storage import key_in_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitoring.quality.predictions import Captured
-    from monitoring.quality.run import Judged, QualityRun
+    from monitoring.quality.predictions import CapturedPredictions
+    from monitoring.quality.run import JudgedQuality, QualityRun
     from monitoring.window import Window
 
 MANIFEST_VERSION = 1
@@ -45,7 +45,7 @@ class ManifestObject(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingManifest(msgspec.Struct, frozen=True, kw_only=True):
     """A training set. `split_at` divides events by time: earlier ones train, later ones test.
 
     `weighted` is True where sampling differs, so that a row's weight, 100 / sampling percentage, matters. `id_column`,
@@ -75,14 +75,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_manifest(
-    judged: Judged, run: QualityRun, uri: str, created: dt.datetime, test_share: float = TEST_SHARE
-) -> Manifest:
+    judged: JudgedQuality, run: QualityRun, uri: str, created: dt.datetime, test_share: float = TEST_SHARE
+) -> TrainingManifest:
     """Writes the manifest of a final window to `uri` and its labels beside it.
 
     Raises UsageError where the window is not final, was judged without `keep_labels`, or has no labelled row.
     """
     maturity, labels = judged.result.maturity, judged.labels
-    if maturity.stage is not Stage.FINAL:
+    if maturity.stage is not LabelStage.FINAL:
         raise UsageError(f"the window is {maturity.stage}: a training set needs a final one ({maturity.reason})")
     if labels is None or not labels.num_rows:
         raise UsageError("the run kept no labels: judge it with keep_labels")
@@ -95,7 +95,7 @@ def write_manifest(
     split_at = int(np.quantile(times, 1 - test_share, method="higher"))
     train = int((times < split_at).sum())
     subject = judged.result.subject
-    manifest = Manifest(
+    manifest = TrainingManifest(
         version=MANIFEST_VERSION,
         created=created,
         captured=run.captured.uri,
@@ -121,11 +121,11 @@ def write_manifest(
     return manifest
 
 
-def read_manifest(uri: str) -> Manifest:
+def read_manifest(uri: str) -> TrainingManifest:
     """Returns the manifest at `uri`. Raises MonitoringError where it is not one of this version."""
     storage, key = key_in_storage(uri)
     try:
-        manifest = msgspec.json.decode(storage.get(key).body, type=Manifest)
+        manifest = msgspec.json.decode(storage.get(key).body, type=TrainingManifest)
     except msgspec.MsgspecError as error:
         raise MonitoringError(f"{uri} is not a manifest of a training set: {error}") from error
     if manifest.version > MANIFEST_VERSION:
@@ -133,7 +133,7 @@ def read_manifest(uri: str) -> Manifest:
     return manifest
 
 
-def _objects(captured: Captured, window: Window) -> Iterator[ManifestObject]:
+def _objects(captured: CapturedPredictions, window: Window) -> Iterator[ManifestObject]:
     files = Files(captured.uri)
     if captured.id_column:
         keys = [entry.key for entry in files.list() if entry.key.endswith(".parquet")]

@@ -17,7 +17,7 @@ from capture.reading.captured_object import CapturedObject, ReadError
 from monitoring.errors import MonitoringError
 from monitoring.quality.label_tables import canonical_text
 from monitoring.quality.objects import Files
-from monitoring.quality.training_set import Manifest, ManifestObject, read_manifest
+from monitoring.quality.training_set import ManifestObject, TrainingManifest, read_manifest
 from monitoring.storage import MissingKey, key_in_storage
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _parts(uri: str, found: TrainingTable) -> Iterator[pa.Table]:
             yield part
 
 
-def _labels(uri: str, manifest: Manifest) -> pa.Table:
+def _labels(uri: str, manifest: TrainingManifest) -> pa.Table:
     storage, key = key_in_storage(uri)
     head = key.rpartition("/")[0]
     body = storage.get(f"{head}/{manifest.labels.key}" if head else manifest.labels.key).body
@@ -104,7 +104,7 @@ def _labels(uri: str, manifest: Manifest) -> pa.Table:
     return pq.read_table(io.BytesIO(body))
 
 
-def _rows(body: bytes, entry: ManifestObject, manifest: Manifest) -> pa.Table:
+def _rows(body: bytes, entry: ManifestObject, manifest: TrainingManifest) -> pa.Table:
     if manifest.id_column is not None:
         return pq.read_table(io.BytesIO(body))
     key = dataset.parse_object_key(entry.key)
@@ -113,7 +113,7 @@ def _rows(body: bytes, entry: ManifestObject, manifest: Manifest) -> pa.Table:
     return CapturedObject(key, body).table()
 
 
-def _labelled(rows: pa.Table, labels: pa.Table, manifest: Manifest) -> pa.Table:
+def _labelled(rows: pa.Table, labels: pa.Table, manifest: TrainingManifest) -> pa.Table:
     """Returns the rows that have a label, in their order."""
     id_name, item_name = manifest.id_column or dataset.EVENT_ID, manifest.item_column or dataset.ITEM_INDEX
     time_name = manifest.time_column or dataset.EVENT_TIME

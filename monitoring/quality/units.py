@@ -15,7 +15,7 @@ MAX_UNITS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Grouping:
+class RowUnits:
     """The unit of each row: `index` int64 of shape (n,) in 0 … `count` - 1; `units` is their number before blocking."""
 
     index: npt.NDArray[np.intp]
@@ -27,14 +27,14 @@ class Grouping:
         return np.bincount(self.index, weights=values, minlength=self.count).astype(np.float64, copy=False)
 
 
-def group_units(ids: npt.NDArray[np.int64]) -> Grouping:
+def group_units(ids: npt.NDArray[np.int64]) -> RowUnits:
     """Groups rows by the id of their unit; over MAX_UNITS units, ids are taken modulo MAX_UNITS."""
     unique, index = np.unique(ids, return_inverse=True)
     units = len(unique)
     if units <= MAX_UNITS:
-        return Grouping(index, units, units)
+        return RowUnits(index, units, units)
     blocks = _scattered(unique) % np.uint64(MAX_UNITS)
-    return Grouping(blocks.astype(np.intp)[index], MAX_UNITS, units)
+    return RowUnits(blocks.astype(np.intp)[index], MAX_UNITS, units)
 
 
 def _scattered(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

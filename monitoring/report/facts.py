@@ -6,7 +6,7 @@ from monitoring.findings import wording
 from monitoring.findings.severity import gravest, is_broken
 from monitoring.findings.verdict import has_verdict
 from monitoring.findings.visible import visible, visible_value
-from monitoring.result import CauseKind, Completeness, Grade, Outcome, RunResult
+from monitoring.result import CauseKind, Grade, Outcome, RunResult, WindowCompleteness
 from monitoring.window import is_timeless
 
 LONG = 72
@@ -66,7 +66,7 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
         ("Model", f"{visible_value(subject.model_name)}{version}", False),
         ("Window", window if timeless else f"{window}, {length}", False),
         ("Volume", f"{wording.counted(result.rows, 'row')}{events}{sampling}", False),
-        ("Completeness", completeness_text(result.completeness), bool(result.completeness.proved)),
+        ("WindowCompleteness", completeness_text(result.completeness), bool(result.completeness.proved)),
         ("Baseline", _baseline(result), False),
     ]
     if method is not None:
@@ -77,7 +77,7 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
     return [row for row in rows if row[1].strip()]
 
 
-def completeness_text(held: Completeness) -> str:
+def completeness_text(held: WindowCompleteness) -> str:
     """Returns the completeness of a window as a sentence."""
     found = wording.counted(held.found, "record")
     if held.proved is None:

@@ -14,7 +14,7 @@ from monitoring.findings.visible import visible, visible_name, visible_value
 from monitoring.report.anchors import anchor
 from monitoring.report.charts import Chart, draw
 from monitoring.report.markup import lines
-from monitoring.result import Bin, ColumnResult, Grade, Status, Summary
+from monitoring.result import Bin, ColumnResult, Grade, SideSummary, Status
 
 ID_LENGTH, CONDITION_LENGTH = 64, 80
 DISTANCES = {
@@ -198,8 +198,8 @@ def _numbers(column: ColumnResult) -> tuple[tuple[str, str, str], ...]:
     return tuple(rows)
 
 
-def _counts(before: Summary | None, after: Summary | None, noun: str) -> list[tuple[str, str, str]]:
-    writers: dict[str, Callable[[Summary], str]] = {
+def _counts(before: SideSummary | None, after: SideSummary | None, noun: str) -> list[tuple[str, str, str]]:
+    writers: dict[str, Callable[[SideSummary], str]] = {
         "Distinct": lambda side: "" if side.distinct is None else wording.count(side.distinct),
         "Infinite": lambda side: wording.count(sum(side.infinities)) if sum(side.infinities) else "",
         "Rescued": lambda side: wording.count(side.rescued) if side.rescued else "",
@@ -212,11 +212,11 @@ def _counts(before: Summary | None, after: Summary | None, noun: str) -> list[tu
     ]
 
 
-def _value(side: Summary | None, attribute: str, spread: float) -> str:
+def _value(side: SideSummary | None, attribute: str, spread: float) -> str:
     return wording.number(getattr(side, attribute), spread or None) if side is not None else ""
 
 
-def _quantile(side: Summary | None, at: int, spread: float) -> str:
+def _quantile(side: SideSummary | None, at: int, spread: float) -> str:
     return wording.number(side.quantiles[at], spread or None) if side is not None and len(side.quantiles) == 7 else ""
 
 

@@ -13,9 +13,9 @@ from monitoring.findings.severity import GRADES, gravest
 from monitoring.findings.verdict import first_sentence
 from monitoring.findings.visible import visible, visible_name, visible_value
 from monitoring.quality.causes import metric_word
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.metric import Metric
-from monitoring.quality.result import Comparison, QualityResult, Split
+from monitoring.quality.result import MetricComparison, QualityResult, Split
 from monitoring.report.markup import sentence
 from monitoring.report.page import environment
 from monitoring.result import Grade
@@ -39,7 +39,7 @@ class MetricRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SplitBar:
     """One bar of the split of a change: left end and width in per cent."""
 
     label: str
@@ -52,9 +52,9 @@ class Step:
 def answer_quality(quality: QualityResult) -> Answer:
     """Returns the answer to "Is the model still right?"."""
     stage = quality.maturity.stage
-    if stage is Stage.OPEN:
+    if stage is LabelStage.OPEN:
         return Answer(QUESTION, None, "Not known yet", quality.maturity.reason or first_sentence(quality.lead))
-    if stage is Stage.PROVISIONAL:
+    if stage is LabelStage.PROVISIONAL:
         return Answer(QUESTION, None, "Provisional", first_sentence(quality.lead))
     grade = gravest([cause.grade for cause in quality.causes])
     return Answer(QUESTION, grade, "No" if grade is not Grade.NONE else "Yes", first_sentence(quality.lead))
@@ -93,7 +93,7 @@ def _metrics(quality: QualityResult) -> list[MetricRow]:
     return [_metric(metric, by_name.get(metric.name)) for metric in shown]
 
 
-def _metric(metric: Metric, comparison: Comparison | None) -> MetricRow:
+def _metric(metric: Metric, comparison: MetricComparison | None) -> MetricRow:
     known = metric.low is not None and metric.high is not None
     interval = (
         f"{_plain(metric.low)}–{_plain(metric.high)}" if known else visible(metric.interval_reason.partition(":")[0])
@@ -118,7 +118,7 @@ def _metric(metric: Metric, comparison: Comparison | None) -> MetricRow:
 
 
 def _picture(
-    metric: Metric, comparison: Comparison | None
+    metric: Metric, comparison: MetricComparison | None
 ) -> tuple[tuple[tuple[str, float, float], ...], tuple[tuple[str, float], ...]]:
     """Returns the window's interval and both values on an axis that holds them all with a margin."""
     if comparison is None or metric.value is None:
@@ -138,14 +138,14 @@ def _picture(
     return spans, (("was", place(comparison.baseline)), ("now", place(metric.value)))
 
 
-def _steps(split: Split) -> Sequence[Step]:
+def _steps(split: Split) -> Sequence[SplitBar]:
     """Returns the bars of a split: baseline, what the inputs explain, the rest, window."""
     largest = max(abs(value) for value in (split.baseline, split.reweighted, split.window)) or 1.0
 
-    def bar(label: str, kind: str, start: float, end: float, text: str) -> Step:
+    def bar(label: str, kind: str, start: float, end: float, text: str) -> SplitBar:
         left, right = sorted((start / largest, end / largest))
         left = max(0.0, left)
-        return Step(label, kind, round(90 * left, 1), round(max(0.3, 90 * (right - left)), 1), text)
+        return SplitBar(label, kind, round(90 * left, 1), round(max(0.3, 90 * (right - left)), 1), text)
 
     return (
         bar("Baseline", "was", 0, split.baseline, _plain(split.baseline)),

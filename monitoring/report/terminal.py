@@ -40,7 +40,7 @@ def _plain(text: str, code: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class TextColumn:
     """A column of the table: its heading, its width, and whether numbers make it right-aligned."""
 
     heading: str
@@ -112,22 +112,22 @@ def _table(columns: Sequence[ColumnResult], width: int, paint: _Paint) -> list[s
     return lines
 
 
-def _fields(columns: Sequence[ColumnResult], width: int) -> dict[str, Field]:
+def _fields(columns: Sequence[ColumnResult], width: int) -> dict[str, TextColumn]:
     wide = width >= WIDE
     longest = max(cell_len(visible(column.name)) for column in columns)
     nulls = max(4, *(len(_null(column, wide)) for column in columns))
     since = max(11, *(len(column.since) for column in columns))
     optional = [
-        ("linf", Field("L∞", 5, right=True)),
-        ("null", Field("Null", nulls, right=True)),
-        ("p", Field("p", 7, right=True)),
-        ("since", Field("Since (UTC)", since)),
+        ("linf", TextColumn("L∞", 5, right=True)),
+        ("null", TextColumn("Null", nulls, right=True)),
+        ("p", TextColumn("p", 7, right=True)),
+        ("since", TextColumn("Since (UTC)", since)),
     ]
     if wide:
         types = max(4, *(len(column.type_name[:16]) for column in columns))
-        optional += [("type", Field("Type", types)), ("bar", Field("", 6))]
+        optional += [("type", TextColumn("Type", types)), ("bar", TextColumn("", 6))]
         if heading := recent_heading(columns):
-            optional.append(("strip", Field(heading, 24)))
+            optional.append(("strip", TextColumn(heading, 24)))
     status = 10 if all(column.status is not Status.NOT_JUDGED for column in columns) else 14
     left = width - status - 2 - NAME_WIDTH
     kept = {}
@@ -137,11 +137,11 @@ def _fields(columns: Sequence[ColumnResult], width: int) -> dict[str, Field]:
             left -= field.width + 2
     name_width = min(max(longest, 6), NAME_WIDTH + max(0, left))
     order = ("status", "name", "type", "null", "linf", "bar", "p", "strip", "since")
-    kept |= {"status": Field("Status", status), "name": Field("Column", name_width)}
+    kept |= {"status": TextColumn("Status", status), "name": TextColumn("Column", name_width)}
     return {name: kept[name] for name in order if name in kept}
 
 
-def _row(column: ColumnResult, fields: dict[str, Field], width: int, paint: _Paint) -> str:
+def _row(column: ColumnResult, fields: dict[str, TextColumn], width: int, paint: _Paint) -> str:
     colour = _COLOURS.get(column.grade, _OTHER)
     judged = column.status is not Status.NOT_JUDGED
     glyph = GLYPHS[column.grade] if judged else " ? "
@@ -193,7 +193,7 @@ def _listed(glyph: str, word: str, texts: Sequence[str], width: int, paint: _Pai
 
 
 def _line(
-    fields: dict[str, Field], cells: dict[str, str], codes: dict[str, str] | None = None, paint: _Paint = _plain
+    fields: dict[str, TextColumn], cells: dict[str, str], codes: dict[str, str] | None = None, paint: _Paint = _plain
 ) -> str:
     parts = []
     for name, field in fields.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from monitoring.errors import MonitoringError
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request, StartRefused
+from monitoring.retraining.starter import StartRefused, StartRequest
 
 # $0 is the marker. `set -C` makes the shell create it only where it does not exist.
 _SCRIPT = 'set -C; (: > "$0") 2>/dev/null || exit 0; ("$@" >"$0.log" 2>&1 </dev/null; echo $? >"$0.exit") &'
@@ -26,7 +26,7 @@ class CommandStarter:
         self._rule = rule
         self._folder = folder
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         """Starts the command and returns its marker's path. Raises StartRefused where the command cannot be found."""
         marker = self._marker(request)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -48,10 +48,10 @@ class CommandStarter:
             raise MonitoringError(f"{marker} cannot be written, so {self._rule.command[0]!r} was not started")
         return str(marker)
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         """Returns the marker's path where the command was started."""
         marker = self._marker(request)
         return str(marker) if marker.exists() else None
 
-    def _marker(self, request: Request) -> Path:
+    def _marker(self, request: StartRequest) -> Path:
         return self._folder / request.token[:32]

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from monitoring.alarms.state import CauseState, SubjectState
 from monitoring.errors import MonitoringError
 from monitoring.result import Cause, CauseKind, Grade, Urgency
-from monitoring.retraining.decision import Decision, Verdict, decide
-from monitoring.retraining.guard import Guard, Guards, Held, Stage, guard_key, token_of
+from monitoring.retraining.decision import RetrainingDecision, Verdict, decide
+from monitoring.retraining.guard import Guard, Guards, Held, StartStage, guard_key, token_of
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request, Starter, StartRefused
+from monitoring.retraining.starter import Starter, StartRefused, StartRequest
 from monitoring.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RetrainingOutcome:
     """What came of a rule: the sentence for the message, the guard of a start, and a cause where a person must decide."""
 
     rule: str
@@ -45,7 +45,7 @@ class Retraining:
         self._now = now
         self._holder = holder or uuid.uuid4().hex
 
-    def consider(self, state: SubjectState, manifest: str | Callable[[], str] = "") -> list[Outcome]:
+    def consider(self, state: SubjectState, manifest: str | Callable[[], str] = "") -> list[RetrainingOutcome]:
         """Returns what came of each rule, given the state of the causes.
 
         `manifest` is the URI of the training set's manifest, or a function that writes it and returns its URI; the function is
@@ -59,29 +59,34 @@ class Retraining:
         return outcomes
 
     def _follow(
-        self, rule: Rule, decision: Decision, state: SubjectState, guards: Guards, manifest: str | Callable[[], str]
-    ) -> Outcome:
+        self,
+        rule: Rule,
+        decision: RetrainingDecision,
+        state: SubjectState,
+        guards: Guards,
+        manifest: str | Callable[[], str],
+    ) -> RetrainingOutcome:
         held = decision.cause
         if held is None or decision.verdict in (Verdict.NOTHING, Verdict.WAIT):
-            return Outcome(rule.name, decision.verdict, "")
+            return RetrainingOutcome(rule.name, decision.verdict, "")
         if decision.verdict is Verdict.PERSON:
             sentence = f"Retraining did not help: {decision.reason}. A person must decide."
-            return Outcome(rule.name, Verdict.PERSON, sentence, cause=_for_a_person(held, decision.reason))
+            return RetrainingOutcome(rule.name, Verdict.PERSON, sentence, cause=_for_a_person(held, decision.reason))
         key = guard_key(state.endpoint, state.variant, held.cause.key, held.episode, decision.attempt)
         now = self._now()
         until = guards.take_turn(rule.name, key, dt.timedelta(hours=rule.rest_hours), now)
         if until is not None:
-            return Outcome(rule.name, Verdict.WAIT, "")
+            return RetrainingOutcome(rule.name, Verdict.WAIT, "")
         claimed, is_new = guards.claim(key, _claim(rule, held, state, decision.attempt, key, self._holder, now), now)
         if claimed is None:
-            return Outcome(rule.name, Verdict.WAIT, "")
+            return RetrainingOutcome(rule.name, Verdict.WAIT, "")
         return self._start(rule, guards, claimed, is_new, manifest)
 
     def _start(
         self, rule: Rule, guards: Guards, claimed: Held, is_new: bool, manifest: str | Callable[[], str]
-    ) -> Outcome:
+    ) -> RetrainingOutcome:
         guard = claimed.guard
-        request = Request(
+        request = StartRequest(
             key=claimed.key,
             token=guard.token,
             rule=rule.name,
@@ -100,18 +105,18 @@ class Retraining:
             if reference is None:
                 reference = starter.start(request)
         except StartRefused as problem:
-            settled = guards.settle(claimed, Stage.REFUSED, self._now(), problem=str(problem))
+            settled = guards.settle(claimed, StartStage.REFUSED, self._now(), problem=str(problem))
             sentence = f"Retraining was refused for episode {guard.cause.key} {guard.episode}: {problem}"
-            return Outcome(rule.name, Verdict.PERSON, sentence, settled, _refused(guard, str(problem)))
+            return RetrainingOutcome(rule.name, Verdict.PERSON, sentence, settled, _refused(guard, str(problem)))
         except MonitoringError as problem:
             sentence = f"Retraining could not start, the next run tries again: {problem}"
-            return Outcome(rule.name, Verdict.WAIT, sentence, guard)
+            return RetrainingOutcome(rule.name, Verdict.WAIT, sentence, guard)
         now = self._now()
-        settled = guards.settle(claimed, Stage.STARTED, now, reference)
+        settled = guards.settle(claimed, StartStage.STARTED, now, reference)
         sentence = (
             f"Retraining started at {now:%b %-d %H:%M} UTC for {guard.cause.key}, episode {guard.episode}: {reference}"
         )
-        return Outcome(rule.name, Verdict.START, sentence, settled)
+        return RetrainingOutcome(rule.name, Verdict.START, sentence, settled)
 
 
 def _claim(

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from monitoring.alarms.policy import grade_rank
 from monitoring.alarms.state import CauseState
-from monitoring.retraining.guard import Guard, Stage
+from monitoring.retraining.guard import Guard, StartStage
 from monitoring.retraining.settings import Rule
 
 
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RetrainingDecision:
     """What a rule asks for, for which cause, as which attempt of its episode, and why."""
 
     verdict: Verdict
@@ -32,7 +32,7 @@ class Decision:
     attempt: int = 1
 
 
-def decide(rule: Rule, causes: Sequence[CauseState], earlier: Sequence[Guard], now: dt.datetime) -> Decision:
+def decide(rule: Rule, causes: Sequence[CauseState], earlier: Sequence[Guard], now: dt.datetime) -> RetrainingDecision:
     """Returns what `rule` asks for, at `now`, of the causes that are open. The largest one comes first.
 
     A start that was claimed and not recorded is asked for again: the guard decides whether its holder is gone.
@@ -40,30 +40,34 @@ def decide(rule: Rule, causes: Sequence[CauseState], earlier: Sequence[Guard], n
     matching = [held for held in causes if held.is_open and rule.matches(held.cause, held.grade)]
     matching.sort(key=lambda held: (-grade_rank(held.grade), held.first, held.cause.key))
     if not matching:
-        return Decision(Verdict.NOTHING, "no open cause matches")
+        return RetrainingDecision(Verdict.NOTHING, "no open cause matches")
     decisions = [_for_cause(rule, held, earlier, now) for held in matching]
     order = (Verdict.START, Verdict.PERSON, Verdict.WAIT, Verdict.NOTHING)
     return min(decisions, key=lambda decision: order.index(decision.verdict))
 
 
-def _for_cause(rule: Rule, held: CauseState, earlier: Sequence[Guard], now: dt.datetime) -> Decision:
+def _for_cause(rule: Rule, held: CauseState, earlier: Sequence[Guard], now: dt.datetime) -> RetrainingDecision:
     memory = dt.timedelta(days=rule.memory_days)
     starts = [guard for guard in earlier if guard.rule == rule.name and now - guard.claimed < memory]
     same = [guard for guard in starts if guard.cause.key == held.cause.key]
     of_episode = [guard for guard in same if guard.episode == held.episode]
-    unfinished = [guard for guard in of_episode if guard.stage is Stage.CLAIMED]
+    unfinished = [guard for guard in of_episode if guard.stage is StartStage.CLAIMED]
     if unfinished:
-        return Decision(Verdict.START, "a start was claimed and not recorded", held, unfinished[0].attempt)
+        return RetrainingDecision(Verdict.START, "a start was claimed and not recorded", held, unfinished[0].attempt)
     lasted = held.seen - held.first
     if lasted < dt.timedelta(hours=rule.for_hours):
-        return Decision(Verdict.WAIT, f"it lasts {_hours(lasted)}, the rule asks for {rule.for_hours:g} h", held)
+        return RetrainingDecision(
+            Verdict.WAIT, f"it lasts {_hours(lasted)}, the rule asks for {rule.for_hours:g} h", held
+        )
     rest = dt.timedelta(hours=rule.rest_hours)
     resting = [guard for guard in starts if now - guard.claimed < rest]
     if resting:
-        return Decision(Verdict.WAIT, f"the rule rests until {resting[-1].claimed + rest:%b %-d %H:%M} UTC", held)
+        return RetrainingDecision(
+            Verdict.WAIT, f"the rule rests until {resting[-1].claimed + rest:%b %-d %H:%M} UTC", held
+        )
     if len(same) >= rule.attempts:
-        return Decision(Verdict.PERSON, f"{len(same)} starts did not end the cause", held)
-    return Decision(Verdict.START, f"it lasts {_hours(lasted)}", held, len(of_episode) + 1)
+        return RetrainingDecision(Verdict.PERSON, f"{len(same)} starts did not end the cause", held)
+    return RetrainingDecision(Verdict.START, f"it lasts {_hours(lasted)}", held, len(of_episode) + 1)
 
 
 def _hours(lasted: dt.timedelta) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from monitoring.errors import MonitoringError
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request
+from monitoring.retraining.starter import StartRequest
 
 SOURCE = "endpoint-monitor"
 DETAIL_TYPE = "Retraining Requested"
@@ -27,7 +27,7 @@ class EventStarter:
         self._rule = rule
         self._make = _events_client if client is None else client
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         """Puts the event and returns its id. Raises MonitoringError where EventBridge does not take it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -60,7 +60,7 @@ class EventStarter:
             )
         return str(result["EventId"])
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         """Returns None: an event cannot be looked up."""
         return None
 

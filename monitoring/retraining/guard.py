@@ -24,7 +24,7 @@ LEASE = dt.timedelta(minutes=10)
 GUARD_VERSION = 1
 
 
-class Stage(StrEnum):
+class StartStage(StrEnum):
     """How far a start is."""
 
     CLAIMED = "claimed"
@@ -47,7 +47,7 @@ class Guard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     until: dt.datetime
     token: str
     manifest: str = ""
-    stage: Stage = Stage.CLAIMED
+    stage: StartStage = StartStage.CLAIMED
     reference: str = ""
     started: dt.datetime | None = None
     problem: str = ""
@@ -141,7 +141,7 @@ class Guards:
             pass
         stored = self._storage.get(key)
         found = _decode(stored.body, self.uri(key))
-        if found.stage is not Stage.CLAIMED or found.until > now:
+        if found.stage is not StartStage.CLAIMED or found.until > now:
             return None, False
         taken = replace(found, holder=self._holder, until=now + LEASE)
         try:
@@ -149,7 +149,7 @@ class Guards:
         except Conflict:
             return None, False
 
-    def settle(self, held: Held, stage: Stage, now: dt.datetime, reference: str = "", problem: str = "") -> Guard:
+    def settle(self, held: Held, stage: StartStage, now: dt.datetime, reference: str = "", problem: str = "") -> Guard:
         """Records how a start ended. Raises MonitoringError where another monitor took the guard over."""
         guard = replace(held.guard, stage=stage, started=now, reference=reference, problem=problem)
         try:

@@ -15,7 +15,7 @@ import msgspec
 
 from monitoring.errors import MonitoringError
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request, StartRefused
+from monitoring.retraining.starter import StartRefused, StartRequest
 
 MAX_VALUE = 1_024
 MAX_DISPLAY = 82
@@ -31,7 +31,7 @@ class PipelineStarter:
         self._make = _sagemaker_client if client is None else client
         self._made: Any = None
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         """Starts the pipeline and returns the execution's ARN."""
         parameters = self._parameters(request)
         self._check_names(parameters)
@@ -45,7 +45,7 @@ class PipelineStarter:
         )
         return str(answer["PipelineExecutionArn"])
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         """Returns the ARN of the execution that bears the request's display name."""
         wanted = display_name(request)
         token: dict[str, str] = {}
@@ -64,7 +64,7 @@ class PipelineStarter:
                 return None
             token = {"NextToken": page["NextToken"]}
 
-    def _parameters(self, request: Request) -> dict[str, str]:
+    def _parameters(self, request: StartRequest) -> dict[str, str]:
         given = dict(self._rule.parameters)
         if self._rule.cause_parameter:
             given[self._rule.cause_parameter] = request.cause_uri
@@ -110,7 +110,7 @@ class PipelineStarter:
         return answer
 
 
-def display_name(request: Request) -> str:
+def display_name(request: StartRequest) -> str:
     """Returns the execution's display name: letters, digits and hyphens, unique for the guard."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", f"{request.cause}-{request.episode}").strip("-")
     room = MAX_DISPLAY - _DIGITS - 1

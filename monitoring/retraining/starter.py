@@ -14,7 +14,7 @@ class StartRefused(MonitoringError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StartRequest:
     """One start: the guard's key and token, the URIs that the training needs, and parameters of the rule."""
 
     key: str
@@ -33,11 +33,11 @@ class Request:
 class Starter(Protocol):
     """Starts a training, and finds what was started for a request."""
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         """Starts the training and returns a reference to it.
 
         Raises StartRefused where a setting is wrong, and another MonitoringError where the call may be repeated.
         """
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         """Returns the reference of what was started for this request since a time, None where nothing was."""

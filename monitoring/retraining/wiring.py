@@ -12,7 +12,7 @@ from monitoring.alarms.observation import of_retraining
 from monitoring.alarms.register import AlarmRegister
 from monitoring.result import Subject
 from monitoring.retraining.command import CommandStarter
-from monitoring.retraining.controller import Outcome
+from monitoring.retraining.controller import RetrainingOutcome
 from monitoring.retraining.event import EventStarter
 from monitoring.retraining.pipeline import PipelineStarter
 from monitoring.retraining.settings import Rule
@@ -32,7 +32,7 @@ def starter_of(folder: Path) -> Callable[[Rule], Starter]:
     return make
 
 
-def report(register: AlarmRegister, subject: Subject, outcomes: Sequence[Outcome], now: dt.datetime) -> None:
+def report(register: AlarmRegister, subject: Subject, outcomes: Sequence[RetrainingOutcome], now: dt.datetime) -> None:
     """Announces what was started, and opens or closes the causes of retrainings that need a person."""
     causes = tuple(outcome.cause for outcome in outcomes if outcome.cause is not None)
     seen = of_retraining(subject.endpoint, subject.variant, now, causes)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitoring.alarms.message import RunMessage
-    from monitoring.alarms.register import Publisher
+    from monitoring.alarms.register import MessagePublisher
     from monitoring.alarms.state import SubjectState
     from monitoring.notify.deliverer import Deliverer
     from monitoring.quality.result import QualityResult
@@ -106,7 +106,7 @@ def acting(settings: MonitorSettings, manifest: str | Callable[[], str] = "") ->
     """
     storage = open_storage(str(settings.alarms.get("store") or settings.output))
     topic = str(settings.alarms.get("topic", ""))
-    publisher: Publisher | None = None
+    publisher: MessagePublisher | None = None
     if topic:
         publisher = TopicPublisher(topic, storage)
     elif settings.notify:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from monitoring.drift.budget import Budget, BudgetState, judge_day, judge_hour
+from monitoring.drift.budget import AlarmBudget, BudgetState, judge_day, judge_hour
 from monitoring.result import CauseKind, RunResult, Urgency
 from monitoring.storage import Conflict, MissingKey, Storage
 
@@ -22,7 +22,11 @@ _HOUR = dt.timedelta(hours=1)
 _TRIES = 8
 
 
-def budgeted(result: RunResult, state: BudgetState, budget: Budget = Budget()) -> tuple[RunResult, BudgetState]:  # noqa: B008
+def budgeted(
+    result: RunResult,
+    state: BudgetState,
+    budget: AlarmBudget = AlarmBudget(),  # noqa: B008
+) -> tuple[RunResult, BudgetState]:
     """Returns the result with the budget applied, and the state after its window."""
     method = result.method
     if method is None or method.p_tail is None or method.p_rank is None:
@@ -48,7 +52,7 @@ def budgeted(result: RunResult, state: BudgetState, budget: Budget = Budget()) -
 class Month:
     """The budget of one storage. A day is counted once: judged again after a crash it changes nothing and says the same."""
 
-    def __init__(self, storage: Storage, budget: Budget = Budget()) -> None:  # noqa: B008
+    def __init__(self, storage: Storage, budget: AlarmBudget = AlarmBudget()) -> None:  # noqa: B008
         self._storage = storage
         self._budget = budget
 

@@ -15,7 +15,7 @@ from capture import dataset
 from capture.reading.captured_object import CapturedObject
 from capture.reading.reader import Dataset, ReadError, SinkError
 from monitoring.errors import MonitoringError
-from monitoring.result import Completeness
+from monitoring.result import WindowCompleteness
 from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
 from monitoring.states.layout import FileFacts, captured_layout
 from monitoring.storage import open_storage
@@ -125,7 +125,7 @@ class CapturedSource:
                 {part.key: part.size for part in parts},
             )
 
-    def completeness(self, window: Window) -> Completeness:
+    def completeness(self, window: Window) -> WindowCompleteness:
         """Returns the judgement of the ledgers: `proved` is None where the window has no ledger at all."""
         judged = _readable(
             lambda: self._dataset.completeness(window.start, window.end, endpoint=self._endpoint, variant=self._variant)
@@ -137,9 +137,9 @@ class CapturedSource:
             missing += gap.records or 0
         gaps = tuple(gap.message for gap in judged.gaps)
         if not judged.instances:
-            return Completeness(None, judged.events, None, gaps)
+            return WindowCompleteness(None, judged.events, None, gaps)
         until = min(instance.complete_until for instance in judged.instances)
-        return Completeness(
+        return WindowCompleteness(
             judged.complete,
             judged.events,
             judged.events + missing if known else None,

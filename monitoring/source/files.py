@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from capture.dataset import EVENT_ID, EVENT_TIME
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.result import Completeness
+from monitoring.result import WindowCompleteness
 from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
 from monitoring.source.time_column import TimeColumn
 from monitoring.states.layout import FileFacts, Layout
@@ -164,9 +164,9 @@ class FileSource:
         if not found:
             raise UsageError(f"there is no .parquet or .csv file under {self.uri}")
 
-    def completeness(self, window: Window) -> Completeness:
+    def completeness(self, window: Window) -> WindowCompleteness:
         """Returns that the completeness is unknown: only captured data has ledgers."""
-        return Completeness(None, 0, None)
+        return WindowCompleteness(None, 0, None)
 
     def _parts(self, needed: tuple[str, ...]) -> Iterator[FilePart]:
         storage = open_storage(self.uri)

@@ -43,7 +43,7 @@ MAX_EXTRA_COLUMNS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ObjectOrigin:
     """Where an object comes from. `hour` is its start in microseconds since 1970 UTC, None where the key names none."""
 
     name: str
@@ -52,7 +52,7 @@ class Source:
     hour: int | None = None
 
     @classmethod
-    def of_key(cls, key: dataset.ObjectKey) -> Source:
+    def of_key(cls, key: dataset.ObjectKey) -> ObjectOrigin:
         """Returns the source of an object with a key of the managed layout."""
         return cls(str(key), key.endpoint, key.variant, key.hour)
 
@@ -81,7 +81,7 @@ class ManagedObject:
         yield from self.table(columns).to_batches(max_chunksize=rows)
 
 
-class _Shape(NamedTuple):
+class _LineShape(NamedTuple):
     inputs: int
     outputs: int
 
@@ -105,11 +105,11 @@ class ManagedReader:
         self._columns = columns or BaselineColumns()
         self._handler = handler
         self._script = ScriptNames(self._columns)
-        self._positions: dict[_Shape, Positions] = {}
+        self._positions: dict[_LineShape, Positions] = {}
         self._predictions: dict[str, None] = {}
         self.report = ManagedReport()
 
-    def read(self, body: bytes, source: Source) -> ManagedObject:
+    def read(self, body: bytes, source: ObjectOrigin) -> ManagedObject:
         """Returns the rows of an object."""
         raw: list[tuple[ManagedEvent, list[Row], list[Row]]] = []
         read: list[_Read] = []
@@ -148,7 +148,7 @@ class ManagedReader:
         self.report.warnings.update(self._script.notes)
         return named
 
-    def _named(self, event: ManagedEvent, inputs: list[Row], outputs: list[Row], shape: _Shape) -> _Read | None:
+    def _named(self, event: ManagedEvent, inputs: list[Row], outputs: list[Row], shape: _LineShape) -> _Read | None:
         """Returns the rows of an event under the names of the baseline; None where its rows have an unusual width."""
         outputs = aligned(outputs, len(inputs))
         if not inputs:
@@ -169,7 +169,7 @@ class ManagedReader:
             rows.append({**_under(row, names.inputs), **predicted})
         return _Read(event, rows)
 
-    def _verify(self, raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]], shape: _Shape) -> None:
+    def _verify(self, raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]], shape: _LineShape) -> None:
         """Doubts a mapping that takes the first columns for the outputs where the values fit another order better."""
         rows: list[tuple[list[Any], list[Any]]] = []
         for _, inputs, outputs in raw[:VERIFIED_EVENTS]:
@@ -181,7 +181,7 @@ class ManagedReader:
             if names.note:
                 verify_order(self._columns, names, rows)
 
-    def _names(self, positional: bool, shape: _Shape, example: str) -> Positions:
+    def _names(self, positional: bool, shape: _LineShape, example: str) -> Positions:
         """Returns the names of positional values; only those of the outputs for a row that has names."""
         if not positional:
             return Positions((), output_names(shape.outputs))
@@ -200,7 +200,7 @@ class ManagedReader:
         self._predictions.update(dict.fromkeys(found))
         return found
 
-    def _object(self, read: list[_Read], source: Source) -> ManagedObject:
+    def _object(self, read: list[_Read], source: ObjectOrigin) -> ManagedObject:
         rows = [row for found in read for row in found.rows]
         self.report.rows += len(rows)
         there = {name: None for row in rows for name in row}
@@ -215,7 +215,7 @@ class ManagedReader:
         table = table_of(self._fixed(read, source), rows, columns, self._columns.text, others[MAX_EXTRA_COLUMNS:])
         return ManagedObject(table, predictions)
 
-    def _fixed(self, read: list[_Read], source: Source) -> list[tuple[str, pa.Array]]:
+    def _fixed(self, read: list[_Read], source: ObjectOrigin) -> list[tuple[str, pa.Array]]:
         counts = [len(found.rows) for found in read]
         times = []
         for found in read:
@@ -242,7 +242,7 @@ class ManagedReader:
         ]
 
 
-def _usual_shape(raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]]) -> _Shape:
+def _usual_shape(raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]]) -> _LineShape:
     """Returns how many values most positional input rows and most positional output rows have; 0 where there is none."""
     inputs: Counter[int] = Counter()
     outputs: Counter[int] = Counter()
@@ -250,7 +250,7 @@ def _usual_shape(raw: Sequence[tuple[ManagedEvent, list[Row], list[Row]]]) -> _S
         inputs.update(len(row) for row in given if isinstance(row, list))
         outputs.update(len(row) for row in aligned(predicted, len(given)) if isinstance(row, list))
     first, second = (max(counts, key=lambda n: (counts[n], n), default=0) for counts in (inputs, outputs))
-    return _Shape(first, second)
+    return _LineShape(first, second)
 
 
 def _under(row: Row, names: tuple[str, ...]) -> dict[str, Any]:

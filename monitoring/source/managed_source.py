@@ -19,7 +19,7 @@ from capture.reading.captured_object import CapturedObject, ReadError
 from capture.reading.jsonl_reader import LineError
 from monitoring.errors import MonitoringError
 from monitoring.source.captured import CapturedSource
-from monitoring.source.managed import ManagedReader, Source
+from monitoring.source.managed import ManagedReader, ObjectOrigin
 from monitoring.source.managed_columns import BaselineColumns
 from monitoring.source.managed_lines import is_managed
 from monitoring.source.part import BATCH_ROWS, PartGroup, UnreadablePart
@@ -86,7 +86,7 @@ class ManagedPart(msgspec.Struct, frozen=True, tag="managed"):
             )
             return _Opened(facts, set(), ours.batches(rows=BATCH_ROWS, dictionaries=True))
         reader = ManagedReader(self.columns, load_handler(self.preprocess) if self.preprocess else None)
-        found = reader.read(body, Source.of_key(key))
+        found = reader.read(body, ObjectOrigin.of_key(key))
         notes = {note if note in reader.report.warnings else f"{self.key}: {note}" for note in reader.report.notes()}
         return _Opened(
             FileFacts(predictions=frozenset(found.prediction_columns)), notes, found.batches(rows=BATCH_ROWS)

@@ -12,7 +12,7 @@ from monitoring.errors import MonitoringError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from monitoring.result import Completeness
+    from monitoring.result import WindowCompleteness
     from monitoring.states.layout import FileFacts, Layout
     from monitoring.window import Window
 
@@ -80,5 +80,5 @@ class RowSource(Protocol):
     def groups(self, window: Window | None) -> Iterator[PartGroup]:
         """Yields the groups of the window's parts in the order of time and name; all of them without a window."""
 
-    def completeness(self, window: Window) -> Completeness:
+    def completeness(self, window: Window) -> WindowCompleteness:
         """Returns whether the window is complete. `proved` is None where the data set has no ledgers."""

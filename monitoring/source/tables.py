@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from capture import dataset
 from monitoring.errors import UsageError
-from monitoring.result import Completeness
+from monitoring.result import WindowCompleteness
 from monitoring.source.part import BATCH_ROWS, PartGroup
 from monitoring.source.time_column import TimeColumn
 from monitoring.states.layout import FileFacts, Layout
@@ -77,9 +77,9 @@ class TableSource:
             raise UsageError(f"a window of a table needs its time column: there is no column {self.layout.time!r}")
         yield PartGroup((TablePart(self._table, self.layout.time),), start=start, end=end)
 
-    def completeness(self, window: Window) -> Completeness:
+    def completeness(self, window: Window) -> WindowCompleteness:
         """Returns that the completeness is unknown."""
-        return Completeness(None, 0, None)
+        return WindowCompleteness(None, 0, None)
 
 
 def is_table(data: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitoring.states.array_file import Arrays, read_arrays, write_arrays
 from monitoring.states.binning import ColumnBinning, ColumnKind
-from monitoring.states.column import ColumnState, Reason
+from monitoring.states.column import ColumnState, ExampleReason
 from monitoring.states.profile import EventSample, Profile, SliceKey, SliceState
 from monitoring.states.store_health import StoreState
 from monitoring.states.units import UnitKind, UnitTable
@@ -217,7 +217,7 @@ def _unpack_column(entry: Any, arrays: Arrays, path: str) -> ColumnState:
         unseen=dict(entry["unseen"]),
         types=entry["types"],
         examples={
-            Reason(reason): tuple((int(key), name) for key, name in entries)
+            ExampleReason(reason): tuple((int(key), name) for key, name in entries)
             for reason, entries in entry["examples"].items()
         },
     )

@@ -27,7 +27,7 @@ class ValueKind(IntEnum):
     OTHER = 5
 
 
-class Reason(StrEnum):
+class ExampleReason(StrEnum):
     """Why an event stands as an example of a column."""
 
     MISSING = "missing"
@@ -79,7 +79,7 @@ class ColumnState:
     unseen: dict[str, int] = field(default_factory=dict)
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     types: dict[str, int] = field(default_factory=dict)
-    examples: dict[Reason, Examples] = field(default_factory=dict)
+    examples: dict[ExampleReason, Examples] = field(default_factory=dict)
 
     @property
     def present(self) -> int:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from monitoring.states.bin_table import BinTable
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.cells import Cells, Numbers, Opaque, Texts
-from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, Examples, Reason, ValueKind
+from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, ExampleReason, Examples, ValueKind
 from monitoring.states.merging import added, merge_examples, smallest_hashes, smallest_names
 from monitoring.states.text_dictionary import TextDictionary, as_texts, kinds_of_numbers
 
@@ -88,7 +88,7 @@ class ColumnCounter:
         self.state.missing -= count
         self.state.rescued += count
         self.state.kinds[kind] += count
-        self._keep(Reason.TYPE, row_set.examples(rows))
+        self._keep(ExampleReason.TYPE, row_set.examples(rows))
 
     def _add_numbers(self, cells: Numbers, rows: RowSet, binned: bool) -> Coded:
         state, centre = self.state, self.binning.centre
@@ -105,12 +105,12 @@ class ColumnCounter:
             absent = int(np.count_nonzero(missing))
             values = np.where(missing, centre, values)
             state.missing += absent
-            self._examples_where(Reason.MISSING, rows, missing)
+            self._examples_where(ExampleReason.MISSING, rows, missing)
         present = len(values) - absent
         self._count_values(values, missing, present, cells.kind)
         if not binned:
             if self.binning.kind is not ColumnKind.UNKNOWN and present:
-                self._examples_where(Reason.TYPE, rows, None if missing is None else ~missing)
+                self._examples_where(ExampleReason.TYPE, rows, None if missing is None else ~missing)
             return self._unfit(len(rows))
         codes = self._table.codes(values)
         bins = self.binning.fine
@@ -124,9 +124,9 @@ class ColumnCounter:
             first, last = self.binning.outer[0], bins - 1 - self.binning.outer[1]
             below, above = int(fine[: first + 1].sum()), int(fine[last:bins].sum())
             if below:
-                self._examples_where(Reason.BELOW, rows, codes <= first)
+                self._examples_where(ExampleReason.BELOW, rows, codes <= first)
             if above:
-                self._examples_where(Reason.ABOVE, rows, (codes >= last) & (codes < bins))
+                self._examples_where(ExampleReason.ABOVE, rows, (codes >= last) & (codes < bins))
             state.below += below
             state.above += above
         return Coded(self._coarse_of_fine.take(codes), fine)
@@ -189,7 +189,7 @@ class ColumnCounter:
         absent, by_value = int(by_value[0]), by_value[1:]
         if absent:
             state.missing += absent
-            self._examples_where(Reason.MISSING, rows, cells.indices < 0)
+            self._examples_where(ExampleReason.MISSING, rows, cells.indices < 0)
         if kinds is not None:
             state.kinds += kinds
         elif kind is not None:
@@ -202,7 +202,7 @@ class ColumnCounter:
             return self._unfit(len(rows))
         if self.binning.kind is not ColumnKind.CATEGORICAL:
             if len(present):
-                self._examples_where(Reason.TYPE, rows, cells.indices >= 0)
+                self._examples_where(ExampleReason.TYPE, rows, cells.indices >= 0)
             return self._unfit(len(rows))
         bins = self.binning.fine
         other = len(self.binning.domain)
@@ -212,7 +212,7 @@ class ColumnCounter:
         if self.binning.domain_complete and fine[other]:
             outside = present[known.codes[present] == other]
             self._count_unseen(known, outside, by_value)
-            self._examples_where(Reason.UNSEEN, rows, known.codes.take(cells.indices) == other)
+            self._examples_where(ExampleReason.UNSEEN, rows, known.codes.take(cells.indices) == other)
         coarse = self._coarse_of_fine.take(np.append(known.codes[:-1], bins))
         return Coded(coarse.take(cells.indices), fine)
 
@@ -240,7 +240,7 @@ class ColumnCounter:
         state.missing += absent
         state.kinds[ValueKind.OTHER] += cells.rows - absent
         if absent and cells.nulls is not None:
-            self._examples_where(Reason.MISSING, rows, cells.nulls)
+            self._examples_where(ExampleReason.MISSING, rows, cells.nulls)
         return self._unfit(cells.rows)
 
     def _unfit(self, rows: int) -> Coded:
@@ -250,10 +250,10 @@ class ColumnCounter:
         self.state.fine += fine
         return Coded(np.full(rows, self._coarse_of_fine[-1]), fine)
 
-    def _examples_where(self, reason: Reason, rows: RowSet, mask: Mask | None) -> None:
+    def _examples_where(self, reason: ExampleReason, rows: RowSet, mask: Mask | None) -> None:
         self._keep(reason, rows.examples_where(mask))
 
-    def _keep(self, reason: Reason, entries: Examples) -> None:
+    def _keep(self, reason: ExampleReason, entries: Examples) -> None:
         if entries:
             self.state.examples = merge_examples(self.state.examples, {reason: entries})
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from monitoring.states.events import NO_TIME, Events, find_events, slices_of
 from monitoring.states.hashing import hash_names, mix
 from monitoring.states.layout import FileFacts
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, SliceKey
 from monitoring.states.slice_counter import SliceCounter
 
@@ -29,7 +29,7 @@ class Kernel:
     """
 
     def __init__(
-        self, plan: Plan, facts: FileFacts, name: str, excluded: Hashes | None = None, exact: bool = False
+        self, plan: CountingPlan, facts: FileFacts, name: str, excluded: Hashes | None = None, exact: bool = False
     ) -> None:
         self._plan = plan
         self._facts = facts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from monitoring.states.column import EXAMPLES, HASHES, UNSEEN_VALUES, ColumnState, Examples, Reason
+from monitoring.states.column import EXAMPLES, HASHES, UNSEEN_VALUES, ColumnState, ExampleReason, Examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,9 @@ def smallest_hashes(first: Hashes, second: Hashes) -> Hashes:
     return np.union1d(first, second)[:HASHES]
 
 
-def merge_examples(first: Mapping[Reason, Examples], second: Mapping[Reason, Examples]) -> dict[Reason, Examples]:
+def merge_examples(
+    first: Mapping[ExampleReason, Examples], second: Mapping[ExampleReason, Examples]
+) -> dict[ExampleReason, Examples]:
     """Returns the EXAMPLES events with the smallest hashes for each reason."""
     if not first or not second:
         return dict(first or second)

@@ -17,7 +17,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CountingPlan:
     """What a pass counts: the bins, which columns mean what, and the levels of a baseline that is being built.
 
     `start` and `end` bound the event times, in microseconds since 1970 UTC. `sampler` gets every batch that is counted, with

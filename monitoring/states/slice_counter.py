@@ -16,7 +16,7 @@ from monitoring.states.column_counter import ColumnCounter, unbinned
 from monitoring.states.events import NO_TIME, Events, column_of
 from monitoring.states.groupings import ColumnGrouper, Grouper, Grouping, HourGrouper, RequestGrouper
 from monitoring.states.layout import FileFacts
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import EventSample, SliceState, merge_samples
 from monitoring.states.rescued import rescued_cells
 from monitoring.states.row_set import RowSet
@@ -31,7 +31,7 @@ Indices = npt.NDArray[np.int64]
 class SliceCounter:
     """Counts the rows of one slice of a file."""
 
-    plan: Plan
+    plan: CountingPlan
     facts: FileFacts
     state: SliceState = field(default_factory=SliceState)
     columns: dict[str, ColumnCounter] = field(default_factory=dict)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from ibis.expr.types import Table
 
-    from monitoring.time_travel.groups import Group
+    from monitoring.time_travel.groups import OfflineGroup
 
 
-class Found(StrEnum):
+class LookupResult(StrEnum):
     """What a look-up found, as known at the request."""
 
     RECORD = "record"
@@ -30,7 +30,7 @@ class Found(StrEnum):
     EXPIRED = "expired"
 
 
-def id_of(requests: Table, group: Group) -> Any:
+def id_of(requests: Table, group: OfflineGroup) -> Any:
     """Returns the expression of a request row's record id. A whole number is written without a fraction."""
     parts = []
     for text, field, _spec, _conversion in string.Formatter().parse(group.id):
@@ -48,7 +48,7 @@ def id_of(requests: Table, group: Group) -> Any:
 
 
 def holding(requests: Table, entries: Table, features: Sequence[str], ttl_seconds: float | None) -> Table:
-    """Returns a row for each request: `row`, `found` (a `Found`), `event_time`, and the features, null where none was found.
+    """Returns a row for each request: `row`, `found` (a `LookupResult`), `event_time`, and the features, null where none was found.
 
     `requests` has `row` int64, `record_id` string and `time` timestamp; `entries` is a timeline. A request without an id
     finds nothing.
@@ -74,10 +74,10 @@ def holding(requests: Table, entries: Table, features: Sequence[str], ttl_second
         expired = (age > ttl_seconds).fill_null(False)
     absent = joined.event_time.isnull() | joined.deleted
     found = ibis.cases(
-        (absent, ibis.literal(Found.MISSING.value)),
-        (expired, ibis.literal(Found.EXPIRED.value)),
-        (joined.ambiguous, ibis.literal(Found.AMBIGUOUS.value)),
-        else_=ibis.literal(Found.RECORD.value),
+        (absent, ibis.literal(LookupResult.MISSING.value)),
+        (expired, ibis.literal(LookupResult.EXPIRED.value)),
+        (joined.ambiguous, ibis.literal(LookupResult.AMBIGUOUS.value)),
+        else_=ibis.literal(LookupResult.RECORD.value),
     )
     usable = ~(absent | expired)
     return joined.select(

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from capture import dataset
 from monitoring.errors import MonitoringError
-from monitoring.source.managed import ManagedReader, Source
-from monitoring.time_travel.as_known import Found
+from monitoring.source.managed import ManagedReader, ObjectOrigin
+from monitoring.time_travel.as_known import LookupResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -70,7 +70,7 @@ def backfill(
         parsed = dataset.parse_object_key(key)
         if parsed is None:
             raise MonitoringError(f"{key} is not a key of captured data: it has no endpoint, variant and hour")
-        table = reader.read(logs.get(key).body, Source.of_key(parsed)).table()
+        table = reader.read(logs.get(key).body, ObjectOrigin.of_key(parsed)).table()
         if table.num_rows:
             answers = history.answer(table, dataset.EVENT_TIME)
             body = _parquet(_captured(table, answers, model, set(request_columns)))
@@ -140,7 +140,7 @@ def _events(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def _ages(answer: Rebuilt, table: pa.Table, events: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Array:
     """Returns for each row the seconds between its event and the oldest record that its event found; null without one."""
-    usable = pc.is_in(answer.found, pa.array([Found.RECORD.value, Found.AMBIGUOUS.value]))
+    usable = pc.is_in(answer.found, pa.array([LookupResult.RECORD.value, LookupResult.AMBIGUOUS.value]))
     asked = table[dataset.EVENT_TIME].cast(pa.int64())
     ages = pc.divide(pc.subtract(asked, answer.event_time.cast(pa.int64())).cast(pa.float64()), 1e6)
     seconds = np.asarray(pc.if_else(usable, ages, float("nan")).to_numpy(zero_copy_only=False), np.float64)
@@ -152,7 +152,9 @@ def _ages(answer: Rebuilt, table: pa.Table, events: np.ndarray[tuple[int], np.dt
 
 def _missing(answer: Rebuilt, events: np.ndarray[tuple[int], np.dtype[np.int64]], *, of_request: bool) -> pa.Array:
     """Returns for each row how many ids of its event the store lacked. A request-level id is asked once."""
-    absent = np.asarray(pc.is_in(answer.found, pa.array([Found.MISSING.value, Found.EXPIRED.value])).to_numpy(), bool)
+    absent = np.asarray(
+        pc.is_in(answer.found, pa.array([LookupResult.MISSING.value, LookupResult.EXPIRED.value])).to_numpy(), bool
+    )
     counts = np.bincount(events, weights=absent).astype(np.int32)
     if of_request:
         counts = np.minimum(counts, 1)
@@ -167,6 +169,6 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _count(written: Backfilled, answers: list[Rebuilt]) -> None:
     for answer in answers:
-        counts = written.found.setdefault(answer.group.name, dict.fromkeys(map(str, Found), 0))
+        counts = written.found.setdefault(answer.group.name, dict.fromkeys(map(str, LookupResult), 0))
         for entry in pc.value_counts(answer.found).to_pylist():
             counts[entry["values"]] += entry["counts"]

@@ -26,7 +26,7 @@ from monitoring.errors import UsageError
 Name = Annotated[str, Meta(min_length=1)]
 
 
-class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OfflineGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One feature group of the offline store.
 
     `id` is a template over columns of the request: `"{origin}|{hour}"`. `features` maps the store's feature names to the
@@ -48,10 +48,10 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    group: Annotated[tuple[Group, ...], Meta(min_length=1)]
+    group: Annotated[tuple[OfflineGroup, ...], Meta(min_length=1)]
 
 
-def load_groups(path: str | Path) -> tuple[Group, ...]:
+def load_groups(path: str | Path) -> tuple[OfflineGroup, ...]:
     """Returns the groups of a TOML file. Raises UsageError with the key and what is allowed."""
     try:
         given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def load_groups(path: str | Path) -> tuple[Group, ...]:
     return groups
 
 
-def check_template(group: Group) -> None:
+def check_template(group: OfflineGroup) -> None:
     """Raises UsageError where the id is no template of column names."""
     try:
         parts = list(string.Formatter().parse(group.id))

@@ -21,7 +21,7 @@ from monitoring.errors import MonitoringError
 from monitoring.storage import StorageError, open_storage
 
 if TYPE_CHECKING:
-    from monitoring.time_travel.groups import Group
+    from monitoring.time_travel.groups import OfflineGroup
 
 API_TIME = "api_invocation_time"
 WRITE_TIME = "write_time"
@@ -30,7 +30,7 @@ _AHEAD = 4
 _TIME = pa.timestamp("us", tz="UTC")
 
 
-def read_records(group: Group) -> pa.Table:
+def read_records(group: OfflineGroup) -> pa.Table:
     """Returns the group's records.
 
     Columns: `record_id` string, `event_time`, `api_time`, `write_time` timestamp[us, UTC], `deleted` bool, the features under their
@@ -58,7 +58,7 @@ def read_records(group: Group) -> pa.Table:
         raise MonitoringError(f"group {group.name}: its files disagree about a column's type: {error}") from error
 
 
-def _records(group: Group, content: pq.ParquetFile, where: str) -> pa.Table:
+def _records(group: OfflineGroup, content: pq.ParquetFile, where: str) -> pa.Table:
     names = content.schema_arrow.names
     if API_TIME not in names:
         raise MonitoringError(
@@ -83,7 +83,7 @@ def _records(group: Group, content: pq.ParquetFile, where: str) -> pa.Table:
     return pa.table(columns | {name: table[name] for name in group.features})
 
 
-def _times(values: pa.ChunkedArray, group: Group, name: str, where: str) -> pa.ChunkedArray:
+def _times(values: pa.ChunkedArray, group: OfflineGroup, name: str, where: str) -> pa.ChunkedArray:
     """Returns times in UTC: timestamps as they are, text as ISO 8601, numbers as seconds since 1970."""
     kind = values.type
     try:

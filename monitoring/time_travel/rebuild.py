@@ -16,7 +16,7 @@ from monitoring.time_travel.timeline import by_event_time, timeline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitoring.time_travel.groups import Group
+    from monitoring.time_travel.groups import OfflineGroup
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Rebuilt:
     store. `training` holds the same features under the documented query's rule (event time alone); None where nobody asked.
     """
 
-    group: Group
+    group: OfflineGroup
     found: pa.ChunkedArray
     event_time: pa.ChunkedArray
     features: pa.Table
@@ -38,7 +38,7 @@ class Rebuilt:
 class _History:
     """The entries of one group under both rules."""
 
-    group: Group
+    group: OfflineGroup
     known: pa.Table
     trained: pa.Table | None
 
@@ -50,7 +50,7 @@ class OfflineHistory:
     Raises MonitoringError where the offline store cannot be read.
     """
 
-    def __init__(self, groups: Sequence[Group], connection: Any = None, *, with_training: bool = False) -> None:
+    def __init__(self, groups: Sequence[OfflineGroup], connection: Any = None, *, with_training: bool = False) -> None:
         self._backend = connection if connection is not None else ibis.duckdb.connect()
         self._histories = [self._read(group, with_training) for group in groups]
 
@@ -65,7 +65,7 @@ class OfflineHistory:
                     )
         return [self._answer(requests, time_column, history) for history in self._histories]
 
-    def _read(self, group: Group, with_training: bool) -> _History:
+    def _read(self, group: OfflineGroup, with_training: bool) -> _History:
         records, names = ibis.memtable(read_records(group)), list(group.features)
         known = self._backend.to_pyarrow(timeline(records, names))
         return _History(
@@ -81,6 +81,6 @@ class OfflineHistory:
         trained = None if history.trained is None else self._held(asked, history.trained, group, names).select(names)
         return Rebuilt(group, known["found"], known["event_time"], known.select(names), trained)
 
-    def _held(self, asked: Any, entries: pa.Table, group: Group, names: list[str]) -> pa.Table:
+    def _held(self, asked: Any, entries: pa.Table, group: OfflineGroup, names: list[str]) -> pa.Table:
         table: pa.Table = self._backend.to_pyarrow(holding(asked, ibis.memtable(entries), names, group.ttl_seconds))
         return table.sort_by("row")

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitoring.errors import UsageError
-from monitoring.time_travel.as_known import Found
+from monitoring.time_travel.as_known import LookupResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,16 +82,16 @@ def compare(captured: pa.Table, rebuilt: Sequence[Rebuilt], event_ids: pa.Chunke
 def classify(
     captured: pa.ChunkedArray, known: pa.ChunkedArray, trained: pa.ChunkedArray, found: pa.ChunkedArray
 ) -> npt.NDArray[np.str_]:
-    """Returns the class of each cell. All four have one length; `found` holds `Found` values."""
+    """Returns the class of each cell. All four have one length; `found` holds `LookupResult` values."""
     with_known, with_trained = same(captured, known), same(captured, trained)
     empty = _booleans(pc.is_null(captured, nan_is_null=True))
     states = np.asarray(found.to_pylist())
     cells = np.full(len(states), CellClass.DIFFERENT.value, dtype="<U9")
-    cells[(states == Found.RECORD) & with_known & with_trained] = CellClass.EQUAL
-    cells[(states == Found.RECORD) & with_known & ~with_trained] = CellClass.LATE
-    cells[(states == Found.MISSING) & empty] = CellClass.MISSING
-    cells[(states == Found.EXPIRED) & empty] = CellClass.EXPIRED
-    cells[(states == Found.AMBIGUOUS) & (with_known | with_trained)] = CellClass.AMBIGUOUS
+    cells[(states == LookupResult.RECORD) & with_known & with_trained] = CellClass.EQUAL
+    cells[(states == LookupResult.RECORD) & with_known & ~with_trained] = CellClass.LATE
+    cells[(states == LookupResult.MISSING) & empty] = CellClass.MISSING
+    cells[(states == LookupResult.EXPIRED) & empty] = CellClass.EXPIRED
+    cells[(states == LookupResult.AMBIGUOUS) & (with_known | with_trained)] = CellClass.AMBIGUOUS
     return cells
 
 

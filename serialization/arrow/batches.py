@@ -25,7 +25,7 @@ class Extent:
     bytes: int
 
 
-class _Table:
+class _FlatbufferTable:
     """A flatbuffer table: fields by their number in the schema."""
 
     def __init__(self, buffer: memoryview, at: int) -> None:
@@ -39,9 +39,9 @@ class _Table:
         at = self._place(field)
         return int(struct.unpack_from("<" + kind, self._buffer, at)[0]) if at else 0
 
-    def table(self, field: int) -> "_Table | None":
+    def table(self, field: int) -> "_FlatbufferTable | None":
         at = self._place(field)
-        return _Table(self._buffer, self._follow(at)) if at else None
+        return _FlatbufferTable(self._buffer, self._follow(at)) if at else None
 
     def pairs(self, field: int) -> Iterator[tuple[int, int]]:
         """A vector of structs of two 64-bit integers."""
@@ -69,7 +69,7 @@ def extent(message: Any) -> Extent:
     """
     try:
         metadata = memoryview(message.metadata)
-        root = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0])
+        root = _FlatbufferTable(metadata, struct.unpack_from("<I", metadata, 0)[0])
         kind = root.number(_MESSAGE_HEADER_TYPE, "B")
         header = root.table(_MESSAGE_HEADER)
         if kind == _DICTIONARY_BATCH and header is not None:
@@ -81,7 +81,7 @@ def extent(message: Any) -> Extent:
         raise ValueError(f"metadata of a message is cut off ({error})") from None
 
 
-def _extent_of_batch(batch: _Table, body: memoryview) -> Extent:
+def _extent_of_batch(batch: _FlatbufferTable, body: memoryview) -> Extent:
     lengths = [length for length, _ in batch.pairs(_BATCH_NODES)]
     length = batch.number(_BATCH_LENGTH, "q")
     if length < 0 or min(lengths, default=0) < 0:

@@ -12,7 +12,7 @@ metadata that contradicts itself (`Definition level histogram size mismatch`, py
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .thrift import Reader, Struct
+from .thrift import Struct, ThriftReader
 
 _TAIL = 8  # the footer's length and the magic
 _MAX_VALUES = 300_000
@@ -42,7 +42,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PageCost:
     """What one page, or one row group's share of the footer, adds: values and bytes after decompression."""
 
     values: int
@@ -58,7 +58,7 @@ class Footer:
         start = len(body) - _TAIL - length
         if start < 4:
             raise ValueError("the footer is longer than the file")
-        root = Reader(body[:-_TAIL], start, _MAX_VALUES).struct()
+        root = ThriftReader(body[:-_TAIL], start, _MAX_VALUES).struct()
         self._body = body
         self.rows = _known(root.i64(_FILE_ROWS), "the number of rows")
         self.columns = _columns(root.structs(_FILE_SCHEMA))
@@ -77,7 +77,7 @@ class Footer:
             if column.text and _DELTA_LENGTH_BYTE_ARRAY not in self._encodings[column.path]
         ]
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[PageCost]:
         """All that the file would become. A chunk that two columns share is counted for each."""
         pages = 0
         for group in self._groups:
@@ -94,7 +94,7 @@ class Footer:
                     seen += part.values
                     self._note(column, part.encoding)
                     yield part
-                yield Part(rows, column.width * max(seen, rows))
+                yield PageCost(rows, column.width * max(seen, rows))
 
     def _note(self, column: Column, encoding: int | None) -> None:
         encodings = self._encodings[column.path]
@@ -104,7 +104,7 @@ class Footer:
             kind = "DELTA_BYTE_ARRAY" if encoding == _DELTA_BYTE_ARRAY else "a mixture with DELTA_LENGTH_BYTE_ARRAY"
             raise ValueError(f"column {column.path[:60]!r} is encoded as {kind}; write it plain or with a dictionary")
 
-    def _pages(self, chunk: Struct) -> Iterator[Part]:
+    def _pages(self, chunk: Struct) -> Iterator[PageCost]:
         column = chunk.struct(_CHUNK_METADATA)
         if column is None:
             raise ValueError("a column has no metadata")
@@ -117,7 +117,7 @@ class Footer:
             raise ValueError("a column lies outside the file")
         seen = 0
         while seen < values and at < end:
-            reader = Reader(self._body[:end], at, _MAX_VALUES)
+            reader = ThriftReader(self._body[:end], at, _MAX_VALUES)
             header = reader.struct()
             at = reader.at + _known(header.i32(_PAGE_COMPRESSED), "the size of a page")
             if at > end:
@@ -127,16 +127,16 @@ class Footer:
             yield part
 
 
-def _part(header: Struct) -> Part:
+def _part(header: Struct) -> PageCost:
     size = _known(header.i32(_PAGE_UNCOMPRESSED), "the size of a page")
     kind = header.i32(_PAGE_TYPE)
     if kind not in (_DATA_PAGE, _DATA_PAGE_V2):
-        return Part(0, size)
+        return PageCost(0, size)
     data = header.struct(_PAGE_DATA if kind == _DATA_PAGE else _PAGE_DATA_V2)
     if data is None:
         raise ValueError("a page has no header for its data")
     encoding = data.i32(_DATA_ENCODING if kind == _DATA_PAGE else _DATA_ENCODING_V2)
-    return Part(_known(data.i32(_DATA_VALUES), "the number of a page's values"), size, encoding)
+    return PageCost(_known(data.i32(_DATA_VALUES), "the number of a page's values"), size, encoding)
 
 
 def _columns(elements: list[Struct]) -> tuple[Column, ...]:

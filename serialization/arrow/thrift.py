@@ -51,7 +51,7 @@ class Struct:
         return found[1]
 
 
-class Reader:
+class ThriftReader:
     """Reads structs from a buffer. max_values: fields and elements it reads in all."""
 
     def __init__(self, buffer: memoryview, at: int, max_values: int) -> None:

@@ -37,7 +37,7 @@ from serialization.limits import Limits
 from .fields import Field, is_required
 from .flatten import join
 from .message import Message
-from .weight import Scale
+from .weight import BodyWeigher
 from .wellknown import READERS
 
 if TYPE_CHECKING:
@@ -75,22 +75,22 @@ class Reading:
             raise DecodeError(f"the message is nested more than {self._max_depth} levels deep; send flatter data")
 
 
-class Plan:
+class MessagePlan:
     """How to read one message type. Made by `compile_plan`; safe to share between threads.
 
     name: the type's full name. fields: in the schema's order. width: values that one message costs. own_required:
     whether one of its own fields is required.
     """
 
-    def __init__(self, message_class: Any, pool: DescriptorPool, known: dict[str, Plan]) -> None:
+    def __init__(self, message_class: Any, pool: DescriptorPool, known: dict[str, MessagePlan]) -> None:
         descriptor: Descriptor = message_class.DESCRIPTOR
         self.name: str = descriptor.full_name
         self._class = message_class
         self._pool = pool
         known[self.name] = self
 
-        def plan_of(of: Descriptor) -> Plan:
-            return known.get(of.full_name) or Plan(GetMessageClass(of), pool, known)
+        def plan_of(of: Descriptor) -> MessagePlan:
+            return known.get(of.full_name) or MessagePlan(GetMessageClass(of), pool, known)
 
         declared = (*descriptor.fields, *pool.FindAllExtensions(descriptor))
         self.fields = tuple(Field(field, message_class, plan_of) for field in declared)
@@ -122,12 +122,12 @@ class Plan:
         return any(plan.own_required for plan in (self, *self._below))
 
     @cached_property
-    def _scale(self) -> Scale:
-        return Scale(self._class.DESCRIPTOR, self._pool, {})
+    def _scale(self) -> BodyWeigher:
+        return BodyWeigher(self._class.DESCRIPTOR, self._pool, {})
 
     @cached_property
-    def _below(self) -> frozenset[Plan]:
-        found: set[Plan] = set()
+    def _below(self) -> frozenset[MessagePlan]:
+        found: set[MessagePlan] = set()
         pending = [field.child for field in self.fields]
         while pending:
             plan = pending.pop()
@@ -243,12 +243,14 @@ class Plan:
         return values if field.convert is None else list(map(field.convert, values))
 
 
-def compile_plan(message_class: Any, pool: DescriptorPool) -> Plan:
+def compile_plan(message_class: Any, pool: DescriptorPool) -> MessagePlan:
     """The plan of a message type and of all types below it."""
-    return Plan(message_class, pool, {})
+    return MessagePlan(message_class, pool, {})
 
 
-def _nested_columns(field: Field, plan: Plan, messages: Sequence[Any], reading: Reading) -> dict[str, list[object]]:
+def _nested_columns(
+    field: Field, plan: MessagePlan, messages: Sequence[Any], reading: Reading
+) -> dict[str, list[object]]:
     """The columns of the message, or the messages, that a field holds; None, or lists, for each of the messages."""
     if field.repeated:
         each = [plan.columns(list(field.get(message)), reading) for message in messages]

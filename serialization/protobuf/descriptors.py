@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message as GoogleMessage
 
-    from .decode import Plan
-    from .encode import Writer
+    from .decode import MessagePlan
+    from .encode import MessageWriter
 
 
 class ProtobufSchema:
@@ -35,8 +35,8 @@ class ProtobufSchema:
         self.request = request
         self.response = response
         self._classes: dict[str, type[GoogleMessage]] = {}
-        self._plans: dict[str, Plan] = {}
-        self._writers: dict[str, Writer] = {}
+        self._plans: dict[str, MessagePlan] = {}
+        self._writers: dict[str, MessageWriter] = {}
         for setting, name in (("request", request), ("response", response)):
             if name is not None and name not in self.messages:
                 raise SchemaError(
@@ -85,7 +85,7 @@ class ProtobufSchema:
             self._classes[name] = GetMessageClass(self.pool.FindMessageTypeByName(name))
         return self._classes[name]
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> MessagePlan:
         """How to read a message, compiled once."""
         if name not in self._plans:
             from .decode import compile_plan
@@ -93,7 +93,7 @@ class ProtobufSchema:
             self._plans[name] = compile_plan(self.message_class(name), self.pool)
         return self._plans[name]
 
-    def writer(self, name: str) -> Writer:
+    def writer(self, name: str) -> MessageWriter:
         """How to fill a message, compiled once."""
         if name not in self._writers:
             from .encode import compile_writer

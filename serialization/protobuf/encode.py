@@ -43,10 +43,10 @@ _SCALARS = {
 }
 
 
-class Writer:
+class MessageWriter:
     """Fills messages of one type. Made by `compile_writer`; safe to share between threads."""
 
-    def __init__(self, descriptor: Descriptor, known: dict[str, Writer]) -> None:
+    def __init__(self, descriptor: Descriptor, known: dict[str, MessageWriter]) -> None:
         self.name = descriptor.full_name
         known[self.name] = self
         self._known = WRITERS.get(self.name)
@@ -117,22 +117,22 @@ class Writer:
         return value.keys() <= self._list.child._slots.keys()
 
 
-def compile_writer(descriptor: Any) -> Writer:
+def compile_writer(descriptor: Any) -> MessageWriter:
     """The writer of a message type and of all types below it."""
-    return Writer(descriptor, {})
+    return MessageWriter(descriptor, {})
 
 
 class Slot:
     """Where one field's value goes. direct: protobuf itself takes plain values for it, without conversion."""
 
-    def __init__(self, field: FieldDescriptor, known: dict[str, Writer]) -> None:
+    def __init__(self, field: FieldDescriptor, known: dict[str, MessageWriter]) -> None:
         self.name = field.name
         self._is_map = is_map(field)
         self.is_list = is_repeated(field) and not self._is_map
         value: Any = field.message_type.fields_by_name["value"] if self._is_map else field  # type: ignore[union-attr]
         self._key: Any = field.message_type.fields_by_name["key"] if self._is_map else None  # type: ignore[union-attr]
         of_message = value.message_type
-        self.child = None if of_message is None else known.get(of_message.full_name) or Writer(of_message, known)
+        self.child = None if of_message is None else known.get(of_message.full_name) or MessageWriter(of_message, known)
         self._convert = None if self.child else _converter(value)
         is_bytes = value.type == FieldDescriptor.TYPE_BYTES
         self._kind = self.child.name if self.child else "bytes" if is_bytes else _SCALARS[value.cpp_type]

@@ -18,7 +18,7 @@ from .wellknown import ARROW_TYPES, READERS
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor
 
-    from .decode import Plan, Reading
+    from .decode import MessagePlan, Reading
 
 _MESSAGES = frozenset({FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_GROUP})
 _ARROW = {
@@ -51,7 +51,9 @@ class Field:
     get, has: the value that a message holds, and whether it was set.
     """
 
-    def __init__(self, descriptor: FieldDescriptor, message_class: Any, plan_of: Callable[[Descriptor], Plan]) -> None:
+    def __init__(
+        self, descriptor: FieldDescriptor, message_class: Any, plan_of: Callable[[Descriptor], MessagePlan]
+    ) -> None:
         self.full_name = descriptor.full_name
         self.default: object = descriptor.default_value
         self.repeated = is_repeated(descriptor)
@@ -147,7 +149,7 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def _converter(field: Any) -> Callable[[Any], Any] | None:
     if field.type == FieldDescriptor.TYPE_ENUM:
-        return _Names(field.enum_type).__getitem__
+        return _EnumNames(field.enum_type).__getitem__
     if field.type == FieldDescriptor.TYPE_STRING and not _verifies_text(field.file.serialized_pb):
         return _text
     if field.type == FieldDescriptor.TYPE_BYTES:
@@ -172,7 +174,7 @@ def _base64(value: bytes | None) -> str | None:
     return None if value is None else b64encode(value).decode("ascii")
 
 
-class _Names(dict[int | None, str | int | None]):
+class _EnumNames(dict[int | None, str | int | None]):
     """An enum's names by number; a number without a name stands for itself, and None for None."""
 
     def __init__(self, enum: EnumDescriptor) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .message import Message
 
 if TYPE_CHECKING:
-    from .decode import Plan
+    from .decode import MessagePlan
     from .fields import Field
 
 
@@ -76,11 +76,13 @@ def column_types(message: Message) -> dict[str, str]:
     return request | {join(items.name, name, taken) if name in taken else name: kind for name, kind in rows.items()}
 
 
-def _plan_of(message: Mapping[str, object]) -> Plan | None:
+def _plan_of(message: Mapping[str, object]) -> MessagePlan | None:
     return message.plan if isinstance(message, Message) else None
 
 
-def _flat(plan: Plan | None, values: Mapping[str, object] | None, leave_out: str | None = None) -> dict[str, object]:
+def _flat(
+    plan: MessagePlan | None, values: Mapping[str, object] | None, leave_out: str | None = None
+) -> dict[str, object]:
     if plan is None:
         return _flat_by_shape(values or {})
     taken = {field.name for field in plan.fields if not field.nests and field.name != leave_out}
@@ -123,7 +125,7 @@ def _is_records(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
-def _columns(plan: Plan | None, value: object) -> dict[str, object]:
+def _columns(plan: MessagePlan | None, value: object) -> dict[str, object]:
     """A repeated message as a dict of lists; what decoding gave as columns already stays so."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -134,18 +136,18 @@ def _columns(plan: Plan | None, value: object) -> dict[str, object]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _rows(plan: Plan | None, value: object) -> list[dict[str, object]]:
+def _rows(plan: MessagePlan | None, value: object) -> list[dict[str, object]]:
     """A repeated message as flat dicts; columns are flat already."""
     if isinstance(value, Mapping):
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
     return [_flat(plan, row) for row in value] if isinstance(value, list) else []
 
 
-def _candidates(plan: Plan) -> Iterator[Field]:
+def _candidates(plan: MessagePlan) -> Iterator[Field]:
     return (field for field in plan.fields if field.nests and field.repeated)
 
 
-def _items_field(plan: Plan | None, message: Mapping[str, object], items: str | None) -> str | None:
+def _items_field(plan: MessagePlan | None, message: Mapping[str, object], items: str | None) -> str | None:
     if plan is not None:
         names = [field.name for field in _candidates(plan)]
     else:
@@ -159,7 +161,7 @@ def _items_field(plan: Plan | None, message: Mapping[str, object], items: str | 
     return names[0] if names else None
 
 
-def _types(plan: Plan, leave_out: str | None = None) -> dict[str, str]:
+def _types(plan: MessagePlan, leave_out: str | None = None) -> dict[str, str]:
     taken = {field.name for field in plan.fields if not field.nests and field.name != leave_out}
     out: dict[str, str] = {}
     for field in plan.fields:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .decode import Plan
+    from .decode import MessagePlan
 
 
 class Message(dict[str, object]):
@@ -22,7 +22,7 @@ class Message(dict[str, object]):
 
     __slots__ = ("plan", "unknown_fields")
 
-    def __init__(self, values: Mapping[str, object], plan: Plan | None = None, unknown_fields: int = 0) -> None:
+    def __init__(self, values: Mapping[str, object], plan: MessagePlan | None = None, unknown_fields: int = 0) -> None:
         super().__init__(values)
         self.plan = plan
         self.unknown_fields = unknown_fields

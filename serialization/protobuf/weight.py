@@ -3,7 +3,7 @@
 Two bytes are enough for an empty message in a repeated field, and protobuf's parser takes room for all of its fields:
 6 MB of such items with 200 doubles are 5 GB. So the messages of a body are counted first, each with what it costs: its
 fields, and `MESSAGE` more for what Python keeps of it. Only levels that can hold messages are read; a message without any
-is skipped by its length. A body that is too small to cost much is not read at all (`Scale.suffices`).
+is skipped by its length. A body that is too small to cost much is not read at all (`BodyWeigher.suffices`).
 
 Malformed bodies end the count without an error: the parser says what is wrong with them.
 """
@@ -32,22 +32,22 @@ _LARGE = 32_768
 _MESSAGES = frozenset({FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_GROUP})
 
 
-class Scale:
+class BodyWeigher:
     """Weighs bodies of one message type. cost: what an empty message costs, in values."""
 
     __slots__ = ("_dearest", "cost", "fields", "holds_messages")
 
-    def __init__(self, descriptor: Descriptor, pool: DescriptorPool, known: dict[str, Scale]) -> None:
+    def __init__(self, descriptor: Descriptor, pool: DescriptorPool, known: dict[str, BodyWeigher]) -> None:
         known[descriptor.full_name] = self
         declared: list[Any] = [*descriptor.fields, *pool.FindAllExtensions(descriptor)]
         is_entry = bool(descriptor.GetOptions().map_entry)
         plain = descriptor.full_name == "google.protobuf.Value"
         self.cost = _MAP_ENTRY if is_entry else MESSAGE + (1 if plain else len(declared))
         #: By field number: the scale of the messages it holds, None for a scalar.
-        self.fields: dict[int, Scale | None] = {}
+        self.fields: dict[int, BodyWeigher | None] = {}
         for field in declared:
             of = field.message_type if field.type in _MESSAGES else None
-            scale = None if of is None else known.get(of.full_name) or Scale(of, pool, known)
+            scale = None if of is None else known.get(of.full_name) or BodyWeigher(of, pool, known)
             self.fields[field.number] = scale
         self.holds_messages = any(scale is not None for scale in self.fields.values())
         self._dearest: int | None = None
@@ -71,7 +71,7 @@ class Scale:
     def _check(self, body: bytes, name: str, limits: Limits) -> None:
         left, objects = limits.max_items, limits.max_objects
         fields, at, end = self.fields, 0, len(body)
-        above: list[tuple[dict[int, Scale | None], int, bool]] = []
+        above: list[tuple[dict[int, BodyWeigher | None], int, bool]] = []
         while True:
             while at >= end:
                 if not above:
@@ -127,9 +127,9 @@ class Scale:
             else:
                 at += size
 
-    def _all(self) -> set[Scale]:
-        found: set[Scale] = set()
-        pending: list[Scale | None] = [self]
+    def _all(self) -> set[BodyWeigher]:
+        found: set[BodyWeigher] = set()
+        pending: list[BodyWeigher | None] = [self]
         while pending:
             scale = pending.pop()
             if scale is not None and scale not in found:

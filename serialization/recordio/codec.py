@@ -21,7 +21,7 @@ from serialization.tables import tabulate
 
 from .frames import frame, frames
 from .record import record_class, record_scale
-from .tensors import Budget, write
+from .tensors import ExpansionBudget, write
 
 _VALUES = "values"
 
@@ -35,7 +35,7 @@ class RecordIoCodec:
     def decode(self, body: memoryview, media: MediaType) -> Payload:
         """An ndarray (rows, values) or a dict of columns; see the module."""
         of_class, scale = record_class(), record_scale()
-        budget = Budget(self._limits)
+        budget = ExpansionBudget(self._limits)
         rows: list[dict[str, object]] = []
         for number, part in enumerate(frames(body), start=1):
             budget.take_objects(1)
@@ -67,7 +67,7 @@ class RecordIoCodec:
         return bytes(out), media.with_parameters()
 
 
-def _row(record: Any, number: int, budget: Budget) -> dict[str, object]:
+def _row(record: Any, number: int, budget: ExpansionBudget) -> dict[str, object]:
     row = {name: budget.read(record.features[name], number, name) for name in _names(record.features, number)}
     for name in _names(record.label, number):
         row[_label(name, row)] = budget.read(record.label[name], number, name)

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
-from serialization.protobuf.weight import Scale
+from serialization.protobuf.weight import BodyWeigher
 
 
 @cache
@@ -20,9 +20,9 @@ def record_class() -> Any:
 
 
 @cache
-def record_scale() -> Scale:
+def record_scale() -> BodyWeigher:
     """What weighs a record before it is parsed, made once."""
-    return Scale(record_class().DESCRIPTOR, _pool(), {})
+    return BodyWeigher(record_class().DESCRIPTOR, _pool(), {})
 
 
 @cache

@@ -20,7 +20,7 @@ _INT32 = 0x7FFFFFFF
 _EXACT = 2**53
 
 
-class Budget:
+class ExpansionBudget:
     """Values and bytes that a body may still unfold to."""
 
     def __init__(self, limits: Limits) -> None:

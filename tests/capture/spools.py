@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.journal.counters import MAX_LANES, Account
+from capture.journal.counters import MAX_WRITERS, ProcessCounters
 from capture.journal.segment import PREPARED, SegmentReader
-from capture.record import Batch, Block, Columns, Event, Header, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Block, Columns, Event, Header, Matrix, Ragged, Rows
 from tests.faults.processes import until
 
 SPOOL_BYTES = 64 << 20
@@ -114,9 +114,9 @@ def counts(spool: Path) -> dict[str, Any]:
     """The counters of all writers: appended, kept, sampled_out, row_mismatches, refused by reason."""
     total: dict[str, Any] = {"appended": 0, "kept": 0, "sampled_out": 0, "rows": 0, "row_mismatches": 0, "refused": {}}
     for path in (spool / "writers").iterdir():
-        account = Account.read(path)
+        account = ProcessCounters.read(path)
         assert account is not None
-        for index in range(MAX_LANES):
+        for index in range(MAX_WRITERS):
             reading = account.lane(index).reading()
             for name in ("appended", "kept", "sampled_out", "rows", "row_mismatches"):
                 total[name] += getattr(reading, name)
@@ -134,7 +134,7 @@ def column(block: Block, name: str) -> list[Any]:
         return [row[block.names.index(name)] for row in block.rows]
     if isinstance(block, Matrix):
         return list(block.array[:, block.names.index(name)])
-    if isinstance(block, Batch):
+    if isinstance(block, ArrowBlock):
         return list(block.batch.column(name).to_pylist())
     assert isinstance(block, Columns)
     found = block.columns[block.names.index(name)]
@@ -146,7 +146,7 @@ def row(block: Block) -> dict[str, Any]:
     assert len(block) == 1
     if isinstance(block, Ragged):
         return block.rows[0]
-    names = tuple(block.batch.schema.names) if isinstance(block, Batch) else block.names
+    names = tuple(block.batch.schema.names) if isinstance(block, ArrowBlock) else block.names
     return {name: column(block, name)[0] for name in names}
 
 

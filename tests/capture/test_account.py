@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.journal import counters as accounts
-from capture.journal.counters import MAX_LANES, PAGE, REFUSALS, Account, Lane, Latency
+from capture.journal.counters import MAX_WRITERS, PAGE, REFUSALS, Latency, ProcessCounters, WriterCounters
 
 ROOT = Path(__file__).parents[2]
 HOLDS = """
@@ -29,16 +29,16 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def account(tmp_path: Path) -> Account:
-    return Account.create(tmp_path / ("a" * 24), b'{"a header": "of any length"}', 1_767_268_800_000_000)
+def account(tmp_path: Path) -> ProcessCounters:
+    return ProcessCounters.create(tmp_path / ("a" * 24), b'{"a header": "of any length"}', 1_767_268_800_000_000)
 
 
-def lane() -> Lane:
-    return Lane(memoryview(bytearray(PAGE)).cast("Q"))
+def lane() -> WriterCounters:
+    return WriterCounters(memoryview(bytearray(PAGE)).cast("Q"))
 
 
-def test_an_account_is_read_as_it_was_made(account: Account) -> None:
-    other = Account.read(account.path)
+def test_an_account_is_read_as_it_was_made(account: ProcessCounters) -> None:
+    other = ProcessCounters.read(account.path)
     assert other is not None
     assert (other.process, other.header_text, other.began_at) == ("a" * 24, account.header_text, 1_767_268_800_000_000)
     assert (other.closed, other.drops) == (False, (0, 0))
@@ -47,21 +47,21 @@ def test_an_account_is_read_as_it_was_made(account: Account) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, PAGE, 3 * PAGE + 1])
 def test_a_header_of_any_length_is_kept(tmp_path: Path, length: int) -> None:
-    Account.create(tmp_path / "one", b"x" * length, 1)
-    other = Account.read(tmp_path / "one")
+    ProcessCounters.create(tmp_path / "one", b"x" * length, 1)
+    other = ProcessCounters.read(tmp_path / "one")
     assert other is not None
     assert other.header_text == b"x" * length
 
 
-def test_every_lane_counts_for_itself(account: Account) -> None:
-    for index in range(MAX_LANES):
+def test_every_lane_counts_for_itself(account: ProcessCounters) -> None:
+    for index in range(MAX_WRITERS):
         for _ in range(index):
             account.lane(index).kept(2, 10, index % 2 == 0)
-    other = Account.read(account.path)
+    other = ProcessCounters.read(account.path)
     assert other is not None
-    readings = [other.lane(index).reading() for index in range(MAX_LANES)]
-    assert [reading.kept for reading in readings] == list(range(MAX_LANES))
-    assert [reading.rows for reading in readings] == [2 * index for index in range(MAX_LANES)]
+    readings = [other.lane(index).reading() for index in range(MAX_WRITERS)]
+    assert [reading.kept for reading in readings] == list(range(MAX_WRITERS))
+    assert [reading.rows for reading in readings] == [2 * index for index in range(MAX_WRITERS)]
     assert readings[4].row_mismatches == 4
     assert readings[5].row_mismatches == 0
     assert account.header_text == b'{"a header": "of any length"}'
@@ -138,17 +138,17 @@ def test_a_dead_writers_count_is_only_ever_raised() -> None:
     assert counters.settled == 2
 
 
-def test_what_a_process_dropped_is_counted_in_segments_and_bytes(account: Account) -> None:
+def test_what_a_process_dropped_is_counted_in_segments_and_bytes(account: ProcessCounters) -> None:
     account.dropped(100)
     account.dropped(11)
-    other = Account.read(account.path)
+    other = ProcessCounters.read(account.path)
     assert other is not None
     assert other.drops == (2, 111)
 
 
-def test_a_process_says_that_it_writes_no_more(account: Account) -> None:
+def test_a_process_says_that_it_writes_no_more(account: ProcessCounters) -> None:
     account.close_for_writing()
-    other = Account.read(account.path)
+    other = ProcessCounters.read(account.path)
     assert other is not None
     assert other.closed
 
@@ -160,7 +160,7 @@ def test_a_process_is_alive_until_it_is_killed_and_its_counts_outlive_it(tmp_pat
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
-        account = Account.read(path)
+        account = ProcessCounters.read(path)
         assert account is not None
         assert account.alive()
         assert account.alive(), "asking must not change the answer"
@@ -170,9 +170,9 @@ def test_a_process_is_alive_until_it_is_killed_and_its_counts_outlive_it(tmp_pat
         assert account.lane(3).reading().rows == 17
 
 
-def test_letting_go_frees_the_lock_and_keeps_the_counters(account: Account) -> None:
+def test_letting_go_frees_the_lock_and_keeps_the_counters(account: ProcessCounters) -> None:
     counters = account.lane(0)
-    other = Account.read(account.path)
+    other = ProcessCounters.read(account.path)
     assert other is not None
     assert account.alive()
     assert other.alive()
@@ -183,32 +183,32 @@ def test_letting_go_frees_the_lock_and_keeps_the_counters(account: Account) -> N
     assert other.lane(0).records == 1
 
 
-def test_no_account_is_made_over_another(account: Account) -> None:
+def test_no_account_is_made_over_another(account: ProcessCounters) -> None:
     with pytest.raises(FileExistsError):
-        Account.create(account.path, b"", 1)
+        ProcessCounters.create(account.path, b"", 1)
     assert account.alive()
 
 
-def test_what_is_no_account_is_none(tmp_path: Path, account: Account) -> None:
-    assert Account.read(tmp_path / "absent") is None
+def test_what_is_no_account_is_none(tmp_path: Path, account: ProcessCounters) -> None:
+    assert ProcessCounters.read(tmp_path / "absent") is None
     (tmp_path / "short").write_bytes(b"EACCOUNT")
-    assert Account.read(tmp_path / "short") is None
+    assert ProcessCounters.read(tmp_path / "short") is None
     (tmp_path / "zeros").write_bytes(bytes(account.path.stat().st_size))
-    assert Account.read(tmp_path / "zeros") is None
+    assert ProcessCounters.read(tmp_path / "zeros") is None
     data = account.path.read_bytes()
     (tmp_path / "version").write_bytes(data[:8] + b"\2" + data[9:])
-    assert Account.read(tmp_path / "version") is None
+    assert ProcessCounters.read(tmp_path / "version") is None
     (tmp_path / "link").symlink_to(account.path)
-    assert Account.read(tmp_path / "link") is None
+    assert ProcessCounters.read(tmp_path / "link") is None
     (tmp_path / "directory").mkdir()
-    assert Account.read(tmp_path / "directory") is None
+    assert ProcessCounters.read(tmp_path / "directory") is None
 
 
 def test_what_is_no_account_costs_no_descriptor(tmp_path: Path) -> None:
-    (tmp_path / "zeros").write_bytes(bytes((MAX_LANES + 2) * PAGE))
+    (tmp_path / "zeros").write_bytes(bytes((MAX_WRITERS + 2) * PAGE))
     (tmp_path / "short").write_bytes(b"")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(10):
-        assert Account.read(tmp_path / "zeros") is None
-        assert Account.read(tmp_path / "short") is None
+        assert ProcessCounters.read(tmp_path / "zeros") is None
+        assert ProcessCounters.read(tmp_path / "short") is None
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, SpoolError
-from capture.journal.counters import Account
+from capture.journal.counters import ProcessCounters
 from capture.shipping.stats import read_stats
-from capture.writing.segment_pool import Attendant
+from capture.writing.segment_pool import SegmentPool
 from tests.capture.spools import append_patiently, buffer, counts, events, settings, take_segments
 from tests.faults.processes import until
 
@@ -22,14 +22,14 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def attendant(opened: CaptureBuffer) -> Attendant:
+def attendant(opened: CaptureBuffer) -> SegmentPool:
     found = opened._lanes.attendant
     assert found is not None
     return found
 
 
 def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk_each_time(
-    attendant: Attendant, monkeypatch: pytest.MonkeyPatch
+    attendant: SegmentPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("capture.writing.segment_pool._REST", 3600.0)
     asked: list[bool] = []
@@ -49,7 +49,7 @@ def test_requests_that_find_no_segment_do_not_make_the_attendant_ask_a_full_disk
 
 
 @pytest.fixture
-def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Attendant, list[float]]]:
+def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SegmentPool, list[float]]]:
     """An attendant whose thread has ended, so that the test does what it would do; and its clock."""
     with buffer(tmp_path, spool_max_bytes=256 * MIB) as made:
         attendant = made._lanes.attendant
@@ -63,7 +63,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Att
         yield attendant, now
 
 
-def test_a_stock_that_was_emptied_grows_and_falls_again(still: tuple[Attendant, list[float]]) -> None:
+def test_a_stock_that_was_emptied_grows_and_falls_again(still: tuple[SegmentPool, list[float]]) -> None:
     attendant, now = still
     while attendant.take() is not None:
         pass
@@ -80,7 +80,7 @@ def test_a_stock_that_was_emptied_grows_and_falls_again(still: tuple[Attendant, 
 
 
 def test_what_is_given_back_is_there_for_others_and_nobody_misses_it(
-    still: tuple[Attendant, list[float]], spool: Path
+    still: tuple[SegmentPool, list[float]], spool: Path
 ) -> None:
     attendant, now = still
     attendant._wanted = 4
@@ -98,7 +98,7 @@ def test_what_is_given_back_is_there_for_others_and_nobody_misses_it(
 
 
 def test_a_stock_from_which_more_than_one_a_second_is_taken_grows_before_it_is_empty(
-    still: tuple[Attendant, list[float]],
+    still: tuple[SegmentPool, list[float]],
 ) -> None:
     attendant, now = still
     sizes = []
@@ -113,7 +113,7 @@ def test_a_stock_from_which_more_than_one_a_second_is_taken_grows_before_it_is_e
     assert sizes == [2, 2, 4, 4, 8, 8]
 
 
-def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attendant, list[float]]) -> None:
+def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[SegmentPool, list[float]]) -> None:
     attendant, _ = still
     attendant._wanted = 8
     attendant.tend()
@@ -127,7 +127,7 @@ def test_only_a_low_stock_makes_a_request_wake_the_attendant(still: tuple[Attend
 
 @pytest.mark.parametrize("error", [OSError("no"), SpoolError("no"), ValueError("no"), BufferError("no"), MemoryError()])
 def test_the_thread_that_prepares_segments_survives_every_error(
-    opened: CaptureBuffer, attendant: Attendant, monkeypatch: pytest.MonkeyPatch, error: Exception
+    opened: CaptureBuffer, attendant: SegmentPool, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr("capture.writing.segment_pool._PAUSE", 0.001)
     failed: list[object] = []
@@ -168,7 +168,7 @@ def test_close_ends_the_thread_and_holds_no_lock(tmp_path: Path, spool: Path) ->
     made.close(0.1)
     assert not attendant._thread.is_alive()
     (path,) = (spool / "writers").iterdir()
-    account = Account.read(path)
+    account = ProcessCounters.read(path)
     assert account is not None
     assert not account.alive()
     assert str(spool / "lock") not in [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from capture import Features
-from capture.record import Batch, Columns, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Columns, Matrix, Ragged, Rows
 from tests.capture.spools import Scribe, buffer, column, row, same
 
 many = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -55,7 +55,7 @@ def scribe(tmp_path: Path) -> Iterator[Scribe]:
 
 def table(block: Any) -> list[dict[str, Any]]:
     """Row after row, as a mapping."""
-    found = block.batch.schema.names if isinstance(block, Batch) else block.names
+    found = block.batch.schema.names if isinstance(block, ArrowBlock) else block.names
     return [dict(zip(found, line, strict=True)) for line in zip(*(column(block, name) for name in found), strict=True)]
 
 
@@ -305,7 +305,7 @@ def arrow_table() -> pa.Table:
 )
 def test_an_arrow_table_comes_back_with_its_types(scribe: Scribe, given_as: Any) -> None:
     items = scribe.write(given_as, [0] * given_as.num_rows).items
-    assert isinstance(items, Batch)
+    assert isinstance(items, ArrowBlock)
     assert items.batch.schema.equals(given_as.schema)
     assert items.batch.to_pylist() == given_as.to_pylist()
 

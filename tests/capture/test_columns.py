@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from capture.record import Batch, Columns, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Columns, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event, metadata, one_by_one, predictions, rescued, rows, table, types, values
 
 AT_NINE = dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC)
@@ -60,7 +60,7 @@ def test_every_block_of_an_object_meets_in_the_same_columns() -> None:
         event(Ragged([{"b": "y"}])),
         event(Columns(("a", "b"), [np.array([3.0, 4.0]), ["z", None]], 2)),
         event(Matrix(("a",), np.array([[5.0], [6.0]], order="F"))),
-        event(Batch(arrow)),
+        event(ArrowBlock(arrow)),
     )
     assert values(made, "a") == [1.0, None, 3.0, 4.0, 5.0, 6.0, 7.0, None]
     assert values(made, "b") == ["x", "y", "z", None, None, None, "v", "w"]
@@ -180,13 +180,13 @@ def test_nan_stays_nan_and_none_is_null() -> None:
     ],
 )
 def test_arrow_values_keep_their_types(array: pa.Array, kind: str, found: list[Any]) -> None:
-    made = encode(event(Batch(pa.record_batch({"x": array}))))
+    made = encode(event(ArrowBlock(pa.record_batch({"x": array}))))
     assert types(made)["x"] == kind
     assert values(made, "x") == found
 
 
 def test_a_column_of_nulls_in_an_arrow_batch_is_a_column_without_values() -> None:
-    made = encode(event(Batch(pa.record_batch({"x": pa.nulls(2), "y": pa.array([1.0, 2.0])}))))
+    made = encode(event(ArrowBlock(pa.record_batch({"x": pa.nulls(2), "y": pa.array([1.0, 2.0])}))))
     assert "x" not in types(made)
 
 
@@ -204,7 +204,7 @@ def test_times_finer_than_a_microsecond_are_rescued_as_text() -> None:
     made = encode(event(Columns(("x",), [times], 3)))
     assert values(made, "x") == [None, dt.datetime(2026, 3, 1, 9, 0, 0, 1), None]  # noqa: DTZ001
     assert rescued(made) == [{"x": "2026-03-01T09:00:00.000000001"}, None, None]
-    arrow = encode(event(Batch(pa.record_batch({"x": pa.array([1, 2000, None], pa.timestamp("ns", "UTC"))}))))
+    arrow = encode(event(ArrowBlock(pa.record_batch({"x": pa.array([1, 2000, None], pa.timestamp("ns", "UTC"))}))))
     assert rescued(arrow) == [{"x": "1970-01-01T00:00:00.000000001Z"}, None, None]
 
 
@@ -308,7 +308,7 @@ def test_a_value_that_is_not_of_the_settings_type_is_rescued_and_never_coerced(
 
 
 def test_a_decimal_among_floats_becomes_a_double_where_that_is_exact() -> None:
-    decimals = Batch(pa.record_batch({"x": pa.array([Decimal("0.5"), Decimal("0.1234567890123456789")])}))
+    decimals = ArrowBlock(pa.record_batch({"x": pa.array([Decimal("0.5"), Decimal("0.1234567890123456789")])}))
     made = encode(event(decimals), event({"x": 2.5}))
     assert values(made, "x") == [0.5, None, 2.5]
     assert rescued(made)[1] == {"x": "0.1234567890123456789"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from capture.ledger import Ledger, Lost, ObjectEntry, WriterEntry
-from capture.reading.completeness import Completeness, Evidence, Gap, GapKind, judge
+from capture.reading.completeness import Completeness, Gap, GapKind, VariantEvidence, judge
 from tests.capture.samples import HOUR, NOON, SECOND, entry
 
 START, END = NOON, NOON + HOUR
@@ -29,7 +29,7 @@ def judged(
 ) -> Completeness:
     """The judgement where the objects `there` (by key their rows) really are."""
     rows = {KEY: 30} if there is None else there
-    evidence = Evidence(
+    evidence = VariantEvidence(
         "flights", "AllTraffic", ledgers, list(before), list(unreadable), dict.fromkeys(rows, 1), lambda keys: {key: rows[key] for key in keys}
     )  # fmt: skip
     return judge(*window, [evidence])

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, fork_guard
-from capture.journal.counters import Account
+from capture.journal.counters import ProcessCounters
 from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, counts, events, row, settings
 
@@ -221,7 +221,7 @@ def test_a_child_that_lives_does_not_make_its_killed_parent_alive(tmp_path: Path
         assert parent.stdout is not None
         assert parent.stdin is not None
         forked = int(parent.stdout.readline())
-        accounts = [Account.read(path) for path in (tmp_path / "spool" / "writers").iterdir()]
+        accounts = [ProcessCounters.read(path) for path in (tmp_path / "spool" / "writers").iterdir()]
         assert [account.alive() for account in accounts if account is not None] == [True] * (1 + (does == "appends"))
         parent.kill()
         parent.wait()
@@ -307,7 +307,7 @@ def test_a_buffer_that_is_never_closed_leaves_its_records_to_the_shipper(tmp_pat
     assert len(marks(tmp_path / "spool")) == 150
     with contextlib.ExitStack() as stack:
         for path in (tmp_path / "spool" / "writers").iterdir():
-            account = Account.read(path)
+            account = ProcessCounters.read(path)
             assert account is not None
             stack.callback(account.let_go)
             assert not account.alive()

@@ -16,7 +16,7 @@ from capture import dataset
 from capture.encoding import EncodedObject, EncodingError
 from capture.reading.captured_object import CapturedObject
 from capture.reading.jsonl_reader import LineError, count_lines
-from capture.record import Batch, Columns, Event, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Columns, Event, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event, predictions, rows, table
 
 
@@ -108,7 +108,7 @@ def test_every_block_is_written() -> None:
         event(Ragged([{"a": 1}, {"b": "y"}])),
         event(Columns(("a", "b"), [np.array([3.0, 4.0]), ["z", None]], 2)),
         event(Matrix(("a",), np.array([[5], [6]], order="F"))),
-        event(Batch(arrow), Matrix(("0", "1"), np.array([[0.5, 1], [0.25, 2]]))),
+        event(ArrowBlock(arrow), Matrix(("0", "1"), np.array([[0.5, 1], [0.25, 2]]))),
         event(Rows((), [()]), request={"only": "the request"}),
         event(Columns(("t",), [np.array(["2026-03-01", "NaT"], "M8[ns]")], 2)),
         format="jsonl",

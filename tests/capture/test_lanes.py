@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from capture import CaptureBuffer, SpoolError, new_event_id
-from capture.journal.counters import NOBODYS_LANE, Account
+from capture.journal.counters import UNASSIGNED, ProcessCounters
 from capture.journal.segment import OPEN, SEALED
 from capture.shipping.stats import read_stats
-from capture.writing.segment_pool import Attendant
+from capture.writing.segment_pool import SegmentPool
 from tests.capture.spools import append_patiently, buffer, counts, events, row, segments, settings, take_segments
 
 MIB = 1 << 20
@@ -162,7 +162,7 @@ def test_a_spool_in_which_no_segment_can_be_made_leaves_no_writer_behind(
         raise SpoolError("no segment today")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Attendant, "start", broken)
+        patch.setattr(SegmentPool, "start", broken)
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         made = CaptureBuffer(settings(tmp_path), start_shipper=False)
         for _ in range(5):
@@ -191,8 +191,8 @@ def test_a_machine_that_can_start_no_thread_captures_nothing_and_fails_no_reques
 
 def test_nobodys_lane_writes_nothing(opened: CaptureBuffer) -> None:
     while (lane := opened._lanes._make()) is not None:
-        assert lane.index < NOBODYS_LANE
-    assert len(opened._lanes.made) == NOBODYS_LANE
+        assert lane.index < UNASSIGNED
+    assert len(opened._lanes.made) == UNASSIGNED
 
 
 @pytest.mark.parametrize("error", [MemoryError(), BufferError("no"), KeyError("no")])
@@ -203,7 +203,7 @@ def test_whatever_goes_wrong_while_the_spool_is_entered_fails_no_request(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Attendant, "start", broken)
+        patch.setattr(SegmentPool, "start", broken)
         made = CaptureBuffer(settings(tmp_path), start_shipper=False)
         made._lanes._next_try = 0.0
         assert not made.append({"a": 1}, 0.5)
@@ -232,20 +232,20 @@ def test_a_buffer_that_is_closed_while_it_enters_the_spool_leaves_nobody_in_it(
     unusable(tmp_path)
     made = CaptureBuffer(settings(tmp_path), start_shipper=False)
     spool.unlink()
-    start = Attendant.start
-    started: list[Attendant] = []
+    start = SegmentPool.start
+    started: list[SegmentPool] = []
 
-    def closed_meanwhile(attendant: Attendant) -> None:
+    def closed_meanwhile(attendant: SegmentPool) -> None:
         start(attendant)
         started.append(attendant)
         assert made.close(0), "it has kept nothing"
 
-    monkeypatch.setattr(Attendant, "start", closed_meanwhile)
+    monkeypatch.setattr(SegmentPool, "start", closed_meanwhile)
     made._lanes._next_try = 0.0
     assert not made.append({"a": 1}, 0.5)
     assert not started[0]._thread.is_alive()
     (path,) = (spool / "writers").iterdir()
-    account = Account.read(path)
+    account = ProcessCounters.read(path)
     assert account is not None
     assert (account.alive(), account.closed) == (False, True)
     assert not made.append({"a": 2}, 0.5)

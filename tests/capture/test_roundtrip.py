@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from capture import dataset
 from capture.encoding import EncodedObject
 from capture.encoding.block_rows import unfold
-from capture.record import Batch, Block, Columns, Event, Matrix, Ragged, Rows
+from capture.record import ArrowBlock, Block, Columns, Event, Matrix, Ragged, Rows
 from tests.capture.samples import encode, event
 
 NAMES = ["a", "b", "A", "prediction", "capture_event_time", "ü.x", "", "n" * 300, "with space", "feature_prediction"]
@@ -68,7 +68,7 @@ def blocks(draw: st.DrawFn, rows: int) -> Block:
     arrays = [pa.array([None if draw(st.booleans()) else cell for cell in column]) for column in columns]
     if not arrays:
         return Columns((), [], rows)
-    return Batch(pa.record_batch(arrays, names=list(given_names)))
+    return ArrowBlock(pa.record_batch(arrays, names=list(given_names)))
 
 
 @st.composite
@@ -124,7 +124,7 @@ def names_of(block: Block | None) -> set[str]:
     """The names of a block's columns, those of rows that are not there too."""
     if isinstance(block, Ragged):
         return {name for row in block.rows for name in row}
-    return set() if block is None else set(block.batch.schema.names if isinstance(block, Batch) else block.names)
+    return set() if block is None else set(block.batch.schema.names if isinstance(block, ArrowBlock) else block.names)
 
 
 def expected_rows(given_events: list[Event]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 from capture.journal import segment
 from capture.journal.segment import SegmentDamaged, SegmentReader, SegmentWriter, header_bytes, header_of, lay
 from capture.record import Event, Header
-from capture.writing.block_encoder import Drafter
+from capture.writing.block_encoder import BlockEncoder
 from capture.writing.column_names import Shapes
 from tests.capture.spools import header, row
 
@@ -34,7 +34,7 @@ class Written:
             self.mapped = mmap.mmap(file.fileno(), size)
         lay(memoryview(self.mapped), WRITER[:24].ljust(32, "0"), self.header, seed)
         self.writer = SegmentWriter(self.path.stem, self.mapped)
-        self.drafter = Drafter(Shapes())
+        self.drafter = BlockEncoder(Shapes())
         self.given: list[dict[str, Any]] = []
 
     def open(self, first: int = 1) -> Written:

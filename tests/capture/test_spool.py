@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig, SpoolError
-from capture.journal.counters import Account
+from capture.journal.counters import ProcessCounters
 from capture.journal.segment import OPEN, PREPARED, SegmentReader, SegmentWriter, header_bytes
 from capture.journal.spool import Spool
-from capture.writing.block_encoder import Drafter
+from capture.writing.block_encoder import BlockEncoder
 from capture.writing.column_names import Shapes
 from tests.capture.spools import header
 
@@ -41,14 +41,14 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def account(spool: Spool) -> Account:
-    return Account.create(spool.path("writers") / PROCESS, HEADER, NOW)
+def account(spool: Spool) -> ProcessCounters:
+    return ProcessCounters.create(spool.path("writers") / PROCESS, HEADER, NOW)
 
 
 class Claims:
     """A process that claims one segment after another, a millisecond apart."""
 
-    def __init__(self, spool: Spool, account: Account) -> None:
+    def __init__(self, spool: Spool, account: ProcessCounters) -> None:
         self._spool = spool
         self._account = account
         self._now = NOW
@@ -69,7 +69,7 @@ class Claims:
         """Claims, opens and writes."""
         identity = self.claim()
         assert identity is not None
-        writer, drafter = self._writers[identity], Drafter(Shapes())
+        writer, drafter = self._writers[identity], BlockEncoder(Shapes())
         writer.open(PROCESS + "00000000", self._records + 1, self._now)
         for _ in range(records):
             items = drafter.features({"seats": self._records})
@@ -90,7 +90,7 @@ class Claims:
 
 
 @pytest.fixture
-def claims(spool: Spool, account: Account) -> Claims:
+def claims(spool: Spool, account: ProcessCounters) -> Claims:
     return Claims(spool, account)
 
 
@@ -348,7 +348,7 @@ def test_open_and_prepared_segments_count_and_are_never_dropped(spool: Spool, cl
 
 
 def test_at_the_limit_the_oldest_sealed_segment_goes_and_is_counted(
-    spool: Spool, claims: Claims, account: Account
+    spool: Spool, claims: Claims, account: ProcessCounters
 ) -> None:
     first_open = claims.open(2)
     oldest = claims.sealed(3)
@@ -366,7 +366,9 @@ def test_at_the_limit_the_oldest_sealed_segment_goes_and_is_counted(
     assert account.drops[0] == 3
 
 
-def test_what_the_shipper_has_taken_is_not_counted_as_lost(spool: Spool, claims: Claims, account: Account) -> None:
+def test_what_the_shipper_has_taken_is_not_counted_as_lost(
+    spool: Spool, claims: Claims, account: ProcessCounters
+) -> None:
     half, whole = claims.sealed(4), claims.sealed(2)
     reader = claims.reader(half)
     frames, opened = list(reader.frames(0, reader.committed[1])), reader.opened_at
@@ -447,7 +449,7 @@ def test_only_so_many_files_lie_free(spool: Spool, claims: Claims) -> None:
 
 
 def test_a_spool_is_removed_only_when_nothing_waits_and_nobody_writes(
-    spool: Spool, claims: Claims, account: Account
+    spool: Spool, claims: Claims, account: ProcessCounters
 ) -> None:
     identity = claims.sealed()
     assert not spool.remove_if_done()
@@ -494,7 +496,7 @@ def test_another_process_waits_for_the_lock_and_gets_it(spool: Spool) -> None:
     assert (out, child.returncode) == ("True\n", 0)
 
 
-def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, account: Account) -> None:
+def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, account: ProcessCounters) -> None:
     claimed = spool.claim(PROCESS, HEADER, NOW, account)
     assert claimed is not None
     (path,) = spool.segments()

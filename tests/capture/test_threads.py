@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from capture import CaptureBuffer, new_event_id
-from capture.journal.counters import NOBODYS_LANE
+from capture.journal.counters import UNASSIGNED
 from capture.shipping.stats import read_stats
 from tests.capture.spools import buffer, column, counts, events, row
 
@@ -138,7 +138,7 @@ def test_more_threads_than_lanes_are_served_or_counted_as_busy(tmp_path: Path) -
         while (lane := opened._lanes._make()) is not None:
             held.append(lane)
         held += [opened._lanes.idle.pop() for _ in range(len(opened._lanes.idle))]
-        assert len(held) == NOBODYS_LANE
+        assert len(held) == UNASSIGNED
         together(20, appending(opened, 5, accepted, refused))
         assert len(refused) == 100
         assert counts(tmp_path / "spool")["refused"] == {"busy": 100}

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.logs import json_lines
-from container.logs.collector import MAX_LINE, MAX_WAITING, Source, Tag
+from container.logs.collector import MAX_LINE, MAX_WAITING, LogPipe, Tag
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @given(st.lists(st.binary(max_size=50)))
 def test_any_bytes_in_any_pieces_become_json_objects_a_line(pieces: list[bytes]):
-    source = Source(Tag("java", 7))
+    source = LogPipe(Tag("java", 7))
     lines = [line for piece in pieces for line in source.lines(piece)] + source.last_line()
     for line in lines:
         assert line.endswith(b"\n")
@@ -34,7 +34,7 @@ def test_any_bytes_in_any_pieces_become_json_objects_a_line(pieces: list[bytes])
 
 
 def test_a_json_object_is_passed_as_it_is_and_other_json_is_wrapped():
-    source = Source(Tag("java", 7))
+    source = LogPipe(Tag("java", 7))
     passed, wrapped = source.lines(b'{"message":"x", "n": 1}\n[1]\n')
     assert passed == b'{"message":"x", "n": 1}\n'
     assert json.loads(wrapped) | {"time": ""} == {
@@ -47,7 +47,7 @@ def test_a_json_object_is_passed_as_it_is_and_other_json_is_wrapped():
 
 
 def test_an_endless_line_is_cut():
-    source = Source(Tag())
+    source = LogPipe(Tag())
     lines = source.lines(b"x" * (2 * MAX_LINE + 5))
     assert [len(json.loads(line)["message"]) for line in lines] == [MAX_LINE, MAX_LINE]
 
@@ -145,7 +145,7 @@ FORGED = (
 
 
 def test_a_printed_metric_keeps_its_values_and_says_who_printed_it():
-    (line,) = Source(Tag("worker", 7, foreign=True)).lines(FORGED + b"\n")
+    (line,) = LogPipe(Tag("worker", 7, foreign=True)).lines(FORGED + b"\n")
     assert json.loads(line) == {
         "_aws": {"CloudWatchMetrics": [{"Namespace": "Mine"}]}, "level": "INFO", "source": "worker", "pid": 7
     }  # fmt: skip
@@ -161,13 +161,13 @@ def test_a_printed_metric_keeps_its_values_and_says_who_printed_it():
     ],
 )
 def test_what_a_handler_writes_never_passes_as_a_line_of_ours(text: bytes):
-    (line,) = Source(Tag("worker", 7, foreign=True)).lines(text + b"\n")
+    (line,) = LogPipe(Tag("worker", 7, foreign=True)).lines(text + b"\n")
     found = json.loads(line)
     assert (found["source"], found["level"], found["message"]) == ("worker", "INFO", text.decode())
 
 
 def test_a_process_writes_lines_of_its_own_source_alone():
-    passed, wrapped = Source(Tag("shipper", 7)).lines(
+    passed, wrapped = LogPipe(Tag("shipper", 7)).lines(
         b'{"source": "shipper", "level": "ERROR"}\n{"source": "supervisor", "level": "ERROR"}\n'
     )
     assert json.loads(passed)["level"] == "ERROR"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from container.logs import json_lines
 from container.logs.safe_logging import described
-from container.worker.errors import Problem, problem_of
+from container.worker.errors import ErrorResponse, problem_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SURROGATE = "\ud83d"
@@ -93,7 +93,7 @@ def test_any_object_has_a_text_that_can_be_encoded(value: object):
 
 @given(ANYTHING, ANYTHING)
 def test_any_error_has_an_answer_that_is_json(kind: Any, message: Any):
-    assert json.loads(Problem(500, kind, message).body("id"))["event_id"] == "id"
+    assert json.loads(ErrorResponse(500, kind, message).body("id"))["event_id"] == "id"
 
 
 @pytest.mark.parametrize("error", [FailingError(), ValueError(SURROGATE), ValueError(Failing())])

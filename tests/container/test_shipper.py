@@ -13,7 +13,7 @@ import pytest
 from capture import CaptureBuffer, CaptureConfig
 from container.supervisor import shipper_process
 from container.supervisor.child_processes import Child
-from container.supervisor.shipper_process import FIRST_PAUSE, MAX_PAUSE, Shipper, left_behind
+from container.supervisor.shipper_process import FIRST_PAUSE, MAX_PAUSE, ShipperProcess, left_behind
 
 Sleep = asyncio.sleep
 
@@ -25,7 +25,7 @@ def ended(code: int = 1) -> Child:
     return Child("shipper", 0, exited)
 
 
-async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Shipper, list[float]]:
+async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[ShipperProcess, list[float]]:
     """The first pauses before it is started again; none is waited for."""
     pauses: list[float] = []
     enough = asyncio.Event()
@@ -38,7 +38,7 @@ async def pauses_of(spawn: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> 
         await Sleep(0)
 
     monkeypatch.setattr("container.supervisor.shipper_process.asyncio.sleep", sleep)
-    kept = Shipper(spawn)
+    kept = ShipperProcess(spawn)
     kept.start()
     await asyncio.wait_for(enough.wait(), 10)
     return kept, pauses
@@ -88,7 +88,7 @@ def test_one_that_has_just_been_started_is_told_to_end_only_when_it_can_hear_it(
         return Child("shipper", process.pid, asyncio.get_running_loop().run_in_executor(None, process.wait))
 
     async def scenario() -> None:
-        kept = Shipper(spawn)
+        kept = ShipperProcess(spawn)
         kept.start()
         await asyncio.sleep(0)
         assert await kept.stop(30.0) is True

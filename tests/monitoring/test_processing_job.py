@@ -19,7 +19,7 @@ from monitoring.processing_job import (
     write_exit_message,
     write_metrics,
 )
-from monitoring.result import Completeness, Outcome, RunResult, Subject, Violation
+from monitoring.result import Outcome, RunResult, Subject, Violation, WindowCompleteness
 
 ENVIRONMENT = {
     "dataset_format": '{"sagemakerCaptureJson":{"captureIndexNames":["endpointInput","endpointOutput"]}}',
@@ -42,7 +42,7 @@ AT = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
 def result(outcome=Outcome.OK, violations=()):
     subject = Subject("e", "v", "m", None, "monitor")
     return RunResult(
-        subject, AT, AT + dt.timedelta(hours=1), AT, outcome, "Nothing drifted.", "", Completeness(True, 1, 1), 1, 1, (),
+        subject, AT, AT + dt.timedelta(hours=1), AT, outcome, "Nothing drifted.", "", WindowCompleteness(True, 1, 1), 1, 1, (),
         violations, (), (),
     )  # fmt: skip
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from capture.journal.counters import Lane
+from capture.journal.counters import WriterCounters
 from capture.journal.segment import SegmentReader
 from tests.capture.shipping.stage import MemorySink
 
 _CALLS = [
     (os, "open"), (os, "write"), (os, "fsync"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "mkdir"), (os, "rmdir"),
-    (pathlib.Path, "write_bytes"), (SegmentReader, "set_taken"), (SegmentReader, "seal"), (Lane, "settle"), (Lane, "correct"),
+    (pathlib.Path, "write_bytes"), (SegmentReader, "set_taken"), (SegmentReader, "seal"), (WriterCounters, "settle"), (WriterCounters, "correct"),
 ]  # fmt: skip
 _OPEN, _MKDIR = os.open, os.mkdir
 

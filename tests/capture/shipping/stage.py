@@ -23,7 +23,7 @@ from capture.shipping import trial_encoding
 from capture.shipping.shipper import Shipper
 from capture.shipping.stats import Stats, read_stats
 from capture.sinks import SinkError
-from capture.writing.segment_pool import Attendant
+from capture.writing.segment_pool import SegmentPool
 
 DESTINATION = "s3://bucket/prefix"
 MANY_FILES = 300
@@ -137,8 +137,8 @@ class Stage:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("capture.writing.writer_pool.Spool", self.open_spool)
-            patch.setattr(Attendant, "start", Attendant.tend)
-            patch.setattr(Attendant, "begin", lambda attendant: None)
+            patch.setattr(SegmentPool, "start", SegmentPool.tend)
+            patch.setattr(SegmentPool, "begin", lambda attendant: None)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
             writer._lanes._serve()  # as the first append does
         self.writers.append(writer)

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
-from capture.shipping.job_thread import JobThread
+from capture.shipping.job_thread import DaemonExecutor
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage, down
@@ -39,7 +39,7 @@ from tests.memory_directory import SHARED_MEMORY
 LARGE, SMALL = "x" * 20_000, "x" * 100
 
 
-def at_once(thread: JobThread, job: Callable[..., Any], *args: Any) -> Future[Any]:
+def at_once(thread: DaemonExecutor, job: Callable[..., Any], *args: Any) -> Future[Any]:
     """A job done in the caller's thread, so that a history that failed fails again."""
     future: Future[Any] = Future()
     try:
@@ -62,7 +62,7 @@ class Journal(RuleBasedStateMachine):
     def begin(self) -> Any:
         patches = self._after.enter_context(pytest.MonkeyPatch.context())
         patches.setattr("gc.collect", lambda *_: 0)
-        patches.setattr(JobThread, "submit", at_once)
+        patches.setattr(DaemonExecutor, "submit", at_once)
         home = SHARED_MEMORY if SHARED_MEMORY.exists() else None
         root = Path(self._after.enter_context(tempfile.TemporaryDirectory(prefix="capture-model-", dir=home)))
         self.stage = Stage(root, limit=1 << 20, segment_bytes=64 << 10, max_records=60, max_age_seconds=100.0)

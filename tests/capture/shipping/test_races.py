@@ -14,7 +14,7 @@ import pytest
 from capture import CaptureBuffer
 from capture.journal.segment import OPEN, SEALED, SegmentReader
 from capture.journal.spool import Spool
-from capture.shipping.spool_watcher import Scene
+from capture.shipping.spool_watcher import SpoolWatcher
 from tests.capture.shipping.stage import Stage
 
 Make = Callable[..., Stage]
@@ -41,10 +41,10 @@ def at_each_call(patch: pytest.MonkeyPatch, owner: type, name: str, then: Callab
         (Spool, "accounts"),
         (Spool, "recycle"),
         (Spool, "pinned"),
-        (Scene, "look_at_segments"),
-        (Scene, "_look_at_accounts"),
-        (Scene, "_take_over_from_the_dead"),
-        (Scene, "count_in"),
+        (SpoolWatcher, "look_at_segments"),
+        (SpoolWatcher, "_look_at_accounts"),
+        (SpoolWatcher, "_take_over_from_the_dead"),
+        (SpoolWatcher, "count_in"),
     ],
 )
 def test_a_writer_that_begins_while_the_shipper_looks_keeps_its_segments(
@@ -91,7 +91,7 @@ def test_a_file_that_another_writer_took_since_is_not_sealed_for_its_former_owne
         stage.append(heir, 100, padding="x" * 4000)
 
     with monkeypatch.context() as patch:
-        at_each_call(patch, Scene, "_take_over_from_the_dead", use_again)
+        at_each_call(patch, SpoolWatcher, "_take_over_from_the_dead", use_again)
         shipper.step()
     heir = stage.writers[0]
     own = [reader for reader in map(SegmentReader, stage.segments()) if reader.writer.startswith(_process(heir))]
@@ -122,7 +122,7 @@ def test_a_writer_that_dies_while_its_account_is_closed_leaves_no_record_behind(
         stage.kill(writer)
 
     with monkeypatch.context() as patch:
-        at_each_call(patch, Scene, "count_in", last_words)
+        at_each_call(patch, SpoolWatcher, "count_in", last_words)
         shipper.step()
     stage.finish()
     stage.assert_exactly_once()

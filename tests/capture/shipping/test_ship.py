@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.shipping.job_thread import JobThread
+from capture.shipping.job_thread import DaemonExecutor
 from tests.faults.processes import last_line, until
 
 
@@ -137,8 +137,8 @@ def test_an_idle_shipper_costs_next_to_nothing(command: Command) -> None:
 def test_a_job_thread_does_not_keep_its_process_alive() -> None:
     program = (
         "import threading, time\n"
-        "from capture.shipping.job_thread import JobThread\n"
-        "JobThread('stuck').submit(time.sleep, 600)\n"
+        "from capture.shipping.job_thread import DaemonExecutor\n"
+        "DaemonExecutor('stuck').submit(time.sleep, 600)\n"
         "print('ends')\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
@@ -146,7 +146,7 @@ def test_a_job_thread_does_not_keep_its_process_alive() -> None:
 
 
 def test_a_job_thread_hands_on_what_its_job_raises() -> None:
-    thread = JobThread("raises", calm=True)
+    thread = DaemonExecutor("raises", calm=True)
 
     def fail() -> None:
         raise KeyboardInterrupt

@@ -7,22 +7,22 @@ import datetime as dt
 from monitoring.result import (
     Cause,
     ColumnResult,
-    Completeness,
     DriftMethod,
     Grade,
     Outcome,
     RunResult,
+    SideSummary,
     Status,
     StoreHealth,
     Subject,
-    Summary,
+    WindowCompleteness,
 )  # fmt: skip
 from tests.monitoring.alarms.examples import HOUR, START
 
 
 def column(name: str = "temp", status: Status = Status.DRIFT, **more: object) -> ColumnResult:
     """A numeric column with what a run says of it."""
-    window = Summary(
+    window = SideSummary(
         rows=1_000, missing=100, completeness=0.9, mean=71.5, std_dev=4.0, minimum=50.0, maximum=101.0, distinct=80,
         quantiles=(51.0, 60.0, 66.0, 71.0, 77.0, 85.0, 99.0),
     )  # fmt: skip
@@ -50,7 +50,7 @@ def result(
         "created": start + HOUR + dt.timedelta(minutes=5),
         "verdict": "Large drift: the weather is unlike training.",
         "lead": "The order of the flights is still good.",
-        "completeness": Completeness(proved=True, found=1_000, expected=1_000),
+        "completeness": WindowCompleteness(proved=True, found=1_000, expected=1_000),
         "columns": (
             column("temp"),
             column("weekday", Status.NOT_JUDGED, reason="too few hours", linf=None, p_value=None),

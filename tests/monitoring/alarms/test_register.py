@@ -16,7 +16,7 @@ from monitoring.alarms.policy import Policy
 from monitoring.alarms.register import AlarmRegister
 from monitoring.alarms.sns import MAX_BYTES, TopicPublisher, attributes_of, subject_of
 from monitoring.errors import MonitoringError
-from monitoring.result import CauseKind, Completeness, Outcome, Status, Subject
+from monitoring.result import CauseKind, Outcome, Status, Subject, WindowCompleteness
 from monitoring.storage import open_storage
 from tests.monitoring.alarms.examples import HOUR, START, cause, window
 from tests.monitoring.alarms.results import column, result
@@ -85,7 +85,7 @@ def test_a_run_that_judged_nothing_says_what_was_not_judged(register):
     made, published = register
     empty = result(
         0, cause("no_data:all"), outcome=Outcome.NOT_JUDGED, columns=(), method=None,
-        completeness=Completeness(None, 0, None),
+        completeness=WindowCompleteness(None, 0, None),
     )  # fmt: skip
     made.record(empty)
     [message] = published.messages

@@ -6,9 +6,9 @@ import pytest
 
 from monitoring.baseline import constraints_file
 from monitoring.baseline.constraints import (
-    Comparison,
     Constraints,
     DataType,
+    DistributionConstraints,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
@@ -52,14 +52,16 @@ def test_a_file_of_the_service_is_read_with_its_constraints_and_thresholds():
         FeatureConstraint("fare", DataType.FRACTIONAL, 1.0, True),
         FeatureConstraint("kind", DataType.STRING, 0.5, None, ("a", "<30")),
     )
-    comparison = Comparison(False, 0.2, ComparisonMethod.SIMPLE, 0.3, CategoricalMethod.CHI_SQUARED)
+    comparison = DistributionConstraints(False, 0.2, ComparisonMethod.SIMPLE, 0.3, CategoricalMethod.CHI_SQUARED)
     assert found.config == MonitoringConfig(True, False, 0.9, 0.8, comparison)
     assert not found.compares("fare")
 
 
 def test_keys_that_are_left_out_have_the_documented_defaults():
     found = read(features=[feature()])
-    assert found.config == MonitoringConfig(True, True, 1.0, 1.0, Comparison(True, 0.1, ComparisonMethod.ROBUST, 0.1))
+    assert found.config == MonitoringConfig(
+        True, True, 1.0, 1.0, DistributionConstraints(True, 0.1, ComparisonMethod.ROBUST, 0.1)
+    )
 
 
 def test_the_old_spelling_of_the_comparison_method_is_read():
@@ -140,7 +142,7 @@ def test_what_is_written_is_read_back_and_keeps_to_the_documented_types():
             FeatureConstraint("b", DataType.BOOLEAN, 1.0),
             FeatureConstraint("l", DataType.LIST, 1.0),
         ),
-        MonitoringConfig(emit_metrics=False, distribution_constraints=Comparison(floor=0.05)),
+        MonitoringConfig(emit_metrics=False, distribution_constraints=DistributionConstraints(floor=0.05)),
     )
     written = constraints_file.write(constraints)
     assert constraints_file.read(written) == constraints

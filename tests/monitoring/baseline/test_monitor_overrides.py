@@ -3,9 +3,9 @@
 import pytest
 
 from monitoring.baseline.constraints import (
-    Comparison,
     Constraints,
     DataType,
+    DistributionConstraints,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
@@ -40,7 +40,9 @@ def test_a_columns_settings_replace_its_thresholds():
 
 
 def test_a_floor_of_the_monitor_replaces_the_shared_one():
-    shared = Constraints(CONSTRAINTS.features, MonitoringConfig(distribution_constraints=Comparison(floor=0.02)))
+    shared = Constraints(
+        CONSTRAINTS.features, MonitoringConfig(distribution_constraints=DistributionConstraints(floor=0.02))
+    )
     assert with_settings(shared, MonitorSettings(floor=0.05)).floor_for("kind", categorical=True) == 0.05
 
 

@@ -16,13 +16,13 @@ from monitoring.alarms.message import Change, RunMessage
 from monitoring.alarms.policy import Policy
 from monitoring.alarms.register import AlarmRegister
 from monitoring.notify.plan import plan
-from monitoring.notify.record import Effect, IncidentState, Record, Resolve, Trigger
+from monitoring.notify.record import DeliveryRecord, Effect, IncidentState, Resolve, Trigger
 from monitoring.notify.settings import NotifySettings, PagerDuty, Slack
 from monitoring.result import CauseKind
 from monitoring.retraining.controller import Retraining
 from monitoring.retraining.decision import Verdict
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request
+from monitoring.retraining.starter import StartRequest
 from monitoring.storage import open_storage
 from monitoring.time_travel.groups import load_groups
 from monitoring.time_travel.rebuild import OfflineHistory
@@ -102,7 +102,7 @@ def test_r55_a_cause_that_comes_and_goes_is_one_page_and_one_resolve(tmp_path: P
     [held] = [held for held in state.causes.values() if held.cause.kind is CauseKind.STALE_STORE]
     assert (held.falls, held.pages) == (7, 1)
     settings = NotifySettings(slack={"alerts": Slack(webhook="env:HOOK")})
-    record = Record("flights", "AllTraffic")
+    record = DeliveryRecord("flights", "AllTraffic")
     for message in messages:
         record = plan(record, message, settings)
     assert len(record.pending) == 2
@@ -119,7 +119,9 @@ def test_r57_every_cause_of_every_endpoint_has_a_key_of_its_own(tmp_path: Path) 
     assert all(key for key in keys)
 
 
-def effects(record: Record, message: RunMessage, settings: NotifySettings) -> tuple[Record, list[Effect]]:
+def effects(
+    record: DeliveryRecord, message: RunMessage, settings: NotifySettings
+) -> tuple[DeliveryRecord, list[Effect]]:
     found = plan(record, message, settings)
     return found, [effect for effect in found.pending if isinstance(effect, Trigger | Resolve)]
 
@@ -127,7 +129,7 @@ def effects(record: Record, message: RunMessage, settings: NotifySettings) -> tu
 def test_r57_the_resolve_goes_to_the_service_that_was_paged_though_routing_changed(tmp_path: Path) -> None:
     opened, closed = judged_hours(tmp_path, [1] + [0] * 9)
     first = NotifySettings(pagerduty={"night": PagerDuty("env:NIGHT")})
-    record, [trigger] = effects(Record("flights", "AllTraffic"), opened, first)
+    record, [trigger] = effects(DeliveryRecord("flights", "AllTraffic"), opened, first)
     assert isinstance(trigger, Trigger)
     incident = record.incidents[trigger.incident]
     sent = {trigger.incident: type(incident)(incident.key, "night", IncidentState.OPEN, "env:NIGHT", "print")}
@@ -143,13 +145,13 @@ def test_r57_the_resolve_goes_to_the_service_that_was_paged_though_routing_chang
 class Starts:
     """A starter that keeps what it was asked for."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[StartRequest] = field(default_factory=list)
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         self.requests.append(request)
         return f"execution-{len(self.requests)}"
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         return None
 
 

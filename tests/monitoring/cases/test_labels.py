@@ -13,7 +13,7 @@ import pytest
 
 from monitoring import Monitor
 from monitoring.__main__ import main
-from monitoring.quality.predictions import Captured
+from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import QualityResult, decode
 from monitoring.quality.run import QualityRun, judge_quality
@@ -82,7 +82,7 @@ def test_r45_classes_without_a_label_are_listed(tmp_path: Path) -> None:
     write_captured(f"{tmp_path}/c", events)
     write_labels(f"{tmp_path}/g", [label_line(e.id, {"label": ("cat", "dog")[n % 2]}) for n, e in enumerate(events)])
     question = Question(Problem.MULTICLASS, prediction="prediction")
-    run = QualityRun(Captured(f"{tmp_path}/c"), f"{tmp_path}/g", WINDOW, question)
+    run = QualityRun(CapturedPredictions(f"{tmp_path}/c"), f"{tmp_path}/g", WINDOW, question)
     judged = judge_quality(run, LATER + dt.timedelta(hours=1))
     assert judged.result.absent_classes == ("owl",)
 
@@ -108,7 +108,7 @@ def ranked(folder: Path, requests: Sequence[tuple[Sequence[float], Sequence[floa
         f"{folder}/g", [label_line(e.id, list(labels)) for e, (_, labels) in zip(events, requests, strict=True)]
     )
     question = Question(Problem.RANKING, prediction="prediction", k=5)
-    run = QualityRun(Captured(f"{folder}/c"), f"{folder}/g", WINDOW, question)
+    run = QualityRun(CapturedPredictions(f"{folder}/c"), f"{folder}/g", WINDOW, question)
     return judge_quality(run, LATER + dt.timedelta(hours=1)).result
 
 
@@ -133,7 +133,7 @@ def test_r50_the_latest_upload_wins_and_copies_and_corrections_are_counted(tmp_p
         arrived = dt.datetime.fromisoformat(f"2026-03-{hour}:00:00+00:00")
         write_labels(f"{tmp_path}/g", [label_line("order-7", label)], arrived, f"{number}.jsonl")
     question = Question(Problem.REGRESSION, prediction="prediction")
-    run = QualityRun(Captured(f"{tmp_path}/c"), f"{tmp_path}/g", WINDOW, question)
+    run = QualityRun(CapturedPredictions(f"{tmp_path}/c"), f"{tmp_path}/g", WINDOW, question)
     judged = judge_quality(run, LATER + dt.timedelta(hours=20))
     assert judged.state.label.tolist() == [9.0]
     assert (judged.result.corrected, judged.result.copies) == (1, 1)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from monitoring.baseline.constraints import (
-    Comparison,
     Constraints,
     DataType,
+    DistributionConstraints,
     FeatureConstraint,
     MonitoringConfig,
     Overrides,
 )
 from monitoring.baseline.suggestion import suggest
 from monitoring.checks import baseline_drift_check, store_checks
-from monitoring.checks.run import Window, run_checks
+from monitoring.checks.run import ComparedStates, run_checks
 from monitoring.result import ColumnResult, Grade, Status, StoreHealth
 from monitoring.states.column import ColumnState
 from monitoring.states.text import short
@@ -42,7 +42,7 @@ def judged(base, window, *, constraints=None, events=None, rescued=None, **more)
         fine = np.zeros(before[name][0].fine + 1, np.int64)
         fine[-1] = rows
         states[name] = ColumnState(rows=rows, missing=rows, absent=rows, fine=fine)
-    found = Window(
+    found = ComparedStates(
         columns=states,
         rows=rows,
         events=rows if events is None else events,
@@ -135,7 +135,7 @@ def test_a_column_empty_in_training_and_in_the_window_violates_nothing():
     unknown = unknown_binning("b")
     state = state_of(unknown, [None] * 5)
     constraints = suggest([(unknown, state)])
-    window = Window({"b": state}, 5, 5, {"b": unknown}, {"b": state}, 5)
+    window = ComparedStates({"b": state}, 5, 5, {"b": unknown}, {"b": state}, 5)
     assert run_checks(constraints, window) == ()
 
 
@@ -309,12 +309,12 @@ def test_the_drift_checks_description_ends_with_the_threshold():
 
 
 def test_the_drift_check_obeys_its_switch_and_the_columns_own_threshold():
-    window = Window({}, 0, 0, {})
+    window = ComparedStates({}, 0, 0, {})
     own = Overrides(comparison={"comparison_threshold": 0.3})
     features = (FeatureConstraint("temp", DataType.FRACTIONAL, overrides=own),)
     [found] = run_checks(Constraints(features), window, drift=[drifted()])
     assert found.description.endswith("exceeds threshold: 0.3")
-    off = MonitoringConfig(distribution_constraints=Comparison(perform_comparison=False))
+    off = MonitoringConfig(distribution_constraints=DistributionConstraints(perform_comparison=False))
     assert run_checks(Constraints(features, off), window, drift=[drifted()]) == ()
 
 

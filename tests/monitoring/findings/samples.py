@@ -6,25 +6,25 @@ from typing import Any
 from monitoring.checks import store_checks
 from monitoring.result import (
     ColumnResult,
-    Completeness,
     DriftMethod,
     Grade,
     Outcome,
     RunResult,
+    SideSummary,
     Status,
     StoreHealth,
     Subject,
-    Summary,
     Violation,
+    WindowCompleteness,
 )
 
 START = dt.datetime(2026, 11, 29, 11, tzinfo=dt.UTC)
 END = dt.datetime(2026, 11, 30, 18, tzinfo=dt.UTC)
-PROVED = Completeness(proved=True, found=1664, expected=1664)
+PROVED = WindowCompleteness(proved=True, found=1664, expected=1664)
 
 
-def summary(rows: int = 1000, missing: int = 0, **more: Any) -> Summary:
-    return Summary(rows=rows, missing=missing, completeness=1 - missing / rows if rows else 1.0, **more)
+def summary(rows: int = 1000, missing: int = 0, **more: Any) -> SideSummary:
+    return SideSummary(rows=rows, missing=missing, completeness=1 - missing / rows if rows else 1.0, **more)
 
 
 def column(name: str, grade: Grade = Grade.NONE, **more: Any) -> ColumnResult:

@@ -3,7 +3,7 @@
 import pytest
 
 from monitoring.findings import find_causes
-from monitoring.result import Cause, CauseKind, ColumnResult, Completeness, Grade, Urgency, Violation
+from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Urgency, Violation, WindowCompleteness
 from tests.monitoring.findings.samples import PROVED, column, stale, store, summary, violation
 
 
@@ -215,16 +215,16 @@ def test_what_is_broken_stands_before_what_moved() -> None:
         column("a", Grade.LARGE),
         column("n", window=None),
         violations=[violation("n", "missing_column_check")],
-        completeness=Completeness(False, 600, 1000, gaps=("instance 8a3f was last heard of at 15:58",)),
+        completeness=WindowCompleteness(False, 600, 1000, gaps=("instance 8a3f was last heard of at 15:58",)),
     )
     assert keys(found) == ["missing_column:n", "incomplete", "drift:a"]
     assert found[1].sentence == "Instance 8a3f was last heard of at 15:58."
 
 
 def test_an_empty_window_is_a_cause_only_where_nothing_proves_it() -> None:
-    [cause] = causes(events=0, completeness=Completeness(None, 0, None))
+    [cause] = causes(events=0, completeness=WindowCompleteness(None, 0, None))
     assert (cause.kind, cause.urgency) == (CauseKind.NO_DATA, Urgency.PAGE)
-    assert causes(events=0, completeness=Completeness(True, 0, 0)) == ()
+    assert causes(events=0, completeness=WindowCompleteness(True, 0, 0)) == ()
 
 
 def test_every_title_has_at_most_fourteen_words() -> None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitoring.findings.columns import describe_columns, status_sentence
-from monitoring.findings.query import RowSource, captured_rows, rescued, select
+from monitoring.findings.query import QuerySource, captured_rows, rescued, select
 from monitoring.result import Bin, Grade, Status
 from monitoring.window import HOUR, Window
 from tests.monitoring.findings.samples import END, START, column, summary
@@ -78,7 +78,7 @@ def test_the_query_of_a_type_looks_into_the_rescued_data(captured: Path) -> None
 
 def test_a_table_in_memory_is_queried_by_its_name() -> None:
     table = pa.table({"id": ["a", "b"], "x": [1.0, None]})
-    query = select(RowSource((), ("id",), table="table"), "x", '"x" IS NULL')
+    query = select(QuerySource((), ("id",), table="table"), "x", '"x" IS NULL')
     assert query.startswith('SELECT "id", "x"\nFROM "table"\nWHERE "x" IS NULL')
     connection = duckdb.connect()
     connection.register("table", table)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from monitoring.findings.moved import UNITS, what_moved
-from monitoring.result import Bin, Grade, Summary
+from monitoring.result import Bin, Grade, SideSummary
 from tests.monitoring.findings.samples import column, summary
 
 RANKS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
-def sided(values: np.ndarray, reference: np.ndarray) -> Summary:
+def sided(values: np.ndarray, reference: np.ndarray) -> SideSummary:
     return summary(
         len(values),
         mean=float(values.mean()),

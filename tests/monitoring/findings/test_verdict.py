@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monitoring.findings import conclude
 from monitoring.findings.answers import answers
 from monitoring.findings.verdict import first_sentence, words
-from monitoring.result import Completeness, Grade, Outcome, Status
+from monitoring.result import Grade, Outcome, Status, WindowCompleteness
 from tests.monitoring.findings.samples import column, draft, stale, store, summary, violation
 
 
@@ -36,14 +36,14 @@ def test_a_broken_store_is_the_verdict_and_the_action_is_its_repair() -> None:
 
 
 def test_a_proved_empty_window_is_no_traffic() -> None:
-    run = conclude(draft(rows=0, events=0, completeness=Completeness(True, 0, 0)))
+    run = conclude(draft(rows=0, events=0, completeness=WindowCompleteness(True, 0, 0)))
     assert run.verdict == "No traffic: the ledgers prove that no request came."
     assert (run.outcome, run.causes) == (Outcome.NOT_JUDGED, ())
 
 
 @pytest.mark.parametrize("proved", [False, None])
 def test_an_empty_window_without_proof_is_no_data_and_pages(proved: bool | None) -> None:
-    run = conclude(draft(rows=0, events=0, completeness=Completeness(proved, 0, None)))
+    run = conclude(draft(rows=0, events=0, completeness=WindowCompleteness(proved, 0, None)))
     assert run.verdict == "No data: nothing readable arrived, and nothing proves that nothing was sent."
     assert run.outcome is Outcome.NOT_JUDGED
     assert run.action.startswith("Check that the endpoint has traffic")
@@ -51,7 +51,7 @@ def test_an_empty_window_without_proof_is_no_data_and_pages(proved: bool | None)
 
 def test_an_incomplete_window_has_no_verdict() -> None:
     gaps = ("one of two instances stopped without its ledger",)
-    run = conclude(draft((column("a", Grade.LARGE),), completeness=Completeness(False, 58, 100, gaps)))
+    run = conclude(draft((column("a", Grade.LARGE),), completeness=WindowCompleteness(False, 58, 100, gaps)))
     assert run.verdict == "No verdict: 42.0 % of the records are not proved to be here."
     assert run.lead.startswith("One of two instances stopped without its ledger.")
     assert run.action == "Find the missing records before you trust any number."
@@ -59,29 +59,29 @@ def test_an_incomplete_window_has_no_verdict() -> None:
 
 
 def test_a_window_that_lacks_one_record_in_a_hundred_is_judged() -> None:
-    run = conclude(draft((column("a", Grade.LARGE),), completeness=Completeness(False, 99, 100)))
+    run = conclude(draft((column("a", Grade.LARGE),), completeness=WindowCompleteness(False, 99, 100)))
     assert run.outcome is Outcome.VIOLATIONS
     assert run.verdict == "`a` is unlike training."
 
 
 def test_the_share_that_a_verdict_needs_is_the_monitors() -> None:
-    held = Completeness(False, 58, 100)
+    held = WindowCompleteness(False, 58, 100)
     assert conclude(draft((column("a"),), completeness=held, min_complete=0.5)).outcome is not Outcome.NOT_JUDGED
     assert (
-        conclude(draft((column("a"),), completeness=Completeness(False, 98, 100), min_complete=0.99)).outcome
+        conclude(draft((column("a"),), completeness=WindowCompleteness(False, 98, 100), min_complete=0.99)).outcome
         is Outcome.NOT_JUDGED
     )
 
 
 def test_an_unknown_completeness_is_stated() -> None:
-    run = conclude(draft((column("a", Grade.LARGE),), completeness=Completeness(None, 1664, None)))
+    run = conclude(draft((column("a", Grade.LARGE),), completeness=WindowCompleteness(None, 1664, None)))
     assert run.verdict == "`a` is unlike training. Completeness is unknown."
     assert "No ledger proves that all records are here" in run.lead
 
 
 def test_too_few_requests_are_not_judged() -> None:
     few = column("a", status=Status.NOT_JUDGED, reason="7 requests", linf=0.4, detectable=0.61)
-    run = conclude(draft((few,), rows=20, events=7, completeness=Completeness(True, 7, 7)))
+    run = conclude(draft((few,), rows=20, events=7, completeness=WindowCompleteness(True, 7, 7)))
     assert run.verdict == "Not judged: 7 requests are too few."
     assert run.outcome is Outcome.NOT_JUDGED
     assert answers(run)[1].text == "Could only have seen 0.61 or more."
@@ -133,9 +133,9 @@ def test_the_four_questions_are_answered() -> None:
 
 
 def test_the_questions_of_an_unproved_window_are_open() -> None:
-    run = conclude(draft((column("a", Grade.LARGE),), completeness=Completeness(False, 58, 100)))
+    run = conclude(draft((column("a", Grade.LARGE),), completeness=WindowCompleteness(False, 58, 100)))
     assert [answer.word for answer in answers(run)] == ["Yes", "Not judged", "Not judged", "Not known yet"]
-    unknown = conclude(draft((column("a"),), completeness=Completeness(None, 5, None)))
+    unknown = conclude(draft((column("a"),), completeness=WindowCompleteness(None, 5, None)))
     assert answers(unknown)[0].word == "Unknown"
 
 

@@ -21,7 +21,7 @@ from monitoring.alarms.policy import Policy
 from monitoring.alarms.register import AlarmRegister
 from monitoring.alarms.state import SubjectState
 from monitoring.errors import MonitoringError
-from monitoring.notify.channel import Refused, TryAgain
+from monitoring.notify.channel import ChannelRefused, TryAgain
 from monitoring.notify.consumer import Handled, handle
 from monitoring.notify.deliverer import Deliverer
 from monitoring.notify.secrets import Secrets
@@ -133,7 +133,7 @@ class FaultyServices:
 
     def post(self, target: Slack, *arguments: Any) -> tuple[str, str]:
         if self.dice.webhook_expired and target.webhook and not self.dice.calm:
-            raise Refused("410: no_service")
+            raise ChannelRefused("410: no_service")
         return self._around(self.workspace.post, target, *arguments)
 
     def update(self, *arguments: Any) -> None:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from monitoring.notify.channel import Refused, TryAgain
+from monitoring.notify.channel import ChannelRefused, TryAgain
 from monitoring.notify.incident_text import event_of
 from monitoring.notify.pagerduty import PagerDutyChannel
 from monitoring.notify.record import Post
@@ -67,7 +67,7 @@ def test_an_address_where_nobody_listens_took_nothing(pagerduty, event):
 
 
 def test_a_revoked_routing_key_is_refused_and_not_shown(servers, pagerduty, event):
-    with pytest.raises(Refused, match="Invalid routing key") as caught:
+    with pytest.raises(ChannelRefused, match="Invalid routing key") as caught:
         pagerduty.trigger(servers.address, "f" * 32, "k/1", event)
     assert "f" * 32 not in str(caught.value)
 
@@ -113,7 +113,7 @@ def test_a_post_that_may_have_been_taken_is_not_repeated_here(servers, slack, fa
 def test_an_expired_webhook_is_refused_and_its_address_is_in_no_log(servers, slack, caplog):
     caplog.set_level(logging.DEBUG)
     servers.expired = True
-    with pytest.raises(Refused, match="no_service") as caught:
+    with pytest.raises(ChannelRefused, match="no_service") as caught:
         slack.post(Slack(webhook="env:X"), servers.webhook, "text", ())
     servers.failures.append(Failure(cut="before"))
     with pytest.raises(TryAgain) as again:
@@ -125,7 +125,7 @@ def test_an_expired_webhook_is_refused_and_its_address_is_in_no_log(servers, sla
 def test_a_wrong_token_is_refused_and_not_shown(servers, slack, caplog):
     caplog.set_level(logging.DEBUG)
     target = Slack(token="env:X", channel="C0123", base_url=f"{servers.address}/api/")
-    with pytest.raises(Refused, match="invalid_auth") as caught:
+    with pytest.raises(ChannelRefused, match="invalid_auth") as caught:
         slack.post(target, "xoxb-other", "text", ())
     assert "xoxb-other" not in str(caught.value) + caplog.text
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from monitoring.__main__ import main
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.result import encode as encode_quality
 from monitoring.result import Urgency, encode
 from tests.monitoring.alarms.examples import cause
@@ -47,7 +47,7 @@ def test_a_rehearsal_shows_pages_messages_and_reminders(month, capsys):
 
 
 def test_a_fall_of_quality_in_the_history_pages(month, capsys):
-    fell = quality(3, Stage.FINAL, cause("quality:auc"))
+    fell = quality(3, LabelStage.FINAL, cause("quality:auc"))
     (month / "history" / "quality.json").write_bytes(encode_quality(fell))
     assert main(["notify", "--config", str(month / "monitor.toml"), "--dry-run", str(month / "history"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

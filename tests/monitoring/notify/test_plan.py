@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from monitoring.alarms.policy import Policy
 from monitoring.notify.plan import plan
-from monitoring.notify.record import IncidentState, Post, Recolour, Record, Resolve, Say, Trigger
+from monitoring.notify.record import DeliveryRecord, IncidentState, Post, Recolour, Resolve, Say, Trigger
 from monitoring.notify.settings import NotifySettings, PagerDuty, Slack
 from monitoring.result import Grade, Urgency
 from tests.monitoring.alarms.examples import cause, window
 from tests.monitoring.notify.messages import conversation
 
 SETTINGS = NotifySettings(pagerduty={"oncall": PagerDuty("env:KEY")}, slack={"alerts": Slack(webhook="env:HOOK")})
-EMPTY = Record("flights", "AllTraffic")
+EMPTY = DeliveryRecord("flights", "AllTraffic")
 QUIET = [window(hour) for hour in range(1, 8)]
 
 

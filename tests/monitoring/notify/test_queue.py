@@ -10,7 +10,7 @@ from monitoring.alarms.message import MessageLink, encode
 from monitoring.alarms.sns import TopicPublisher
 from monitoring.notify.consumer import QueueConsumer, backoff, handle
 from monitoring.notify.deliverer import Deliverer
-from monitoring.notify.envelope import Foreign, Unreadable, read
+from monitoring.notify.envelope import Foreign, UnreadableBody, read
 from monitoring.notify.lambda_handler import answer
 from monitoring.notify.secrets import Secrets
 from monitoring.notify.settings import NotifySettings, PagerDuty, Route, Slack
@@ -90,7 +90,7 @@ def test_a_linked_message_that_was_changed_is_not_believed(people):
     message = one(cause())
     people.storage.put("m.json", encode(message))
     link = MessageLink("id", 1, f"{people.storage.uri}/m.json", "0" * 64, 1)
-    with pytest.raises(Unreadable, match="another digest"):
+    with pytest.raises(UnreadableBody, match="another digest"):
         read(encode(link).decode())
 
 

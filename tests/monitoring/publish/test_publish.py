@@ -27,10 +27,10 @@ from monitoring.publish.names import metric_name
 from monitoring.publish.otlp import OtlpPublisher
 from monitoring.publish.prometheus import PushgatewayPublisher, TextFilePublisher, text
 from monitoring.publish.samples import of_quality, of_run
-from monitoring.publish.table import TABLE, Level
-from monitoring.quality.maturity import Stage
+from monitoring.publish.table import TABLE, MetricLevel
+from monitoring.quality.maturity import LabelStage
 from monitoring.quality.metric import Metric
-from monitoring.result import Completeness, Subject
+from monitoring.result import Subject, WindowCompleteness
 from monitoring.window import TIMELESS
 from tests.monitoring.alarms.examples import HOUR, START, cause
 from tests.monitoring.alarms.results import column, result
@@ -108,7 +108,7 @@ def test_infinite_and_missing_numbers_reach_no_service():
     seen = column().window
     assert seen is not None
     odd = column("r", linf=math.inf, window=replace(seen, mean=math.nan, infinities=(4, 6)))
-    batch = of_run(result(0, columns=(odd,), completeness=Completeness(None, 0, None)))
+    batch = of_run(result(0, columns=(odd,), completeness=WindowCompleteness(None, 0, None)))
     assert {sample.spec.key for sample in batch.samples if sample.name == "r"} == {
         "non_null", "null", "completeness", "unique",
     }  # fmt: skip
@@ -189,9 +189,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_quality_is_published_when_its_window_is_final():
     metrics = (Metric("auc", 0.71), Metric("recall", None, reason="one class"))
-    batch = of_quality(replace(quality(0, Stage.PROVISIONAL), metrics=metrics))
-    assert [sample.name for sample in batch.samples if sample.spec.level is Level.QUALITY] == []
-    batch = of_quality(replace(quality(0, Stage.FINAL), metrics=metrics))
+    batch = of_quality(replace(quality(0, LabelStage.PROVISIONAL), metrics=metrics))
+    assert [sample.name for sample in batch.samples if sample.spec.level is MetricLevel.QUALITY] == []
+    batch = of_quality(replace(quality(0, LabelStage.FINAL), metrics=metrics))
     requests = dict(requests_of(batch, old_windows=True))
     [datum] = requests["aws/sagemaker/Endpoints/model-metrics"]
     assert (datum["MetricName"], datum["Value"]) == ("auc", 0.71)
@@ -237,7 +237,7 @@ def test_opentelemetry_gets_gauges_with_the_feature_as_an_attribute():
     [request] = received
     [metrics] = [scope.metrics for scope in request.resource_metrics[0].scope_metrics]
     gauges = {entry.name: entry.gauge.data_points for entry in metrics}
-    assert set(gauges) == {spec.prometheus for spec in TABLE if spec.level is not Level.QUALITY}
+    assert set(gauges) == {spec.prometheus for spec in TABLE if spec.level is not MetricLevel.QUALITY}
     [point] = gauges["endpoint_monitor_feature_drift_linf"]
     assert point.as_double == 0.998
     assert {entry.key: entry.value.string_value for entry in point.attributes} == {

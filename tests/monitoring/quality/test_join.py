@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitoring.errors import UsageError
-from monitoring.quality.predictions import Captured
+from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
-from monitoring.quality.run import Judged, QualityRun, judge_quality
+from monitoring.quality.run import JudgedQuality, QualityRun, judge_quality
 from monitoring.storage import open_storage
 from tests.monitoring.quality.captured import (
     LATER,
@@ -37,11 +37,11 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"s3://{request.getfixturevalue('s3_bucket')}/data"
 
 
-def judge(uri: str, question: Question = QUESTION, now: dt.datetime = LATER + HOUR, **more: Any) -> Judged:
-    return judge_quality(QualityRun(Captured(f"{uri}/c"), f"{uri}/g", WINDOW, question, **more), now)
+def judge(uri: str, question: Question = QUESTION, now: dt.datetime = LATER + HOUR, **more: Any) -> JudgedQuality:
+    return judge_quality(QualityRun(CapturedPredictions(f"{uri}/c"), f"{uri}/g", WINDOW, question, **more), now)
 
 
-def pairs(judged: Judged) -> list[tuple[float, float]]:
+def pairs(judged: JudgedQuality) -> list[tuple[float, float]]:
     """(prediction, label) of each labelled row."""
     return sorted(zip(judged.state.predicted.tolist(), judged.state.label.tolist(), strict=True))
 
@@ -195,7 +195,7 @@ def test_any_parquet_with_named_columns_can_be_judged(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "c" / "part.parquet")
     write_labels(f"{tmp_path}/g", [label_line("a", 1), label_line("b", 0), label_line("c", 0)])
     question = Question(Problem.BINARY, probability="score")
-    captured = Captured(f"{tmp_path}/c", id_column="id", time_column="at")
+    captured = CapturedPredictions(f"{tmp_path}/c", id_column="id", time_column="at")
     judged = judge_quality(QualityRun(captured, f"{tmp_path}/g", WINDOW, question), LATER + HOUR)
     assert pairs(judged) == [(0, 0), (1, 1)]
 

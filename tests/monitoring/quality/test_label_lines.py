@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitoring.quality.label_lines import Label, LineError, parse_line
-from monitoring.quality.set_aside import Reason
+from monitoring.quality.label_lines import Label, LabelLineError, parse_line
+from monitoring.quality.set_aside import ExclusionReason
 from tests.monitoring.quality.captured import label_line
 
 
@@ -53,21 +53,21 @@ def test_items_may_be_named_by_a_feature() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{'groundTruthData': {'data': '1'}}", Reason.PYTHON_REPR),
-        (label_line("e", "{'label': 1}"), Reason.PYTHON_REPR),
-        ("{broken", Reason.NOT_JSON),
-        (label_line("", 1), Reason.NO_ID),
-        (json.dumps({"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {}}), Reason.NO_ID),
-        (json.dumps({"groundTruthData": {"data": "1"}}), Reason.WRONG_TYPE),
-        (label_line("e", {"answer": 1}), Reason.WRONG_TYPE),
-        (label_line("e", {"label": {"a": 1}}), Reason.WRONG_TYPE),
-        (label_line("e", "1", "XML"), Reason.WRONG_TYPE),
-        (label_line("e", {"label": None}), Reason.NO_VALUE),
-        (label_line("e", "", "CSV"), Reason.NO_VALUE),
-        (label_line("e", [1, 0], itemIndex=1), Reason.WRONG_TYPE),
+        ("{'groundTruthData': {'data': '1'}}", ExclusionReason.PYTHON_REPR),
+        (label_line("e", "{'label': 1}"), ExclusionReason.PYTHON_REPR),
+        ("{broken", ExclusionReason.NOT_JSON),
+        (label_line("", 1), ExclusionReason.NO_ID),
+        (json.dumps({"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {}}), ExclusionReason.NO_ID),
+        (json.dumps({"groundTruthData": {"data": "1"}}), ExclusionReason.WRONG_TYPE),
+        (label_line("e", {"answer": 1}), ExclusionReason.WRONG_TYPE),
+        (label_line("e", {"label": {"a": 1}}), ExclusionReason.WRONG_TYPE),
+        (label_line("e", "1", "XML"), ExclusionReason.WRONG_TYPE),
+        (label_line("e", {"label": None}), ExclusionReason.NO_VALUE),
+        (label_line("e", "", "CSV"), ExclusionReason.NO_VALUE),
+        (label_line("e", [1, 0], itemIndex=1), ExclusionReason.WRONG_TYPE),
     ],
 )
-def test_a_line_that_cannot_be_used_gives_its_reason(line: str, reason: Reason) -> None:
-    with pytest.raises(LineError) as found:
+def test_a_line_that_cannot_be_used_gives_its_reason(line: str, reason: ExclusionReason) -> None:
+    with pytest.raises(LabelLineError) as found:
         labels(line)
     assert found.value.reason is reason

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from monitoring.quality.maturity import Maturity, Stage, delay_curve, judge_maturity, mature_after
+from monitoring.quality.maturity import LabelStage, Maturity, delay_curve, judge_maturity, mature_after
 from tests.monitoring.quality.captured import WINDOW
 
 HOUR = dt.timedelta(hours=1)
@@ -20,17 +20,17 @@ def at(hours: float, labelled: int = 90, rows: int = 100, wait: float = 24, **mo
 @pytest.mark.parametrize(
     ("hours", "labelled", "stage"),
     [
-        (-0.5, 90, Stage.OPEN),
-        (3, 0, Stage.OPEN),
-        (3, 90, Stage.PROVISIONAL),
-        (3, 100, Stage.FINAL),
-        (24, 90, Stage.FINAL),
-        (24, 50, Stage.FINAL),
-        (24, 49, Stage.PROVISIONAL),
+        (-0.5, 90, LabelStage.OPEN),
+        (3, 0, LabelStage.OPEN),
+        (3, 90, LabelStage.PROVISIONAL),
+        (3, 100, LabelStage.FINAL),
+        (24, 90, LabelStage.FINAL),
+        (24, 50, LabelStage.FINAL),
+        (24, 49, LabelStage.PROVISIONAL),
     ],
 )
 def test_a_window_is_final_when_its_labels_had_their_time_and_enough_are_there(
-    hours: float, labelled: int, stage: Stage
+    hours: float, labelled: int, stage: LabelStage
 ) -> None:
     assert at(hours, labelled).stage is stage
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitoring.errors import MonitoringError
 from monitoring.quality.bootstrap import effective_units, make_intervals
 from monitoring.quality.measurement import measure_state, metric_sums
-from monitoring.quality.metric import MetricSums, Scale, ratio
+from monitoring.quality.metric import IntervalScale, MetricSums, ratio
 from monitoring.quality.problem import Problem, Question, Unit
 from monitoring.quality.state import QualityState, decode_state, encode_state, merge_states
 from monitoring.quality.units import MAX_UNITS, group_units
@@ -90,7 +90,7 @@ def test_few_units_or_few_positives_give_too_few_and_no_interval() -> None:
 
 def test_effective_units_count_the_units_that_decide() -> None:
     sums = np.column_stack([np.r_[np.ones(15), np.zeros(985)], np.ones(1000)])
-    metric = MetricSums("rate", 0.015, sums, ratio, Scale.SHARE, "neither")  # type: ignore[arg-type]
+    metric = MetricSums("rate", 0.015, sums, ratio, IntervalScale.SHARE, "neither")  # type: ignore[arg-type]
     assert effective_units(metric) == pytest.approx(15, rel=0.1)
 
 
@@ -103,7 +103,7 @@ def test_intervals_hold_the_truth_at_about_their_rate() -> None:
         rates = rng.beta(truth * 6, (1 - truth) * 6, 80)
         sums = np.column_stack([rng.binomial(n, rates), n]).astype(float)
         value = float(sums[:, 0].sum() / sums[:, 1].sum())
-        metric = MetricSums("rate", value, sums, ratio, Scale.SHARE, "neither")  # type: ignore[arg-type]
+        metric = MetricSums("rate", value, sums, ratio, IntervalScale.SHARE, "neither")  # type: ignore[arg-type]
         [interval] = make_intervals([metric], rng, 400)
         if interval.low is not None and interval.high is not None:
             made += 1

@@ -17,7 +17,7 @@ from monitoring.findings import captured_rows, conclude
 from monitoring.findings.charts import FineCounts
 from monitoring.findings.lasting import describe_trend
 from monitoring.findings.unusual import grade_hours, unusual_since, unusualness
-from monitoring.result import Completeness, RunResult, Subject
+from monitoring.result import RunResult, Subject, WindowCompleteness
 from monitoring.trend_data import TrendCell, TrendColumn, TrendEvent, TrendResult, TrendWindow
 from monitoring.window import Window
 
@@ -100,7 +100,7 @@ def flights_run() -> RunResult:
         start=START,
         end=END,
         created=END + dt.timedelta(minutes=7),
-        completeness=Completeness(True, judged.events, judged.events, until=END),
+        completeness=WindowCompleteness(True, judged.events, judged.events, until=END),
         baseline="training.parquet",
         source="s3://acme-capture",
     )

@@ -6,7 +6,7 @@ import pytest
 
 from monitoring.findings import conclude
 from monitoring.report.notebook import render
-from monitoring.result import Completeness, Grade
+from monitoring.result import Grade, WindowCompleteness
 from monitoring.run_report import Report
 from tests.monitoring.findings.samples import column, draft
 from tests.monitoring.report.test_page import BARS, HOSTILE, named_run, outline
@@ -47,7 +47,7 @@ def test_two_hundred_columns_stay_short() -> None:
 
 @pytest.mark.parametrize("proved", [True, False, None])
 def test_an_empty_window_has_a_fragment(proved: bool | None) -> None:
-    run = conclude(draft(rows=0, events=0, completeness=Completeness(proved, 0, 0)))
+    run = conclude(draft(rows=0, events=0, completeness=WindowCompleteness(proved, 0, 0)))
     assert "No traffic" in render(run) or "No data" in render(run)
 
 

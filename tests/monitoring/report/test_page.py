@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitoring.findings import conclude
-from monitoring.findings.query import RowSource
+from monitoring.findings.query import QuerySource
 from monitoring.report.anchors import anchor
 from monitoring.report.page import render
-from monitoring.result import Bin, Completeness, Grade, RunResult, Status
+from monitoring.result import Bin, Grade, RunResult, Status, WindowCompleteness
 from tests.monitoring.findings.samples import END, START, column, draft, stale, store, summary, violation
 
 OLD = store(age_median=9e4, baseline_age_median=60.0)
@@ -73,7 +73,7 @@ def wide_run(number: int) -> RunResult:
         )
         for at in range(number)
     )
-    source = RowSource(("s3://bucket/prefix/*/*.parquet",), ("id",), "time", START, END)
+    source = QuerySource(("s3://bucket/prefix/*/*.parquet",), ("id",), "time", START, END)
     return conclude(draft(columns), source)
 
 
@@ -95,14 +95,14 @@ def test_the_page_loads_nothing() -> None:
 @pytest.mark.parametrize(
     ("run", "state"),
     [
-        (draft(rows=0, events=0, completeness=Completeness(True, 0, 0)), "No traffic"),
-        (draft(rows=0, events=0, completeness=Completeness(None, 0, None)), "No data"),
-        (draft((column("a"),), completeness=Completeness(False, 58, 100, ("gap",))), "No verdict"),
+        (draft(rows=0, events=0, completeness=WindowCompleteness(True, 0, 0)), "No traffic"),
+        (draft(rows=0, events=0, completeness=WindowCompleteness(None, 0, None)), "No data"),
+        (draft((column("a"),), completeness=WindowCompleteness(False, 58, 100, ("gap",))), "No verdict"),
         (draft((column("a", status=Status.NOT_JUDGED),)), "Not judged"),
         (draft(), "Not judged"),
         (draft((column("a"),)), "No drift"),
         (draft((column("a", Grade.MEDIUM),)), "Medium drift"),
-        (draft((column("a", Grade.LARGE),), completeness=Completeness(None, 9, None)), "Large drift"),
+        (draft((column("a", Grade.LARGE),), completeness=WindowCompleteness(None, 9, None)), "Large drift"),
         (draft((column("a"),), stores=(OLD,), violations=stale(OLD)), "Stale store"),
         (draft((column("a", window=None),), violations=(violation("a", "missing_column_check"),)), "Missing column"),
     ],
@@ -117,7 +117,7 @@ def test_every_state_of_a_window_has_its_word_and_never_reads_as_zero_violations
     ("proved", "words"), [(True, "complete"), (False, "not complete"), (None, "completeness unknown")]
 )
 def test_completeness_stands_before_the_verdict(proved: bool | None, words: str) -> None:
-    text = page(conclude(draft((column("a"),), completeness=Completeness(proved, 99, 100)))).text
+    text = page(conclude(draft((column("a"),), completeness=WindowCompleteness(proved, 99, 100)))).text
     assert text.index(words) < text.index("Is anything broken?")
 
 
@@ -155,8 +155,8 @@ def named_run(names: list[str]) -> RunResult:
     stores = tuple(store(name, age_median=9e4, baseline_age_median=60.0) for name in names[:2])
     checks = tuple(violation(name, check) for name in names for check in ("categorical_values_check", name))
     checks += stale(*stores)
-    held = Completeness(True, 1, 1, tuple(names), duplicates=2)
-    source = RowSource((names[0],), (names[1],), names[2], START, END)
+    held = WindowCompleteness(True, 1, 1, tuple(names), duplicates=2)
+    source = QuerySource((names[0],), (names[1],), names[2], START, END)
     run = draft(columns, violations=checks, completeness=held, notes=tuple(names), stores=stores, baseline=names[0])
     return conclude(run, source)
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from monitoring.findings import conclude, with_causes
-from monitoring.quality.maturity import Maturity, Stage
+from monitoring.quality.maturity import LabelStage, Maturity
 from monitoring.quality.metric import Metric
-from monitoring.quality.result import Case, Comparison, Concept, QualityResult, Segment, Split
+from monitoring.quality.result import Case, Concept, MetricComparison, QualityResult, Segment, Split
 from monitoring.report.page import render
 from monitoring.report.quality_section import answer_quality, render_quality
 from monitoring.result import Cause, CauseKind, Grade, Outcome, Subject, Urgency
@@ -20,13 +20,13 @@ WORSE = Cause(
 FALLEN = Cause("quality:mae", CauseKind.QUALITY, Grade.LARGE, Urgency.PAGE, "MAE rose from 3 to 5", "By 2.")
 
 
-def quality(stage: Stage = Stage.FINAL, causes: tuple[Cause, ...] = (WORSE,), **more: Any) -> QualityResult:
+def quality(stage: LabelStage = LabelStage.FINAL, causes: tuple[Cause, ...] = (WORSE,), **more: Any) -> QualityResult:
     fields: dict[str, Any] = {
         "metrics": (
             Metric("auc", 0.708, "higher", 0.698, 0.718),
             Metric("precision", None, reason="no positive prediction"),
         ),
-        "comparisons": (Comparison("auc", 0.701, 0.708, 0.007, -0.01, 0.02, worse=False, grade=Grade.NONE),),
+        "comparisons": (MetricComparison("auc", 0.701, 0.708, 0.007, -0.01, 0.02, worse=False, grade=Grade.NONE),),
         "concept": Concept(
             Case.BOTH, 0.001, advice="Retrain.", splits=(Split("auc", 0.701, 0.69, 0.708, -0.011, 0.018),)
         ),
@@ -45,8 +45,8 @@ def quality(stage: Stage = Stage.FINAL, causes: tuple[Cause, ...] = (WORSE,), **
     [
         (quality(), Grade.LARGE, "No"),
         (quality(causes=()), Grade.NONE, "Yes"),
-        (quality(Stage.PROVISIONAL), None, "Provisional"),
-        (quality(Stage.OPEN), None, "Not known yet"),
+        (quality(LabelStage.PROVISIONAL), None, "Provisional"),
+        (quality(LabelStage.OPEN), None, "Not known yet"),
     ],
 )
 def test_the_fourth_question_is_answered(found: QualityResult, grade: Grade | None, word: str) -> None:

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from monitoring.findings import conclude
 from monitoring.report.terminal import render
-from monitoring.result import Completeness, Grade, Status
+from monitoring.result import Grade, Status, WindowCompleteness
 from tests.monitoring.findings.samples import column, draft, summary
 
 RUN = conclude(
@@ -79,7 +79,7 @@ def test_a_hostile_name_cannot_write_to_the_terminal() -> None:
 
 
 def test_an_empty_window_has_no_table_and_no_promise() -> None:
-    text = render(conclude(draft(rows=0, events=0, completeness=Completeness(True, 0, 0))), 80)
+    text = render(conclude(draft(rows=0, events=0, completeness=WindowCompleteness(True, 0, 0))), 80)
     assert " ?  No traffic: the ledgers prove that no request came." in text
     assert "Status" not in text
     assert "false alarm" not in text
@@ -87,7 +87,7 @@ def test_an_empty_window_has_no_table_and_no_promise() -> None:
 
 
 def test_an_unknown_completeness_stands_in_front() -> None:
-    text = render(conclude(draft((column("a"),), completeness=Completeness(None, 5, None))), 80)
+    text = render(conclude(draft((column("a"),), completeness=WindowCompleteness(None, 5, None))), 80)
     assert text.splitlines()[1].startswith("completeness unknown   5 records found")
 
 

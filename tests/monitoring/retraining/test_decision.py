@@ -11,7 +11,7 @@ from monitoring.alarms.transition import observe
 from monitoring.errors import UsageError
 from monitoring.result import Grade
 from monitoring.retraining.decision import Verdict, decide
-from monitoring.retraining.guard import Guard, Stage
+from monitoring.retraining.guard import Guard, StartStage
 from monitoring.retraining.settings import Rule, parse
 from tests.monitoring.alarms.examples import HOUR, START, cause, window
 
@@ -25,7 +25,7 @@ def open_causes(hours, *causes):
     return state.open_causes()
 
 
-def start(hour, key="drift:wind_gust", episode=1, stage=Stage.STARTED, attempt=1, rule="risk"):
+def start(hour, key="drift:wind_gust", episode=1, stage=StartStage.STARTED, attempt=1, rule="risk"):
     at = START + hour * HOUR
     return Guard(
         rule=rule, endpoint="flights", variant="AllTraffic", model_version="3", episode=episode, attempt=attempt,
@@ -77,7 +77,7 @@ def test_another_rules_start_does_not_count():
 
 
 def test_a_start_that_was_claimed_and_not_recorded_is_asked_for_again():
-    decision = verdict(10, open_causes(9, cause("drift:wind_gust")), [start(9, stage=Stage.CLAIMED)])
+    decision = verdict(10, open_causes(9, cause("drift:wind_gust")), [start(9, stage=StartStage.CLAIMED)])
     assert (decision.verdict, decision.attempt) == (Verdict.START, 1)
 
 

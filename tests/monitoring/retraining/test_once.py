@@ -19,12 +19,12 @@ from monitoring.alarms.state import SubjectState
 from monitoring.alarms.transition import observe
 from monitoring.errors import MonitoringError
 from monitoring.result import Subject
-from monitoring.retraining.controller import Outcome, Retraining
+from monitoring.retraining.controller import Retraining, RetrainingOutcome
 from monitoring.retraining.decision import Verdict
-from monitoring.retraining.guard import Guards, Stage, guard_key
+from monitoring.retraining.guard import Guards, StartStage, guard_key
 from monitoring.retraining.pipeline import PipelineStarter
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request, Starter, StartRefused
+from monitoring.retraining.starter import Starter, StartRefused, StartRequest
 from monitoring.retraining.wiring import report, starter_of
 from monitoring.storage import Storage, open_storage
 from tests.monitoring.alarms.examples import HOUR, START, cause, window
@@ -79,10 +79,12 @@ def state_of(*keys: str, episode: int = 1) -> SubjectState:
     return state
 
 
-def wave(storage: Storage, state: SubjectState, starter: Starter, fate: Fate, now: dt.datetime) -> list[Outcome]:
+def wave(
+    storage: Storage, state: SubjectState, starter: Starter, fate: Fate, now: dt.datetime
+) -> list[RetrainingOutcome]:
     """Four monitors consider one state at once; those that are killed return nothing."""
 
-    def monitor(number: int) -> list[Outcome]:
+    def monitor(number: int) -> list[RetrainingOutcome]:
         made = Retraining(Mortal(storage, fate), (RULE,), lambda rule: Mortal(starter, fate), lambda: now)
         try:
             return made.consider(state, "s3://bucket/manifest.json")
@@ -122,7 +124,7 @@ def play(storage: Storage, starter: Starter, rounds: int, seed: int) -> int:
             now += dt.timedelta(minutes=11)
             guards = {guard.cause.key: guard for guard in Guards(storage, "flights", "AllTraffic", "x").all()}
             held = guards.get(f"quality:auc{number}")
-            if held is not None and held.stage is Stage.STARTED:
+            if held is not None and held.stage is StartStage.STARTED:
                 break
         else:
             raise AssertionError(f"round {number}: nothing was started under {key}")
@@ -167,20 +169,22 @@ class Collected:
 class Noted:
     """A starter that notes its requests down."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[StartRequest] = field(default_factory=list)
     problem: MonitoringError | None = None
 
-    def start(self, request: Request) -> str:
+    def start(self, request: StartRequest) -> str:
         if self.problem is not None:
             raise self.problem
         self.requests.append(request)
         return f"run-{len(self.requests)}"
 
-    def find(self, request: Request, since: dt.datetime) -> str | None:
+    def find(self, request: StartRequest, since: dt.datetime) -> str | None:
         return next((f"run-{n + 1}" for n, held in enumerate(self.requests) if held.key == request.key), None)
 
 
-def consider(storage: Storage, starter: Starter, state: SubjectState, hour: float = 3, rule: Rule = RULE) -> Outcome:
+def consider(
+    storage: Storage, starter: Starter, state: SubjectState, hour: float = 3, rule: Rule = RULE
+) -> RetrainingOutcome:
     made = Retraining(storage, (rule,), lambda _: starter, lambda: START + hour * HOUR)
     [outcome] = made.consider(state)
     return outcome
@@ -199,7 +203,7 @@ def test_a_start_says_what_was_started_and_for_what(tmp_path):
     outcome = consider(storage, starter, state_of("quality:auc"))
     assert outcome.sentence == "Retraining started at Nov 2 03:00 UTC for quality:auc, episode 1: run-1"
     [guard] = Guards(storage, "flights", "AllTraffic", "x").all()
-    assert (guard.stage, guard.reference, guard.token) == (Stage.STARTED, "run-1", starter.requests[0].token)
+    assert (guard.stage, guard.reference, guard.token) == (StartStage.STARTED, "run-1", starter.requests[0].token)
     assert starter.requests[0].cause_uri.endswith("retraining/flights/AllTraffic/quality%3Aauc-1.json")
 
 

@@ -14,11 +14,11 @@ from monitoring.retraining.command import CommandStarter
 from monitoring.retraining.event import EventStarter
 from monitoring.retraining.pipeline import PipelineStarter, display_name
 from monitoring.retraining.settings import Rule
-from monitoring.retraining.starter import Request, StartRefused
+from monitoring.retraining.starter import StartRefused, StartRequest
 from tests.monitoring.alarms.examples import START
 
 RULE = Rule(name="risk", causes=("*",), pipeline="flights-train", parameters={"Trees": "200"})
-REQUEST = Request(
+REQUEST = StartRequest(
     key="retraining/flights/AllTraffic/quality-auc-1.json",
     token="0123456789abcdef" * 4,
     rule="risk",

@@ -10,7 +10,7 @@ from monitoring.alarms.policy import Policy
 from monitoring.alarms.register import AlarmRegister
 from monitoring.errors import MonitoringError
 from monitoring.publish.destination import PublishSettings
-from monitoring.quality.maturity import Stage
+from monitoring.quality.maturity import LabelStage
 from monitoring.schedule.consequences import Acting, acting
 from monitoring.settings import MonitorSettings
 from monitoring.storage import open_storage
@@ -37,9 +37,9 @@ def test_a_fall_of_quality_is_published_announced_and_retrained_for(tmp_path, aw
     )
     made = acting(settings, "s3://manifest")
     made.after(result(0), "https://reports.example/1")
-    made.after_quality(quality(0, Stage.PROVISIONAL, cause("quality:auc")))
-    made.after_quality(quality(0, Stage.FINAL, cause("quality:auc")))
-    made.after_quality(quality(0, Stage.FINAL, cause("quality:auc")))
+    made.after_quality(quality(0, LabelStage.PROVISIONAL, cause("quality:auc")))
+    made.after_quality(quality(0, LabelStage.FINAL, cause("quality:auc")))
+    made.after_quality(quality(0, LabelStage.FINAL, cause("quality:auc")))
     bodies = aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     assert sorted("Retraining started" in message["Body"] for message in bodies) == [False, True]
     assert len(list((tmp_path / "textfile").iterdir())) == 1

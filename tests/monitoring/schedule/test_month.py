@@ -7,17 +7,17 @@ import datetime as dt
 import msgspec
 import pytest
 
-from monitoring.drift.budget import Budget, BudgetState
+from monitoring.drift.budget import AlarmBudget, BudgetState
 from monitoring.result import (
     Cause,
     CauseKind,
-    Completeness,
     DriftMethod,
     Grade,
     Outcome,
     RunResult,
     Subject,
     Urgency,
+    WindowCompleteness,
 )
 from monitoring.schedule.month import Month, budgeted
 from monitoring.storage import open_storage
@@ -34,7 +34,7 @@ def run(unit="hour", p_tail=0.03, p_rank=0.03, start=START, kinds=(CauseKind.DRI
         outcome=Outcome.VIOLATIONS,
         verdict="",
         lead="",
-        completeness=Completeness(True, 1, 1),
+        completeness=WindowCompleteness(True, 1, 1),
         rows=1,
         events=1,
         columns=(),
@@ -57,7 +57,7 @@ def test_an_hour_beyond_its_share_is_a_note_and_other_causes_stay():
 
 
 def test_an_hour_within_its_share_is_a_message():
-    found, _ = budgeted(run(p_tail=Budget().of_hour / 2), BudgetState())
+    found, _ = budgeted(run(p_tail=AlarmBudget().of_hour / 2), BudgetState())
     assert urgencies(found)[CauseKind.DRIFT] is Urgency.MESSAGE
 
 
@@ -72,7 +72,7 @@ def test_days_that_are_a_little_unusual_alarm_together_and_each_is_counted_once(
 
 
 def test_a_day_that_a_crash_has_judged_again_sends_the_same_message(tmp_path):
-    one = run("day", Budget().of_day / 2, 0.011)
+    one = run("day", AlarmBudget().of_day / 2, 0.011)
     for _ in range(2):
         assert urgencies(Month(open_storage(str(tmp_path))).apply(one))[CauseKind.DRIFT] is Urgency.MESSAGE
 
@@ -80,7 +80,7 @@ def test_a_day_that_a_crash_has_judged_again_sends_the_same_message(tmp_path):
 def test_two_model_versions_of_one_day_do_not_take_each_others_day(tmp_path):
     month = Month(open_storage(str(tmp_path)))
     for version in ("1", "2", "feature/x"):
-        one = run("day", Budget().of_day / 2, 0.011)
+        one = run("day", AlarmBudget().of_day / 2, 0.011)
         one = msgspec.structs.replace(one, subject=msgspec.structs.replace(one.subject, model_version=version))
         assert urgencies(month.apply(one))[CauseKind.DRIFT] is Urgency.MESSAGE
 
@@ -96,7 +96,7 @@ def test_an_hour_that_requests_decided_is_held_to_the_share_of_an_hour_without_a
 
 
 def test_a_day_that_requests_decided_is_held_to_the_share_of_a_day():
-    day = msgspec.structs.replace(run("request", p_tail=Budget().of_day / 2), end=START + dt.timedelta(days=1))
+    day = msgspec.structs.replace(run("request", p_tail=AlarmBudget().of_day / 2), end=START + dt.timedelta(days=1))
     found, state = budgeted(day, BudgetState())
     assert urgencies(found)[CauseKind.DRIFT] is Urgency.MESSAGE
     assert state.last_day == (START - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from capture import dataset
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.source.managed import ManagedReader, Source
+from monitoring.source.managed import ManagedReader, ObjectOrigin
 from monitoring.source.managed_columns import BaselineColumns
 from monitoring.source.managed_lines import is_managed
 from tests.monitoring.source.managed_lines_of import body, json_side, line, side
 
 HOUR = dataset.to_microseconds(dataset.parse_time("2026-01-01T03:00Z"))
-SOURCE = Source("e/v/2026/01/01/03/05-12-345-x.jsonl", "e", "v", HOUR)
+SOURCE = ObjectOrigin("e/v/2026/01/01/03/05-12-345-x.jsonl", "e", "v", HOUR)
 
 
 def read(*lines, names=(), handler=None, **columns):

@@ -16,7 +16,7 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.monitor import Monitor
 from monitoring.source.managed_source import ManagedPart, baseline_columns, summed
 from monitoring.source.open import open_rows
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, merge_profiles
 from monitoring.window import Window
 from tests.monitoring.source.managed_lines_of import body, json_side, line
@@ -40,7 +40,7 @@ def baseline():
 def counted(folder, baseline, window=None, preprocess=None):
     columns = baseline_columns(baseline.binning)
     source = open_rows(str(folder), columns=columns, preprocess=None if preprocess is None else str(preprocess))
-    plan = Plan(baseline.id, baseline.binning, source.layout)
+    plan = CountingPlan(baseline.id, baseline.binning, source.layout)
     groups = LocalEngine().count(source.groups(window), plan)
     return reduce(merge_profiles, (profile for _, profile in groups), Profile(baseline.id))
 

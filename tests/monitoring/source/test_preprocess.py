@@ -3,7 +3,7 @@
 import pytest
 
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.source.managed import ManagedReader, Source
+from monitoring.source.managed import ManagedReader, ObjectOrigin
 from monitoring.source.managed_columns import BaselineColumns
 from monitoring.source.preprocess import handler_of, load_handler
 from tests.monitoring.source.managed_lines_of import body, json_side, line
@@ -11,7 +11,7 @@ from tests.monitoring.source.managed_lines_of import body, json_side, line
 
 def read(handler, *lines, names=()):
     reader = ManagedReader(BaselineColumns(tuple(names)), handler_of(handler))
-    found = reader.read(body(*lines), Source("o", hour=0))
+    found = reader.read(body(*lines), ObjectOrigin("o", hour=0))
     reader.report.verify()
     return found.table().to_pylist(), reader.report
 
@@ -144,7 +144,7 @@ def test_a_script_is_loaded_from_its_file(tmp_path):
     script = tmp_path / "record_preprocessor.py"
     script.write_text("def preprocess_handler(record):\n    return {'a': record.endpoint_input.data}\n")
     reader = ManagedReader(handler=load_handler(script))
-    assert reader.read(body(line("z")), Source("o")).table()["a"].to_pylist() == ["z"]
+    assert reader.read(body(line("z")), ObjectOrigin("o")).table()["a"].to_pylist() == ["z"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from monitoring.errors import MonitoringError
 from monitoring.states import array_file, codec
 from monitoring.states.kernel import Kernel
 from monitoring.states.layout import FileFacts, captured_layout
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile
 from tests.monitoring.states.oracle import Row
 from tests.monitoring.states.test_kernel import assert_equal
@@ -22,7 +22,7 @@ from tests.monitoring.states.worlds import BINNING, batch_of, rows
 
 def profile_of(found: list[Row]) -> Profile:
     facts = FileFacts(frozenset({"wind"}), frozenset({"real"}), frozenset({"word"}), frozenset(), {"feature_x": "x"})
-    kernel = Kernel(Plan("bins", BINNING, captured_layout()), facts, "file")
+    kernel = Kernel(CountingPlan("bins", BINNING, captured_layout()), facts, "file")
     batch = batch_of(found).append_column("capture_age_weather", pa.array([float(row.item) for row in found]))
     kernel.add(batch)
     return kernel.profile()

@@ -14,21 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.states.column import ColumnState, Reason, ValueKind
+from monitoring.states.column import ColumnState, ExampleReason, ValueKind
 from monitoring.states.hashing import hash_texts
 from monitoring.states.kernel import Kernel
 from monitoring.states.layout import FileFacts, captured_layout
-from monitoring.states.plan import Plan
+from monitoring.states.plan import CountingPlan
 from monitoring.states.profile import Profile, SliceState, merge_profiles
 from monitoring.states.units import UnitKind, UnitTable, canonical, merge_units
 from tests.monitoring.states import oracle
 from tests.monitoring.states.oracle import Row
 from tests.monitoring.states.worlds import BINNING, HOUR, batch_of, binning_of, rows
 
-PLAN = Plan("bins", BINNING, captured_layout())
+PLAN = CountingPlan("bins", BINNING, captured_layout())
 
 
-def profile_of(*batches: pa.RecordBatch, plan: Plan = PLAN, facts: FileFacts | None = None) -> Profile:
+def profile_of(*batches: pa.RecordBatch, plan: CountingPlan = PLAN, facts: FileFacts | None = None) -> Profile:
     kernel = Kernel(plan, facts or FileFacts(), "file")
     for batch in batches:
         kernel.add(batch)
@@ -206,7 +206,7 @@ def test_rows_of_another_type_are_counted_by_kind_and_stand_in_the_last_bin() ->
 
 def test_a_number_meets_the_category_of_its_text() -> None:
     binning = {"zip": binning_of("zip", BINNING["word"].kind, domain=["10", "20"])}
-    plan = Plan("bins", binning, captured_layout())
+    plan = CountingPlan("bins", binning, captured_layout())
     state = profile_of(table(zip=[10.0, 20.0, 30.0, None]), table(zip=["10", None, None, None]), plan=plan)
     assert state.total().columns["zip"].fine.tolist() == [2, 1, 1, 4]
 
@@ -219,7 +219,7 @@ def test_rescued_cells_count_towards_the_types_and_not_as_missing() -> None:
     assert (columns["real"].missing, columns["real"].rescued, columns["real"].kinds[ValueKind.STRING]) == (1, 1, 1)
     assert (columns["word"].missing, columns["word"].kinds[ValueKind.BOOLEAN]) == (1, 1)
     assert (columns["gone"].missing, columns["gone"].kinds[ValueKind.FRACTIONAL]) == (3, 1)
-    assert columns["real"].examples[Reason.TYPE][0][1] == "b"
+    assert columns["real"].examples[ExampleReason.TYPE][0][1] == "b"
 
 
 def test_a_rescued_request_level_cell_counts_once_an_event() -> None:
@@ -272,7 +272,7 @@ def test_rows_without_ids_are_events_of_their_own() -> None:
 
 
 def test_units_may_be_the_values_of_a_column() -> None:
-    plan = Plan("bins", BINNING, captured_layout(unit="word"))
+    plan = CountingPlan("bins", BINNING, captured_layout(unit="word"))
     state = profile_of(table(real=[0.4, 0.6, 0.7], word=["x", "y", None]), plan=plan).total()
     assert sorted(state.groups.labels.values()) == ["x", "y"]
     assert state.groups.counts["real"].sum(axis=0).sum() == 2
@@ -299,15 +299,15 @@ def test_examples_are_the_events_with_the_smallest_hashes() -> None:
     expected = sorted(zip(hashes.tolist(), names, strict=True))
     missing = [(key, name) for key, name in expected if int(name[6:]) % 2]
     above = [(key, name) for key, name in expected if not int(name[6:]) % 2 and int(name[6:]) > 3]
-    assert list(state.columns["whole"].examples[Reason.MISSING]) == missing[:5]
-    assert list(state.columns["whole"].examples[Reason.ABOVE]) == above[:5]
+    assert list(state.columns["whole"].examples[ExampleReason.MISSING]) == missing[:5]
+    assert list(state.columns["whole"].examples[ExampleReason.ABOVE]) == above[:5]
     missing_bin = int(BINNING["whole"].coarse_of_fine[-1])
     assert state.sample.events_in("whole", {missing_bin}) == tuple(name for _, name in missing[:5])
 
 
 def test_a_window_keeps_rows_inside_and_notes_rows_without_a_time() -> None:
     batch = table(capture_event_time=pa.array([10, 20, 30, None], pa.timestamp("us", "UTC")), real=[1.0, 2.0, 3.0, 4.0])
-    plan = Plan("bins", BINNING, captured_layout(), start=20, end=30)
+    plan = CountingPlan("bins", BINNING, captured_layout(), start=20, end=30)
     profile = profile_of(batch, plan=plan)
     assert profile.total().columns["real"].sum1 == 2.0 - 0.75
     assert profile.notes == ("1 rows have no time in capture_event_time: they belong to no window",)
