@@ -47,9 +47,12 @@ demo: venv ## the whole main job on real flights: train, serve, replay July, sto
 serve: venv ## leave the flights endpoint running, with a curl line to try
 	$(PYTHON) -m examples.flights serve
 
+# A test waits for processes most of its time: two for each processor.
+TEST_WORKERS := $(shell echo $$((2 * $$(nproc))))
+
 .PHONY: test
 test: venv ## the test suite
-	$(PYTHON) -m pytest -n auto --dist loadfile --ignore tests/system tests
+	$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile --ignore tests/system tests
 
 .PHONY: test-system
 test-system: .venv/spark .venv-ministack/ready ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark

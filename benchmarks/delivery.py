@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.machine import machine, write_results
 from monitoring.storage import open_storage
-from tests.memory_directory import SHARED_MEMORY
+from tests.memory_directory import memory_directory
 from tests.monitoring.notify.histories import History, episodes, unmarked_posts
 from tests.monitoring.retraining.test_once import Noted, play
 
@@ -68,8 +68,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="100 histories and 30 kills; writes nothing")
     short = parser.parse_args().short
     logging.disable(logging.CRITICAL)
-    base = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=base) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_directory()) as folder:
         found: dict[str, Any] = {
             "machine": machine(),
             "delivery": histories(100 if short else 2_000, Path(folder) / "histories"),

@@ -7,11 +7,12 @@
 - **peers**: Evidently's DataDriftPreset and NannyML's univariate drift, each in an environment of its own, made here.
 
 Each figure comes from a process of its own, bound to as many processors as it may use. A peer that needs longer than
-`--limit` is stopped, and the table says so.
+`--limit` seconds of processor time is stopped: the table says so, and its ratio is a lower bound.
 
-    python -m benchmarks.monitor [--rows N] [--peer-rows N] [--large] [--no-peers] [--no-spark] [--scratch DIR]
+    python -m benchmarks.monitor [--rows N] [--peer-rows N] [--large] [--no-peers] [--no-spark] [--only-peers PEER…] [--scratch DIR]
 
-writes benchmarks/results/monitor.json and monitor.md. The goals are those of 1,000,000 rows; `--large` adds 20,000,000 rows.
+writes benchmarks/results/monitor.json and monitor.md. The goals are those of 1,000,000 rows; `--large` adds 20,000,000 rows;
+`--only-peers` adds the peers at another number of rows, ours beside them, to the results that are there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,16 +32,15 @@ from typing import Any
 
 from benchmarks import monitor_data
 from benchmarks.machine import machine, write_results
-from benchmarks.tables import markdown
+from benchmarks.monitor_table import LARGE_ROWS, OURS, table
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "evidently": ["evidently==0.7.23", "pandas<3", "pyarrow"],
     "nannyml": ["nannyml==0.13.1", "pyarrow", "statsmodels"],
 }
-LARGE_ROWS = 20_000_000
 REPEATS = 3
-OURS = "ours at the peers' rows"
+RESULTS = ROOT / "benchmarks" / "results" / "monitor.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     scratch = Path(options.scratch or tempfile.mkdtemp(prefix="benchmark-monitor-"))
     try:
-        found = _measure(options, scratch)
+        found = _with_peers(options, scratch) if options.only_peers else _measure(options, scratch)
     finally:
         if not options.scratch:
             shutil.rmtree(scratch)
-    write_results("monitor", {"machine": machine(), **found}, _table(found))
-    print(_table(found))
+    write_results("monitor", {"machine": machine(), **found}, table(found, PEERS))
+    print(table(found, PEERS))
     return 0
 
 
@@ -68,7 +69,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--large", action="store_true", help=f"measure {LARGE_ROWS:,} rows too")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave the peers out")
     parser.add_argument("--no-spark", dest="spark", action="store_false", help="leave Spark out")
-    parser.add_argument("--limit", type=float, default=900, help="seconds after which a peer is stopped (%(default)s)")
+    parser.add_argument(
+        "--only-peers", nargs="+", choices=PEERS, help="add these peers at --peer-rows to the results that are there"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=900, help="processor seconds after which a peer is stopped (%(default)s)"
+    )
     parser.add_argument("--scratch", help="a folder for data and environments that stays; else one that is removed")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("of", nargs="*", help=argparse.SUPPRESS)
@@ -94,18 +100,32 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     if options.spark:
         take("Spark, 2 cores", "spark", window, baseline, 2, cores=2)
     if options.peers:
-        few_training = _data(scratch, options.peer_rows, 3, infinities=False)
-        few_window = _data(scratch, options.peer_rows, 4, infinities=False)
-        results["peer_rows"] = options.peer_rows
-        take(OURS, "whole", few_training, few_window)
-        for peer in PEERS:
-            print(f"{peer} …", file=sys.stderr, flush=True)
-            figures[peer] = _peer(peer, few_training, few_window, scratch, options.limit)
+        figures.update(_beside_peers(options, scratch, list(PEERS)))
     if options.large:
         large = _data(scratch, LARGE_ROWS, 5)
         take(f"row pass, {LARGE_ROWS:,} rows, 1 thread", "rows", large, baseline, 1)
         take(f"floor, {LARGE_ROWS:,} rows, 1 thread", "floor", large, 1)
     return results
+
+
+def _with_peers(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Returns the results that are there, with the peers at the asked number of rows."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text())
+    found["figures"].update(_beside_peers(options, scratch, options.only_peers))
+    return found
+
+
+def _beside_peers(options: argparse.Namespace, scratch: Path, peers: Sequence[str]) -> dict[str, Any]:
+    """Returns the figures of ours and of each peer over the same two data sets, on one processor."""
+    rows = options.peer_rows
+    training = _data(scratch, rows, 3, infinities=False)
+    window = _data(scratch, rows, 4, infinities=False)
+    print(f"{OURS}, {rows:,} rows …", file=sys.stderr, flush=True)
+    figures = {f"{OURS}, {rows:,} rows": {**_task("whole", training, window, cores=1), "rows": rows}}
+    for peer in peers:
+        print(f"{peer}, {rows:,} rows …", file=sys.stderr, flush=True)
+        figures[f"{peer}, {rows:,} rows"] = {**_peer(peer, training, window, scratch, options.limit), "rows": rows}
+    return figures
 
 
 def _data(scratch: Path, rows: int, seed: int, *, infinities: bool = True) -> Path:
@@ -122,35 +142,38 @@ def _task(task: str, *of: object, cores: int) -> dict[str, Any]:
     return _json(command, cores, None)
 
 
-def _json(command: Sequence[str], cores: int, limit: float | None) -> dict[str, Any]:
+def _json(command: Sequence[str], cores: int, limit: int | None) -> dict[str, Any]:
     processors = sorted(os.sched_getaffinity(0))[:cores]
-    bound = [sys.executable, "-c", _BIND, ",".join(map(str, processors)), *command]
+    bound = [sys.executable, "-c", _BIND, ",".join(map(str, processors)), str(limit or 0), *command]
     environment = {**os.environ, "OMP_NUM_THREADS": str(cores), "OPENBLAS_NUM_THREADS": str(cores)}
-    began = time.perf_counter()
-    try:
-        done = subprocess.run(
-            bound, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=limit
-        )
-    except subprocess.TimeoutExpired:
+    done = subprocess.run(bound, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode == -signal.SIGXCPU:
         return {"stopped after": limit}
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f"{' '.join(command)}: {error.stderr[-2000:]}") from error
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-2])
-    return {
-        **figures,
-        "wall": round(time.perf_counter() - began, 2),
-        "peak MB": round(json.loads(done.stdout.splitlines()[-1])),
-    }
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr[-2000:]}")
+    *_, figures, process = done.stdout.splitlines()
+    return {**json.loads(figures), **json.loads(process)}
 
 
 _BIND = """
-import os, resource, subprocess, sys
+import json, os, resource, signal, subprocess, sys, time
 os.sched_setaffinity(0, {int(number) for number in sys.argv[1].split(',')})
-code = subprocess.run(sys.argv[2:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+limit = int(sys.argv[2])
+bound = (lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))) if limit else None
+began = time.perf_counter()
+code = subprocess.run(sys.argv[3:], preexec_fn=bound).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({
+    "wall": round(time.perf_counter() - began, 2),
+    "whole processor": round(used.ru_utime + used.ru_stime, 2),
+    "peak MB": round(used.ru_maxrss / 1024),
+}))
+if code == -signal.SIGXCPU:
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGXCPU)
 sys.exit(code)
 """
-"""Runs a command on some processors, and prints its largest memory after its output."""
+"""Runs a command on some processors for so much processor time, and prints what it took after its output."""
 
 
 def _best(call: Callable[[], object], repeats: int = REPEATS) -> dict[str, float]:
@@ -252,7 +275,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def _peer(peer: str, training: Path, window: Path, scratch: Path, limit: float) -> dict[str, Any]:
+def _peer(peer: str, training: Path, window: Path, scratch: Path, limit: int) -> dict[str, Any]:
     """Returns a peer's figures; a reason where its environment cannot be made or it fails."""
     environment = scratch / f"environment-{peer}"
     python = environment / "bin" / "python"
@@ -268,42 +291,6 @@ def _peer(peer: str, training: Path, window: Path, scratch: Path, limit: float) 
     except (subprocess.CalledProcessError, SystemExit) as error:
         return {"failed": str(error)[-300:]}
     return {**figures, "report KB": report.stat().st_size // 1024} if report.exists() else figures
-
-
-def _table(found: dict[str, Any]) -> str:
-    figures = found["figures"]
-    cells = found["rows"] * found["columns"]
-    rows = []
-    for name, entry in figures.items():
-        seconds = entry.get("seconds")
-        size = found.get("peer_rows", 0) * found["columns"] if name in (*PEERS, OURS) else cells
-        if f"{LARGE_ROWS:,}" in name:
-            size = LARGE_ROWS * found["columns"]
-        rows.append(
-            (
-                name,
-                seconds
-                if seconds is not None
-                else entry.get("failed", f"stopped after {entry.get('stopped after')} s"),
-                f"{size / seconds / 1e6:.2f}" if seconds else "",
-                entry.get("peak MB", ""),
-                entry.get("report KB", ""),
-            )
-        )
-    head = ("", "seconds", "million cells a second", "peak MB", "report KB")
-    ratios = [
-        f"- row pass on {threads} thread(s): {_ratio(figures, f'row pass, {threads} threads', f'floor, {threads} threads')} times the floor"
-        for threads in (1, 2)
-    ]
-    ratios.append(f"- Spark after its start: {_ratio(figures, 'Spark, 2 cores', 'row pass, 2 threads')} times threads")
-    ratios.append(f"- Evidently: {_ratio(figures, 'evidently', OURS)} times ours, from both data sets")
-    text = f"{found['rows']:,} rows × {found['columns']} columns; peers {found.get('peer_rows', 0):,} rows."
-    return "\n".join((text, "", markdown(head, rows), "", *ratios))
-
-
-def _ratio(figures: dict[str, Any], first: str, second: str) -> str:
-    ours, theirs = figures.get(first, {}).get("seconds"), figures.get(second, {}).get("seconds")
-    return f"{ours / theirs:.2f}" if ours and theirs else "not measured"
 
 
 if __name__ == "__main__":

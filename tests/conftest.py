@@ -1,4 +1,7 @@
-"""What holds for every test: no setting and no credential of the machine reaches it, and no limit is a timing."""
+"""What holds for every test: no setting and no credential of the machine reaches it, and no limit is a timing.
+
+Files of tests stand in memory. A worker of pytest-xdist has one S3 server and one AWS server, started when first used.
+"""
 
 import os
 import resource
@@ -7,8 +10,17 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.memory_directory import memory_directory
+from tests.moto_server import aws, moto_address
+from tests.s3_server import s3_bucket, s3_server
+
+__all__ = ["aws", "moto_address", "s3_bucket", "s3_server"]
+
 OF_THE_MACHINE = ("AWS_", "CAPTURE_", "FEATURE_STORE_", "PROTOBUF_", "SAGEMAKER_", "SM_")
 STAYS = {"AWS_CA_BUNDLE"}
+
+if memory := memory_directory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")

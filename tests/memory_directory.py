@@ -1,26 +1,14 @@
-"""`tmp_path` in memory where there is a tmpfs: tests that wait for a disk at each step take minutes on a busy one.
-
-A folder's `conftest.py` takes the fixture over:
-
-    from tests.memory_directory import tmp_path
-    __all__ = ["tmp_path"]
-"""
+"""Where tests keep their files: in memory, where there is room. On a busy disk each step of a spool waits."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
-import pytest
-
-SHARED_MEMORY = Path("/dev/shm")
+NEEDED = 6 << 30  # what the whole suite has at one time, several times over
 
 
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A directory of the test's own, gone after it."""
-    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="capture-test-", dir=base, ignore_cleanup_errors=True) as name:
-        yield Path(name)
+def memory_directory() -> Path | None:
+    """Returns a directory in memory; None where there is none with room for the suite."""
+    directory = Path("/dev/shm")
+    return directory if directory.is_dir() and shutil.disk_usage(directory).free > NEEDED else None

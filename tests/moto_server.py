@@ -1,10 +1,5 @@
 """AWS for tests: moto as a server on a free port of 127.0.0.1, with nothing in it at the start of each test.
 
-A folder's `conftest.py` takes the fixtures over:
-
-    from tests.moto_server import aws, moto_address
-    __all__ = ["aws", "moto_address"]
-
 `aws` sets the environment so that boto3 uses the server, and makes clients. moto accepts what AWS refuses (see
 `monitoring.publish` and its checker); what it does not evaluate at all is said by the tests that need it.
 """
@@ -18,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
 
@@ -51,6 +45,8 @@ class Aws:
 @pytest.fixture(scope="session")
 def moto_address() -> Iterator[str]:
     """A server for the whole session."""
+    from moto.server import ThreadedMotoServer  # a second that most test files need not spend
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

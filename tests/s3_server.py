@@ -1,10 +1,5 @@
 """A real S3 server for tests: SeaweedFS, with credentials of its own, on free ports of 127.0.0.1.
 
-A folder's `conftest.py` takes the fixtures over:
-
-    from tests.s3_server import s3_bucket, s3_server
-    __all__ = ["s3_bucket", "s3_server"]
-
 `s3_server` runs for the session (one for each worker of pytest-xdist); `s3_bucket` is the name of a new bucket, with
 the environment set so that boto3 finds the server and may use it.
 """

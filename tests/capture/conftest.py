@@ -1,4 +1,4 @@
-"""For the tests of this folder: the real S3 server, and a buffer whose spool nobody ships."""
+"""For the tests of this folder: a buffer whose spool no process ships."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import pytest
 
 from capture import CaptureBuffer
 from tests.capture.spools import buffer
-from tests.s3_server import s3_bucket, s3_server
-
-__all__ = ["s3_bucket", "s3_server"]
 
 
 @pytest.fixture

@@ -9,9 +9,6 @@ import pytest
 
 from tests.container.artefacts import OBEDIENT
 from tests.container.endpoint import Endpoint, running
-from tests.s3_server import s3_server
-
-__all__ = ["s3_server"]
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,7 @@ import pytest
 from container.supervisor import destination_check
 from tests.container.artefacts import TINY
 from tests.container.endpoint import free_port, running, wait_for
-from tests.s3_server import S3Server, s3_server
-
-__all__ = ["s3_server"]
+from tests.s3_server import S3Server
 
 NO_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "",

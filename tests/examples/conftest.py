@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from examples.flights.build import Artefact, build_artefact
-from tests.s3_server import s3_bucket, s3_server
 
-__all__ = ["artefact", "s3_bucket", "s3_server", "user_code"]
+__all__ = ["artefact", "user_code"]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The real S3 server, a spool in memory, and processes to kill."""
+"""A spool in memory, and processes to kill."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import Nursery
-from tests.memory_directory import tmp_path
-from tests.s3_server import S3Server, s3_bucket, s3_server
-
-__all__ = ["s3_bucket", "s3_server", "tmp_path"]
+from tests.s3_server import S3Server
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
-"""The real S3 server, and the flights artefact that several chains serve."""
+"""The flights artefact that several chains serve."""
 
 import pytest
 
 from examples.flights.build import Artefact, build_artefact
-from tests.s3_server import s3_bucket, s3_server
-
-__all__ = ["s3_bucket", "s3_server"]
 
 
 @pytest.fixture(scope="session")

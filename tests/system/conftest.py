@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from examples.flights.build import Artefact, build_artefact
-from tests.s3_server import s3_bucket, s3_server
 from tests.system.engine import Engine, NoEngineError
 
-__all__ = ["s3_bucket", "s3_server"]
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 TAG = "localhost/endpoint-capture:test-system"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.deploy.test_templates import PARAMETERS, TEMPLATE, empty_zip, template
-from tests.moto_server import Aws, aws, moto_address
-
-__all__ = ["aws", "moto_address"]
+from tests.moto_server import Aws
 
 SKIPPED_BY_MOTO = {
     "AWS::CloudWatch::Alarm",

@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 
 from tests.capture.shipping.stage import Stage
-from tests.memory_directory import tmp_path
-
-__all__ = ["tmp_path"]
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage, down
 from tests.faults.results import note
-from tests.memory_directory import SHARED_MEMORY
+from tests.memory_directory import memory_directory
 
 LARGE, SMALL = "x" * 20_000, "x" * 100
 
@@ -63,8 +63,9 @@ class Journal(RuleBasedStateMachine):
         patches = self._after.enter_context(pytest.MonkeyPatch.context())
         patches.setattr("gc.collect", lambda *_: 0)
         patches.setattr(DaemonExecutor, "submit", at_once)
-        home = SHARED_MEMORY if SHARED_MEMORY.exists() else None
-        root = Path(self._after.enter_context(tempfile.TemporaryDirectory(prefix="capture-model-", dir=home)))
+        root = Path(
+            self._after.enter_context(tempfile.TemporaryDirectory(prefix="capture-model-", dir=memory_directory()))
+        )
         self.stage = Stage(root, limit=1 << 20, segment_bytes=64 << 10, max_records=60, max_age_seconds=100.0)
         self._after.callback(self.stage.close)
         self.stage.spool.prepare()

@@ -9,9 +9,7 @@ import pytest
 
 from monitoring.schedule.claims import LEASE, Claims
 from monitoring.storage import open_storage
-from tests.s3_server import s3_bucket, s3_server
 
-__all__ = ["s3_bucket", "s3_server"]
 NOON = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
 
 

@@ -14,15 +14,11 @@ from monitoring.quality.maturity import LabelStage
 from monitoring.schedule.consequences import Acting, acting
 from monitoring.settings import MonitorSettings
 from monitoring.storage import open_storage
-from tests.memory_directory import tmp_path
 from tests.monitoring.alarms.examples import HOUR, START, cause
 from tests.monitoring.alarms.results import result
 from tests.monitoring.alarms.test_quality_observation import quality
 from tests.monitoring.alarms.test_register import Collected
 from tests.monitoring.notify.https_servers import https_servers
-from tests.moto_server import aws, moto_address
-
-__all__ = ["aws", "moto_address", "tmp_path"]
 
 
 def test_a_fall_of_quality_is_published_announced_and_retrained_for(tmp_path, aws, monkeypatch):

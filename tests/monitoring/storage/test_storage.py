@@ -9,9 +9,6 @@ import pytest
 
 from monitoring.errors import UsageError
 from monitoring.storage import Conflict, MissingKey, StorageError, open_storage
-from tests.s3_server import s3_bucket, s3_server
-
-__all__ = ["s3_bucket", "s3_server"]
 
 
 @pytest.fixture(params=["directory", "s3"])
