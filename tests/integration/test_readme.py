@@ -1,54 +1,85 @@
-"""The README's own path, in an empty directory: its model is served, its request answered, its rows read, its window judged."""
+"""README and tutorial, followed in an empty directory: every command and snippet runs, in order."""
 
 from __future__ import annotations
 
-import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from tests.container.endpoint import running
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+from tests.integration.document_session import ROOT, Block, Session, blocks_of
 
 
-def block(holding: str, language: str = "python") -> str:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    [text] = [entry for entry in found if holding in entry]
-    return str(text)
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    opened = Session(tmp_path, {"CAPTURE_SPOOL_DIR": str(tmp_path / "spool")})
+    try:
+        yield opened
+    finally:
+        opened.kill()
 
 
-def test_the_model_of_the_readme_answers_its_request_and_is_captured(tmp_path):
-    weights = re.search(r"echo '(\{.*?\})' > model/weights\.json", README)
-    body = re.search(r"-d '(\{.*?\})'", README)
-    assert weights is not None
-    assert body is not None
-    captured = tmp_path / "captured"
-    environment = {"CAPTURE_DESTINATION": captured.as_uri(), "CAPTURE_SPOOL_DIR": str(tmp_path / "spool")}
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "weights.json").write_text(weights[1])
-    with running(tmp_path, block("def model_fn"), environment) as endpoint:
-        answer = endpoint.invoke(json.loads(body[1]))
-        assert (answer.status, json.loads(answer.body)) == (200, [{"score": 2.0}])
-        assert endpoint.terminate() == 0
-    command = [sys.executable, "-m", "capture", "inspect", captured.as_uri(), "--json"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(shown.stdout)["rows"] == 1
+def follow(session: Session, blocks: list[Block]) -> str:
+    """Runs the blocks; a block that looks at captured data comes after the endpoint's stop. Returns all output."""
+    output = ""
+    for block in blocks:
+        if "capture inspect" in block.text or "container serve" in block.text:
+            session.stop()
+        session.run(block)
+        output += session.output
+    session.stop()
+    return output
 
 
-def test_the_monitor_of_the_readme_judges_any_parquet(tmp_path):
+def write_training(directory: Path) -> None:
+    """The tables that a reader of the README has: a column that moved."""
     rng = np.random.default_rng(1)
-    for name, rows in (("train", 4000), ("last_week", 1000)):
-        pq.write_table(
-            pa.table({"price": rng.normal(10 if name == "train" else 14, 2, rows)}), tmp_path / f"{name}.parquet"
-        )
-    shown = subprocess.run(
-        [sys.executable, "-c", block("Monitor(")], cwd=tmp_path, capture_output=True, text=True, check=True
+    for name, rows, mean in (("train", 4000, 10), ("last_week", 1000, 14)):
+        pq.write_table(pa.table({"price": rng.normal(mean, 2, rows)}), directory / f"{name}.parquet")
+
+
+def test_every_command_and_snippet_of_the_readme_runs_in_an_empty_directory(session: Session) -> None:
+    blocks = blocks_of(ROOT / "README.md")
+    write_training(session.directory)
+    session.environment["CAPTURE_DESTINATION"] = f"file://{session.directory}/captured"
+    output = follow(session, blocks)
+    assert '[{"score":2.0}]' in output
+    assert "[{'id': 1.0, 'price': 9.5, 'prediction_score': 2.0}]" in output
+    assert "True\nTrue\n" in output, "the buffer's snippet"
+    assert re.search(r"large +price", output), "the monitor's snippet"
+
+
+def test_the_tutorial_goes_the_whole_way_in_an_empty_directory(session: Session) -> None:
+    output = follow(session, blocks_of(ROOT / "docs/tutorial.md"))
+    assert "basket-" in output, "DuckDB's answer"
+
+
+@pytest.mark.long
+def test_the_readme_serves_with_what_pip_installs_from_a_clone(session: Session) -> None:
+    """The extra is complete: a new environment has the package and its dependencies, and nothing of this one."""
+    source, environment = session.directory / "clone", session.directory / "venv"
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
     )
-    assert re.search(r"large +price", shown.stdout)
+    for name in tracked:
+        if name.startswith(
+            ("capture/", "container/", "monitoring/", "serialization/", "pyproject", "README", "LICENSE")
+        ):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    subprocess.run([environment / "bin/pip", "install", "--quiet", ".[serving]"], cwd=source, check=True)
+    session.python = environment / "bin/python"
+    blocks = blocks_of(ROOT / "README.md")
+    serve = [block for block in blocks if block.file == "model/code/inference.py" or "model" in block.text]
+    output = follow(
+        session, [block for block in serve if "docker" not in block.text and "monitoring" not in block.text]
+    )
+    assert '[{"score":2.0}]' in output
