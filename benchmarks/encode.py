@@ -146,7 +146,7 @@ def append_all(buffer: CaptureBuffer, spool: Path, events: Iterator[Event]) -> N
         shared = dict(zip(request.names, request.rows[0], strict=True)) if isinstance(request, Rows) else None
         risks = np.random.default_rng(entry.number).random(len(items))
         while not buffer.append(features, risks, request_features=shared, feature_names=ITEM_NAMES):
-            time.sleep(0.001)  # the attendant prepares the next segment
+            time.sleep(0.001)  # the segment pool prepares the next segment
         if entry.number % 100 == 0 and read_stats(spool).backlog_bytes >= SPOOLED:
             return
 

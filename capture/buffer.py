@@ -29,7 +29,7 @@ from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
 from capture.journal.frame import COLUMNS
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
-from capture.throttled_log import Complaints
+from capture.throttled_log import ThrottledLog
 from capture.writing.block_encoder import BlockEncoder, EncodedBlock, decided, freeze
 from capture.writing.column_names import Shapes
 from capture.writing.writer import RecordRefused
@@ -92,10 +92,10 @@ class CaptureBuffer:
         and tried again."""
         config = with_secrets(config)
         self._clock = clock
-        self._drafter = BlockEncoder(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
+        self._encoder = BlockEncoder(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
         self._threshold = round(config.sampling_percentage / 100 * 2**64)
-        self._complaints = Complaints()
-        self._lanes = WriterPool(config, start_shipper is not False, clock, self._complaints)
+        self._throttled_log = ThrottledLog()
+        self._writers = WriterPool(config, start_shipper is not False, clock, self._throttled_log)
         if config.enabled:
             _buffers.add(self)
         if start_shipper is None:  # a server of the caller's own: no supervisor of ours says it
@@ -134,18 +134,18 @@ class CaptureBuffer:
         exception that comes from outside (a signal handler's, a timeout's) reaches the caller.
         """
         begun = perf_counter_ns()
-        if not self._lanes.here[0]:
+        if not self._writers.here[0]:
             self._forget_parent()
         try:
-            lane = self._lanes.idle.pop()
+            writer = self._writers.idle.pop()
         except IndexError:
-            another = self._lanes.another()
+            another = self._writers.another()
             if another is None:
                 return False
-            lane = another
-        drafter = self._drafter
+            writer = another
+        encoder = self._encoder
         try:
-            lane.begun = begun
+            writer.begun = begun
             if type(features) is Prepared:
                 prepared = features
                 begun -= prepared.spent
@@ -154,7 +154,7 @@ class CaptureBuffer:
                 if prepared.error is not None:
                     raise RecordRefused(UNENCODABLE, prepared.error)
                 if not prepared.kept:
-                    lane.counters.sampled_out()
+                    writer.counters.sampled_out()
                     return True
                 request, items = prepared.request, prepared.items
                 if items is None:
@@ -168,41 +168,41 @@ class CaptureBuffer:
                         event_id = _id_text(event_id)
                     event, now = event_id, event_time_of(event_id) or now
                 if self._threshold < 2**64 and not self._chosen(inference_id, event):
-                    lane.counters.sampled_out()
+                    writer.counters.sampled_out()
                     return True
                 if type(features) is Features:
                     features, request_features = _apart(features, request_features)
-                request = drafter.request(request_features) if request_features else None
-                items = drafter.features(features, feature_names)
+                request = encoder.request(request_features) if request_features else None
+                items = encoder.features(features, feature_names)
             if predictions is None:
-                outputs = drafter.no_predictions(items)
+                outputs = encoder.no_predictions(items)
             else:
-                outputs = drafter.predictions(predictions, items.rows)
+                outputs = encoder.predictions(predictions, items.rows)
             if items.kind == COLUMNS:
                 items = decided(items, outputs)
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:
-                lane.write(about, request, items, outputs, now)
+                writer.write(about, request, items, outputs, now)
             except RecordRefused as refusal:
-                if refusal.reason != SPOOL_FULL or not self._lanes.write_elsewhere(about, request, items, outputs):
+                if refusal.reason != SPOOL_FULL or not self._writers.write_elsewhere(about, request, items, outputs):
                     raise
             return True
         except Exception as error:
             if comes_from_outside(error):
-                lane.interrupt()
+                writer.interrupt()
                 raise
-            self._refuse(lane, error)
+            self._refuse(writer, error)
             return False
         except BaseException:
-            lane.interrupt()
+            writer.interrupt()
             raise
         finally:
             try:
-                lane.counters.measured(perf_counter_ns() - begun)
+                writer.counters.measured(perf_counter_ns() - begun)
             finally:
-                lane.begun = 0
-                self._lanes.idle.append(lane)
+                writer.begun = 0
+                self._writers.idle.append(writer)
 
     def prepare(
         self,
@@ -223,12 +223,12 @@ class CaptureBuffer:
             if type(event_id) is not str:
                 event_id = _id_text(event_id)
             now = event_time_of(event_id) or self._clock() // 1000
-            if self._lanes.closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
+            if self._writers.closed or (self._threshold < 2**64 and not self._chosen(inference_id, event_id)):
                 return Prepared(False, event_id, now, inference_id, None, None)
             if type(features) is Features:
                 features, request_features = _apart(features, request_features)
-            request = freeze(self._drafter.request(request_features)) if request_features else None
-            items = freeze(self._drafter.features(features, feature_names))
+            request = freeze(self._encoder.request(request_features)) if request_features else None
+            items = freeze(self._encoder.features(features, feature_names))
             return Prepared(True, event_id, now, inference_id, request, items, None, perf_counter_ns() - begun)
         except Exception as error:
             if comes_from_outside(error):
@@ -240,7 +240,7 @@ class CaptureBuffer:
 
         `timeout` is in seconds. Appends that come later are refused.
         """
-        return self._lanes.close(timeout)
+        return self._writers.close(timeout)
 
     def stats(self) -> Stats:
         """Returns the counters of the spool, of all its writers: appended, shipped, waiting, dropped by reason, and more.
@@ -249,14 +249,14 @@ class CaptureBuffer:
         """
         from capture.shipping.stats import Stats, read_stats  # not needed by a process that only captures
 
-        return read_stats(self._lanes.spool.directory) if self._lanes.entered else Stats()
+        return read_stats(self._writers.spool.directory) if self._writers.entered else Stats()
 
     def _forget_parent(self) -> None:
         """Becomes a writer of its own in a child whose fork Python did not see; the first thread that comes does it."""
         held = _forgetting.acquire(timeout=_MAX_WAIT)  # at the fork another thread may have held it: it stays held then
         try:
-            if not self._lanes.here[0]:
-                self._lanes.forget()
+            if not self._writers.here[0]:
+                self._writers.forget()
         finally:
             if held:
                 _forgetting.release()
@@ -266,15 +266,15 @@ class CaptureBuffer:
         text = str(inference_id) if inference_id else (event if isinstance(event, str) else event_id_text(event))
         return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") < self._threshold
 
-    def _refuse(self, lane: Writer, error: Exception) -> None:
+    def _refuse(self, writer: Writer, error: Exception) -> None:
         if isinstance(error, RecordRefused):
             reason = error.reason
         elif isinstance(error, TypeError | ValueError | RecursionError | OverflowError):
             reason = UNENCODABLE
         else:
             reason = INTERNAL
-        lane.counters.refused(reason)
-        self._complaints.say(REFUSALS[reason], _detail(error))
+        writer.counters.refused(reason)
+        self._throttled_log.say(REFUSALS[reason], _detail(error))
 
 
 def _id_text(given: object) -> str:
@@ -313,7 +313,7 @@ def _close_all() -> None:
 
 def _all_after_fork() -> None:
     for buffer in list(_buffers):
-        buffer._lanes.forget()
+        buffer._writers.forget()
 
 
 os.register_at_fork(after_in_child=_all_after_fork)

@@ -73,7 +73,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Raises ValueError for what this version cannot ship: an unknown format, a destination or name it cannot use.
 
-        Decoding raises `msgspec.ValidationError` for it, so that such a segment is set aside and the others are shipped.
+        Decoding raises `msgspec.ValidationError` for it, so that such a segment is quarantined and the others are shipped.
         """
         if self.format not in FORMATS:
             raise ValueError(f"format {self.format!r} is unknown")

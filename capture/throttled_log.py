@@ -10,8 +10,8 @@ log = logging.getLogger("capture")
 _AGAIN = 60.0
 
 
-class Complaints:
-    """The complaints of one buffer, by reason."""
+class ThrottledLog:
+    """The throttled_log of one buffer, by reason."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[float, int]] = {}

@@ -1,14 +1,14 @@
-"""A writing process's account: a mapped file of counters, which survives `kill -9` and which the shipper reads.
+"""A writing process's counters: a mapped file of counters, which survives `kill -9` and which the shipper reads.
 
 The process holds a lock (`flock`) on the file as long as it lives; whoever gets the lock knows that the process is
-dead or has closed its buffer. Each lane counts in a page of its own, so that threads never count in one word.
+dead or has closed its buffer. Each writer counts in a page of its own, so that threads never count in one word.
 
 Layout, 64-bit words, little-endian:
 
     page 0       word 0 magic b"EACCOUNT"; 1 version; 2 closed; 3 when it began, microseconds since 1970 UTC;
                  4 where the header's text stands; 5 its length; 6 dropped segments; 7 dropped bytes;
-                 8 lanes: how many were made, so that nobody looks at the pages of the others
-    page 1 … 64  a lane each: the words of `WriterCounters` below
+                 8 writers: how many were made, so that nobody looks at the pages of the others
+    page 1 … 64  a writer each: the words of `WriterCounters` below
     then         the header (`record.Header`) as JSON
 
 `appended` is no word: it is kept + sampled out + the refused, so the identity holds at any moment.
@@ -29,7 +29,7 @@ MAGIC = int.from_bytes(b"EACCOUNT", "little")
 VERSION = 1
 MAX_WRITERS = 64
 UNASSIGNED = MAX_WRITERS - 1
-"""The lane that writes nothing: in it stand the records that were refused before they found a lane."""
+"""The writer that writes nothing: in it stand the records that were refused before they found a writer."""
 PAGE = 4096
 _WORDS = PAGE // 8
 
@@ -44,7 +44,7 @@ _LAST_BUCKET = _WORDS - 1
 
 
 class WriterCounters:
-    """One lane's counters, written by the lane's thread alone (`settled` by the shipper).
+    """One writer's counters, written by the writer's thread alone (`settled` by the shipper).
 
     What every append counts is remembered here too: to ask the memory for it costs as much as to write it.
     """
@@ -173,7 +173,7 @@ class Latency:
 
 @dataclass(slots=True)
 class WriterCounts:
-    """One lane's counters at one moment."""
+    """One writer's counters at one moment."""
 
     kept: int
     sampled_out: int
@@ -213,26 +213,26 @@ class ProcessCounters:
 
     @classmethod
     def create(cls, path: Path, header: bytes, now: int) -> ProcessCounters:
-        """A new account, locked for this process; raises OSError."""
+        """A new counters, locked for this process; raises OSError."""
         at = (MAX_WRITERS + 1) * PAGE
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(descriptor, 0, at + (len(header) + PAGE - 1) // PAGE * PAGE)
             os.pwrite(descriptor, header, at)
-            account = cls(path, descriptor, held=True)
+            process_counters = cls(path, descriptor, held=True)
         except BaseException:
             path.unlink(missing_ok=True)
             os.close(descriptor)
             raise
-        words = account._words
+        words = process_counters._words
         words[1], words[3], words[4], words[5] = VERSION, now, at, len(header)
         words[0] = MAGIC
-        return account
+        return process_counters
 
     @classmethod
     def read(cls, path: Path) -> ProcessCounters | None:
-        """Another process's account, None where the file is none (yet)."""
+        """Another process's counters, None where the file is none (yet)."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
@@ -242,28 +242,28 @@ class ProcessCounters:
             os.close(descriptor)
             return None
         try:
-            account = cls(path, descriptor, held=False)
+            process_counters = cls(path, descriptor, held=False)
         except (OSError, ValueError):
             os.close(descriptor)
             return None
-        if account._words[0] != MAGIC or account._words[1] != VERSION:
-            account.let_go()
+        if process_counters._words[0] != MAGIC or process_counters._words[1] != VERSION:
+            process_counters.close()
             return None
-        return account
+        return process_counters
 
-    def make_lane(self, index: int) -> WriterCounters:
-        """The counters of a lane that is made now; for the writing process, lane after lane."""
+    def add_writer(self, index: int) -> WriterCounters:
+        """The counters of a writer that is made now; for the writing process, writer after writer."""
         self._words[8] = max(self._words[8], index + 1)
-        return self.lane(index)
+        return self.writer(index)
 
-    def lanes(self) -> list[tuple[int, WriterCounters]]:
-        """Number and counters of every lane that counted anything."""
+    def writers(self) -> list[tuple[int, WriterCounters]]:
+        """Number and counters of every writer that counted anything."""
         made = (*range(min(self._words[8], UNASSIGNED)), UNASSIGNED)
-        found = ((index, self.lane(index)) for index in made)
-        return [(index, lane) for index, lane in found if lane.used]
+        found = ((index, self.writer(index)) for index in made)
+        return [(index, writer) for index, writer in found if writer.used]
 
-    def lane(self, index: int) -> WriterCounters:
-        """The counters of one lane, of `MAX_WRITERS`."""
+    def writer(self, index: int) -> WriterCounters:
+        """The counters of one writer, of `MAX_WRITERS`."""
         return WriterCounters(self._words[(index + 1) * _WORDS : (index + 2) * _WORDS])
 
     @property
@@ -306,7 +306,7 @@ class ProcessCounters:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return False
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Gives up the file and, where this process holds it, the lock. The mapping stays while somebody uses it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -315,7 +315,7 @@ class ProcessCounters:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether no process holds the account in this file, of whatever version it is."""
+    """Whether no process holds the counters in this file, of whatever version it is."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

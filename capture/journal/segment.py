@@ -1,6 +1,6 @@
 """Segments: the files of the journal, each mapped into the memory of one writer and read by the shipper.
 
-A segment holds the records of one writer (a lane of one process), in the order of their numbers. A writer copies a
+A segment holds the records of one writer (a process has one writer per thread), in the order of their numbers. A writer copies a
 frame behind the last one, then stores one 64-bit word, the commit word: what it covers is committed and survives
 `kill -9`, what it does not cover is no record.
 
@@ -114,7 +114,7 @@ def _seed(view: memoryview, words: memoryview) -> int:
 
 
 class SegmentWriter:
-    """The writing end: one per lane at a time, used by one thread at a time."""
+    """The writing end: one per writer at a time, used by one thread at a time."""
 
     __slots__ = (
         "_data",
@@ -195,7 +195,7 @@ class SegmentWriter:
         """No further record comes."""
         self._words[_STATE] = SEALED
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Unmaps the file, which takes the kernel a third of a millisecond: not for a request's thread."""
         self._data.release()
         self._words.release()
@@ -206,12 +206,12 @@ class SegmentWriter:
         """The bytes of frames that a segment of this size and header holds."""
         return len(self._data)
 
-    def _block(self, draft: EncodedBlock) -> tuple[Any, ...]:
-        shape = draft.shape
+    def _block(self, block: EncodedBlock) -> tuple[Any, ...]:
+        shape = block.shape
         number = self._shape_ids.get(shape)
         if number is None and shape is not None:
             number = self._introduce(shape)
-        return (draft.kind, number) + draft.fields  # noqa: RUF005  (a third faster than unpacking)
+        return (block.kind, number) + block.fields  # noqa: RUF005  (a third faster than unpacking)
 
     def _introduce(self, shape: Shape) -> int:
         end = frame.place(self._data, self._position, frame.SHAPE, shape.head, (), self._seed)
@@ -271,7 +271,7 @@ class SegmentReader:
 
     @property
     def writer(self) -> str:
-        """The writer's id; that of its process's lane 0 until a lane opens the segment."""
+        """The writer's id; that of its process's writer 0 until a writer opens the segment."""
         return bytes(self._view[_WRITER_AT : _WRITER_AT + 32]).decode("ascii", "replace")
 
     @property

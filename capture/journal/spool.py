@@ -8,11 +8,11 @@
     shipper.log     the log of a shipper that a buffer started
     segments/       segments that belong to a writer: prepared, open or sealed
     free/           files of old segments, to be used again
-    writers/        an account for each writing process (`account.py`)
+    writers/        a counters file for each writing process (`counters.py`)
     batches/        manifests of batches in flight (`batch.py`); the segments they name are pinned
     lost/           notes of segments that were dropped because the spool was full: empty files called
                     writer.first.last.opened, the records' numbers and the segment's opening in microseconds
-    set-aside/      what could not be read or encoded, for a person to look at
+    quarantine/      what could not be read or encoded, for a person to look at
 
 A segment is dropped only here (`claim`), only when the spool is at its limit, the oldest first, and never one that is
 open or pinned. Everything is readable by its owner only; a directory that another user owns is refused.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from capture.journal.counters import ProcessCounters
 
-_DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "set-aside"))
+_DIRECTORIES = frozenset(("segments", "free", "writers", "batches", "lost", "quarantine"))
 _TRIES_TO_PREPARE = 10
 _OPEN_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _MADV_POPULATE_WRITE = 23
@@ -79,7 +79,7 @@ class Spool:
         self.directory = directory
         self.segment_bytes = segment_bytes
         self.aside_bytes = max(segment_bytes, max_bytes // 16)
-        self.most_segments = max((max_bytes - self.aside_bytes) // segment_bytes, 2)
+        self.max_segments = max((max_bytes - self.aside_bytes) // segment_bytes, 2)
 
     def path(self, name: str) -> Path:
         """A directory or file of the spool."""
@@ -106,6 +106,9 @@ class Spool:
             raise SpoolError(
                 f"{self.directory} belongs to somebody else: set CAPTURE_SPOOL_DIR to a directory of yours"
             )
+        former, quarantine = self.path("set-aside"), self.path("quarantine")
+        if former.is_dir() and not quarantine.exists():
+            former.rename(quarantine)  # the former name of the directory
         if found.st_mode & 0o077:
             self.directory.chmod(0o700)
         for name in _DIRECTORIES.difference(os.listdir(self.directory)):  # noqa: PTH208
@@ -173,13 +176,13 @@ class Spool:
     def leave(self, shipper_lock: int) -> bool:
         """Gives up the shipper's lock, unless there is work: a process can write, or something waits.
 
-        A writer makes its account under the spool's lock and looks for a shipper afterwards. So it either is seen here,
-        or sees that there is no shipper. What is set aside stays, and with it the directory.
+        A writer makes its counters under the spool's lock and looks for a shipper afterwards. So it either is seen here,
+        or sees that there is no shipper. What is quarantined stays, and with it the directory.
         """
         with self.locked():
-            if self.segments() or self.accounts() or self._files("batches"):
+            if self.segments() or self.counter_files() or self._files("batches"):
                 return False
-            if not self._files("set-aside"):
+            if not self._files("quarantine"):
                 self._remove()
             _unlock(shipper_lock)
         return True
@@ -188,7 +191,7 @@ class Spool:
         """The files of `segments/`, the oldest first."""
         return self._files("segments")
 
-    def accounts(self) -> list[Path]:
+    def counter_files(self) -> list[Path]:
         """The files of `writers/`."""
         return self._files("writers")
 
@@ -199,7 +202,13 @@ class Spool:
             return []
 
     def claim(
-        self, process: str, header: bytes, now: int, account: ProcessCounters, wait: bool = True, reserve: bool = False
+        self,
+        process: str,
+        header: bytes,
+        now: int,
+        process_counters: ProcessCounters,
+        wait: bool = True,
+        reserve: bool = False,
     ) -> tuple[str, mmap.mmap] | None:
         """A prepared segment for a writing process, its id and its memory, whose pages are touched; None where there is
         no room for one.
@@ -215,10 +224,10 @@ class Spool:
             source = self._spare()
             if source is None and wait:
                 taken = len(self._files("segments"))
-                if taken < (self.most_segments // 2 if reserve else self.most_segments):
+                if taken < (self.max_segments // 2 if reserve else self.max_segments):
                     source = self._grow()
                 elif not reserve:
-                    source = self._drop_oldest(account)
+                    source = self._drop_oldest(process_counters)
             if source is None:
                 return None
             path, descriptor = source
@@ -261,7 +270,7 @@ class Spool:
             return None
         return path, descriptor
 
-    def _drop_oldest(self, account: ProcessCounters) -> tuple[Path, int] | None:
+    def _drop_oldest(self, process_counters: ProcessCounters) -> tuple[Path, int] | None:
         """The file of the segment that was opened first of those that may go, and its descriptor; what it held is counted."""
         self.prepare()
         pinned = self.pinned()
@@ -279,7 +288,7 @@ class Spool:
                 first, last = reader.first_number + taken, reader.first_number + records - 1
                 with contextlib.suppress(OSError, ValueError):  # a damaged writer's id may be no name of a file
                     (self.path("lost") / f"{reader.writer}.{first}.{last}.{reader.opened_at}").touch(mode=0o600)
-                account.dropped(length - done)
+                process_counters.dropped(length - done)
             return path, os.open(path, _OPEN_FLAGS)
         return None
 
@@ -294,34 +303,34 @@ class Spool:
                 continue
         return found
 
-    def recycle(self, identity: str, most_free: int = 8) -> None:
+    def recycle(self, identity: str, max_free: int = 8) -> None:
         """Makes a segment's file free to be used again; the caller holds the lock."""
         path = self.path("segments") / f"{identity}.seg"
         with _unless_there(path):
-            if len(self._files("free")) < most_free:
+            if len(self._files("free")) < max_free:
                 path.rename(self.path("free") / path.name)
             else:
                 path.unlink()
 
-    def set_aside(self, name: str, data: bytes) -> None:
+    def quarantine(self, name: str, data: bytes) -> None:
         """Keeps bytes for a person to look at; raises OSError."""
-        _make_private(self.path("set-aside"))
+        _make_private(self.path("quarantine"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.path("set-aside") / name, flags, 0o600)
+        descriptor = os.open(self.path("quarantine") / name, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
             file.write(data)
-        self._trim_aside()
+        self._trim_quarantine()
 
-    def move_aside(self, path: Path) -> None:
+    def quarantine_file(self, path: Path) -> None:
         """Keeps a file of the spool, out of everybody's way; one that is gone already is none of its business."""
         with self.locked(), _unless_there(path):
-            path.rename(self.path("set-aside") / path.name)
-        self._trim_aside()
+            path.rename(self.path("quarantine") / path.name)
+        self._trim_quarantine()
 
-    def _trim_aside(self) -> None:
-        """Keeps what is set aside within its share of the spool; the oldest goes, the newest stays whatever its size."""
-        found = [(entry.stat(), entry) for entry in self._files("set-aside")]
+    def _trim_quarantine(self) -> None:
+        """Keeps what is quarantined within its share of the spool; the oldest goes, the newest stays whatever its size."""
+        found = [(entry.stat(), entry) for entry in self._files("quarantine")]
         found.sort(key=lambda pair: (pair[0].st_mtime_ns, pair[1].name))
         size = sum(about.st_size for about, _ in found)
         for about, path in found[:-1]:
@@ -333,7 +342,7 @@ class Spool:
     def remove_if_done(self) -> bool:
         """Removes everything in a spool in which nothing waits and no process can write; the caller is its shipper."""
         with self.locked():
-            if self.segments() or self.accounts() or self._files("batches") or self._files("set-aside"):
+            if self.segments() or self.counter_files() or self._files("batches") or self._files("quarantine"):
                 return False
             self._remove()
         return True

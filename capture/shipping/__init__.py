@@ -2,6 +2,6 @@
 
 `spool_watcher` tracks what the spool holds, `losses` what can no longer arrive, `flush_policy` decides when records are
 taken, `batch` what is taken in one go, `pending_batches` holds what an earlier shipper left, `delivery` takes a batch
-through `job_thread` and `uploader` to the sink. `checkpoint` says what is done, `ledger_writer` publishes the ledgers,
+through `daemon_executor` and `uploader` to the sink. `checkpoint` says what is done, `ledger_writer` publishes the ledgers,
 `shipper` is the loop over all of it, `process` the process around it.
 """

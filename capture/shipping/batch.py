@@ -2,7 +2,7 @@
 
 The manifest pins ranges of committed records of segments with equal headers. Everything that is uploaded follows from
 it and from the segments' bytes, so a batch that is begun again after a crash writes the same keys and the same bytes.
-A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and set aside.
+A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and quarantined.
 
 A record that kills its encoder is found by halving the manifest itself (`probe.py` tells that it does). A half is another batch, with keys of its own:
 so a batch is halved only as long as nothing of it was uploaded, which is what `encoded` says, and a half counts only

@@ -51,7 +51,7 @@ class LedgerState(msgspec.Struct):
     Objects of days before `forgotten` are no longer kept: the ledgers of these days stay as they were last delivered.
     """
 
-    place: Stream
+    stream: Stream = msgspec.field(name="place")
     kms_key_id: str | None
     began: int
     days: dict[int, dict[str, ObjectEntry]] = {}
@@ -99,18 +99,18 @@ class Checkpoint(msgspec.Struct):
     ended: list[str] = []
     last_batch: str = ""
     progress: dict[str, tuple[int, int]] = {}
-    books: list[LedgerState] = []
+    ledgers: list[LedgerState] = msgspec.field(default_factory=list, name="books")
     totals: Totals = msgspec.field(default_factory=Totals)
 
-    def book(self, place: Stream, kms_key_id: str | None, now: int) -> LedgerState:
+    def ledger_state(self, stream: Stream, kms_key_id: str | None, now: int) -> LedgerState:
         """Returns the ledger state of a stream, and creates it if there is none."""
-        for book in self.books:
-            if book.place == place:
-                book.kms_key_id = kms_key_id
-                return book
-        book = LedgerState(place, kms_key_id, now)
-        self.books.append(book)
-        return book
+        for ledger_state in self.ledgers:
+            if ledger_state.stream == stream:
+                ledger_state.kms_key_id = kms_key_id
+                return ledger_state
+        ledger_state = LedgerState(stream, kms_key_id, now)
+        self.ledgers.append(ledger_state)
+        return ledger_state
 
 
 def new_entry() -> WriterEntry:
@@ -178,7 +178,7 @@ def settled(entry: WriterEntry) -> int:
 def load(path: Path, spool: str, now: int) -> Checkpoint:
     """Returns the checkpoint of a spool, or a new one, named `spool`, if there is none of this version.
 
-    A checkpoint that cannot be read is moved to `set-aside/` for inspection.
+    A checkpoint that cannot be read is moved to `quarantine/` for inspection.
     """
     try:
         data = path.read_bytes()
@@ -191,9 +191,9 @@ def load(path: Path, spool: str, now: int) -> Checkpoint:
         why = f"its version is {state.version}, this shipper's is {VERSION}"
     except msgspec.DecodeError as error:
         why = str(error)
-    log.error("capture: the spool's state cannot be read and is set aside: %s", why)
+    log.error("capture: the spool's state cannot be read and is quarantined: %s", why)
     with contextlib.suppress(OSError):
-        path.replace(path.parent / "set-aside" / f"state.{now}")
+        path.replace(path.parent / "quarantine" / f"state.{now}")
     return Checkpoint(spool, now, fresh=True)
 
 
@@ -211,17 +211,23 @@ def save(path: Path, state: Checkpoint) -> None:
 
 
 def ledger_of(
-    state: Checkpoint, book: LedgerState, day: int, as_of: int, complete_until: int, closed: bool, next_by: int | None
+    state: Checkpoint,
+    ledger_state: LedgerState,
+    day: int,
+    as_of: int,
+    complete_until: int,
+    closed: bool,
+    next_by: int | None,
 ) -> Ledger:
     """Returns one day's ledger of one stream."""
     return Ledger(
         spool=state.spool,
-        endpoint_name=book.place.endpoint_name,
-        variant_name=book.place.variant_name,
+        endpoint_name=ledger_state.stream.endpoint_name,
+        variant_name=ledger_state.stream.variant_name,
         as_of=as_of,
         complete_until=complete_until,
         closed=closed,
-        objects=book.days.get(day, {}),
-        writers=book.writers,
+        objects=ledger_state.days.get(day, {}),
+        writers=ledger_state.writers,
         next_by=next_by,
     )

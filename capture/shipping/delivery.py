@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from capture.durable_file import write_whole
 from capture.shipping import batch as batches
-from capture.shipping.job_thread import DaemonExecutor
+from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.uploader import Upload
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Delivery:
         readers: Mapping[str, SegmentReader],
         spool: Spool,
         encoders: EncoderThreads,
-        dispatch: Uploader,
+        uploader: Uploader,
         monotonic: Callable[[], float],
         urgent: bool,
     ) -> None:
@@ -93,7 +93,7 @@ class Delivery:
         self.entered = False
         self.failures = 0
         self._spool = spool
-        self._dispatch = dispatch
+        self._uploader = uploader
         self._monotonic = monotonic
         self._done = 0
         self._longest_pause = _MAX_PAUSE
@@ -124,7 +124,7 @@ class Delivery:
             header = self.manifest.header
             item = self.encoded.objects[self._done]
             upload = Upload(header.destination, header.kms_key_id, item.key, item.body, item.content_type)
-            self._sent = self._dispatch.send([upload])
+            self._sent = self._uploader.send([upload])
         return False
 
     def hurry(self) -> None:
@@ -158,9 +158,9 @@ class Delivery:
         for record in encoded.spoiled:
             if (record.writer, record.number) in known:
                 continue
-            log.error("capture: record %s of writer %s is set aside: %s", record.number, record.writer, record.why)
+            log.error("capture: record %s of writer %s is quarantined: %s", record.number, record.writer, record.why)
             with contextlib.suppress(OSError):  # the record is told in the ledger, whether a copy fits the disk or not
-                self._spool.set_aside(f"{record.writer}.{record.number}.frame", record.frame)
+                self._spool.quarantine(f"{record.writer}.{record.number}.frame", record.frame)
             manifest.aside.append((record.writer, record.number))
         if encoded.spoiled or not manifest.encoded:
             before, manifest.encoded = manifest.encoded, True

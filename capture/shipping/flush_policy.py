@@ -1,6 +1,6 @@
-"""The knobs: when waiting records are taken, and which of them make one batch.
+"""The policy: when waiting records are taken, and which of them make one batch.
 
-The knobs are the spool's: bytes, records and age count over all writers, for equal headers, since only those share a
+The settings are the spool's: bytes, records and age count over all writers, for equal headers, since only those share a
 batch. They call for a batch earlier than set where the spool could not hold as much: half of its segments, or half of what they
 hold, is as long as a batch waits. (Workers that crash one after the other leave segments that are nearly empty.)
 """
@@ -31,33 +31,33 @@ _CELL = 8
 class FlushPolicy:
     """The settings of one spool's flushes. `draining` takes everything at once.
 
-    A flush takes what waits when a knob calls for it, in as many batches as that needs: `_owed` are the records, by header,
+    A flush takes what waits when the flush policy calls for it, in as many batches as that needs: `_owed` are the records, by header,
     that it has yet to take.
     """
 
     def __init__(
-        self, config: CaptureConfig, spool: Spool, scene: SpoolWatcher, monotonic: Callable[[], float]
+        self, config: CaptureConfig, spool: Spool, watcher: SpoolWatcher, monotonic: Callable[[], float]
     ) -> None:
         self.draining = False
         self._owed: dict[bytes, int] = {}
-        self._scene = scene
+        self._watcher = watcher
         self._monotonic = monotonic
-        self._most_bytes = min(config.max_bytes, spool.most_segments * spool.segment_bytes // 2)
-        self._most_sealed = max(spool.most_segments // 2, 1)
+        self._most_bytes = min(config.max_bytes, spool.max_segments * spool.segment_bytes // 2)
+        self._most_sealed = max(spool.max_segments // 2, 1)
         self._max_records = config.max_records
         self._max_age = config.max_age_seconds
 
     def due(self) -> list[list[TrackedSegment]]:
-        """The waiting segments, by header, of the headers for which a knob calls; those that wait longest first."""
+        """The waiting segments, by header, of the headers for which the flush policy calls; those that wait longest first."""
         groups: dict[bytes, list[TrackedSegment]] = {}
-        for identity in sorted(self._scene.watched):
-            watched = self._scene.watched[identity]
-            if watched.waiting[0]:
-                groups.setdefault(watched.reader.header_text, []).append(watched)
+        for identity in sorted(self._watcher.segments):
+            tracked = self._watcher.segments[identity]
+            if tracked.waiting[0]:
+                groups.setdefault(tracked.reader.header_text, []).append(tracked)
         self._owed = {header: records for header, records in self._owed.items() if header in groups}
         due = [group for group in groups.values() if self._is_due(group)]
         for group in due:
-            self._owed.setdefault(group[0].reader.header_text, sum(watched.waiting[0] for watched in group))
+            self._owed.setdefault(group[0].reader.header_text, sum(tracked.waiting[0] for tracked in group))
         return sorted(due, key=self._oldest)
 
     def parts(self, group: list[TrackedSegment], there: set[str]) -> list[SegmentRange]:
@@ -66,11 +66,11 @@ class FlushPolicy:
         first = group[0].reader
         parts: list[SegmentRange] = []
         room, size, records = float(_ROOM[first.header.format]), 0, 0
-        for watched in group:
-            if watched.reader.identity not in there:
+        for tracked in group:
+            if tracked.reader.identity not in there:
                 continue
-            weight = _Weight(watched, self._scene.rows_a_record(watched))
-            part, fits = _part(watched, room, weight, least=0 if parts else 1)
+            weight = _Weight(tracked, self._watcher.rows_a_record(tracked))
+            part, fits = _part(tracked, room, weight, least=0 if parts else 1)
             if part is not None:
                 parts.append(part)
                 room -= weight.of(part.stop - part.start, part.records)
@@ -86,31 +86,31 @@ class FlushPolicy:
         return min(self._most_bytes, MAX_BYTES[group[0].reader.header.format])
 
     def _oldest(self, group: list[TrackedSegment]) -> float:
-        return min((watched.since for watched in group if watched.since is not None), default=self._monotonic())
+        return min((tracked.since for tracked in group if tracked.since is not None), default=self._monotonic())
 
     def _is_due(self, group: list[TrackedSegment]) -> bool:
         if self.draining or group[0].reader.header_text in self._owed:
             return True
-        if sum(watched.waiting[1] for watched in group) >= self._max_bytes(group):
+        if sum(tracked.waiting[1] for tracked in group) >= self._max_bytes(group):
             return True
-        if sum(watched.waiting[0] for watched in group) >= self._max_records:
+        if sum(tracked.waiting[0] for tracked in group) >= self._max_records:
             return True
         if self._monotonic() - self._oldest(group) >= self._max_age:
             return True
-        if sum(watched.sealed for watched in group) >= self._most_sealed:
+        if sum(tracked.sealed for tracked in group) >= self._most_sealed:
             return True
-        accounts = self._scene.accounts
-        return any(watched.process in accounts and accounts[watched.process].closed for watched in group)
+        processes = self._watcher.processes
+        return any(tracked.process in processes and processes[tracked.process].closed for tracked in group)
 
 
 class _Weight:
     """What records of a segment take of a batch's room: the larger of their frames and their cells, and what each record
     and each row takes beside them."""
 
-    def __init__(self, watched: TrackedSegment, rows: float) -> None:
-        self._reader = watched.reader
+    def __init__(self, tracked: TrackedSegment, rows: float) -> None:
+        self._reader = tracked.reader
         self._rows = rows
-        self._beside = _RECORD + rows * _ROW[watched.reader.header.format]
+        self._beside = _RECORD + rows * _ROW[tracked.reader.header.format]
         self._known = 0
         self._cells = 0.0
 
@@ -134,10 +134,10 @@ def _width_in_lines(names: tuple[str, ...]) -> float:
     return sum(len(name) + _CELL for name in names) / 3
 
 
-def _part(watched: TrackedSegment, room: float, weight: _Weight, least: int) -> tuple[SegmentRange | None, bool]:
+def _part(tracked: TrackedSegment, room: float, weight: _Weight, least: int) -> tuple[SegmentRange | None, bool]:
     """The whole records that wait in a segment, as far as there is room for them, but at least so many; and whether there
     was room for all. None where the first is damaged or not yet seen whole."""
-    reader, (done, start) = watched.reader, watched.done
+    reader, (done, start) = tracked.reader, tracked.done
     end, records, fits = start, 0, True
     for _, frame_end, _ in reader.frames(start, reader.committed[1]):
         if records >= least and weight.of(frame_end - start, records + 1) > room:

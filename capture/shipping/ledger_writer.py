@@ -45,7 +45,7 @@ class _Published(NamedTuple):
 
 
 class _PendingWrite(NamedTuple):
-    """Ledgers on their way: what each publishes, by book and day, in the order of their uploads."""
+    """Ledgers on their way: what each publishes, by ledger state and day, in the order of their uploads."""
 
     future: Future[int]
     published: list[tuple[tuple[str, int], _Published]]
@@ -61,17 +61,17 @@ class LedgerWriter:
     def __init__(
         self,
         restored: Checkpoint,
-        scene: SpoolWatcher,
+        watcher: SpoolWatcher,
         losses: Losses,
-        dispatch: Uploader,
+        uploader: Uploader,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
-        self.told_closed = False
-        self._state = restored
-        self._scene = scene
+        self.published_closed = False
+        self._checkpoint = restored
+        self._watcher = watcher
         self._losses = losses
-        self._dispatch = dispatch
+        self._uploader = uploader
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = monotonic()
@@ -83,7 +83,7 @@ class LedgerWriter:
         self._said = -_SAY_AGAIN
         self._renamed: set[str] = set()
 
-    def touch(self) -> None:
+    def mark_dirty(self) -> None:
         """A ledger has something new to say."""
         self._due_at = self._monotonic()
 
@@ -95,14 +95,14 @@ class LedgerWriter:
 
     def enter(self, delivery: Delivery) -> None:
         """Enters a batch of which every object is uploaded."""
-        manifest, made, totals = delivery.manifest, delivery.encoded, self._state.totals
+        manifest, made, totals = delivery.manifest, delivery.encoded, self._checkpoint.totals
         if made is None:
             raise ValueError(f"batch {manifest.batch} is not encoded")
-        place = checkpoint.Stream.of(manifest.header)
+        stream = checkpoint.Stream.of(manifest.header)
         now = self._clock() // 1000
-        book = self._state.book(place, manifest.header.kms_key_id, now)
+        ledger_state = self._checkpoint.ledger_state(stream, manifest.header.kms_key_id, now)
         for part in manifest.parts:
-            entry = book.writers.setdefault(part.writer, checkpoint.new_entry())
+            entry = ledger_state.writers.setdefault(part.writer, checkpoint.new_entry())
             pinned = (part.first, part.first + part.records - 1)
             left_out = [("unencodable", number, number) for writer, number in manifest.aside if writer == part.writer]
             left_out += [("corrupt", first, last) for writer, first, last in made.damaged if writer == part.writer]
@@ -110,12 +110,12 @@ class LedgerWriter:
             for first, last in ranges.subtract(pinned, [(first, last) for _, first, last in left_out]):
                 checkpoint.ship(entry, first, last)
             for reason, first, last in left_out:
-                checkpoint.lose(entry, reason, first, last, (self._scene.opened_at(part.segment, now), now))
+                checkpoint.lose(entry, reason, first, last, (self._watcher.opened_at(part.segment, now), now))
         for item in made.objects:
             day = item.event_times[0] // DAY * DAY
-            objects = book.days.setdefault(day, {})
+            objects = ledger_state.days.setdefault(day, {})
             objects[item.key] = ledger.ObjectEntry(item.rows, item.events, item.event_times)
-            self._published.pop((_name(book), day), None)
+            self._published.pop((_name(ledger_state), day), None)
             totals.objects += 1
             totals.records += item.events
             totals.rows += item.rows
@@ -126,7 +126,7 @@ class LedgerWriter:
             totals.row_mismatches += item.counts.row_mismatches
             self._say_renamed(item.counts.renamed)
         totals.batches += 1
-        self._prune(book)
+        self._prune(ledger_state)
 
     def _say_renamed(self, names: tuple[str, ...]) -> None:
         for name in sorted(set(names) - self._renamed):
@@ -135,46 +135,50 @@ class LedgerWriter:
                 "capture: the feature %r has a name of the dataset's own: it is captured as feature_%s", name, name
             )
 
-    def _prune(self, book: LedgerState) -> None:
+    def _prune(self, ledger_state: LedgerState) -> None:
         """Forgets the oldest days when the state becomes large; their ledgers are delivered."""
-        while len(book.days) > 2 and sum(map(len, book.days.values())) > _MAX_OBJECTS:
-            oldest = min(book.days)
-            del book.days[oldest]
-            book.forgotten = max(book.forgotten, oldest + DAY)
+        while len(ledger_state.days) > 2 and sum(map(len, ledger_state.days.values())) > _MAX_OBJECTS:
+            oldest = min(ledger_state.days)
+            del ledger_state.days[oldest]
+            ledger_state.forgotten = max(ledger_state.forgotten, oldest + DAY)
 
     def lost(self) -> int:
         """Records that were accepted and will not arrive."""
-        told = sum(self._state.totals.ended_lost.values())
-        entries = [entry for book in self._state.books for entry in book.writers.values()]
+        told = sum(self._checkpoint.totals.ended_lost.values())
+        entries = [entry for ledger_state in self._checkpoint.ledgers for entry in ledger_state.writers.values()]
         return told + sum(item.last - item.first + 1 for entry in entries if not entry.told for item in entry.lost)
 
     def end_writers(self, save: Callable[[], bool]) -> None:
-        """Closes the accounts of processes that are dead and of whose records none waits."""
-        scene = self._scene
-        scene.count_in()
-        dead = {process for process, account in scene.accounts.items() if not account.alive()}
+        """Closes the counters of processes that are dead and of whose records none waits."""
+        watcher = self._watcher
+        watcher.count_in()
+        dead = {process for process, process_counters in watcher.processes.items() if not process_counters.alive()}
         if not dead:
             return
-        scene.look_at_segments()  # the dead enter no segment any more: what is to be seen of them is seen now
-        busy = {watched.process for watched in scene.watched.values()}
+        watcher.scan_segments()  # the dead enter no segment any more: what is to be seen of them is seen now
+        busy = {tracked.process for tracked in watcher.segments.values()}
         for process in dead - busy:
-            if process not in self._state.ended and not self._end(process):
+            if process not in self._checkpoint.ended and not self._end(process):
                 self._losses.find()
             elif save():
-                scene.accounts[process].path.unlink(missing_ok=True)
-                scene.accounts.pop(process).let_go()
-                self._state.ended.remove(process)
-                self.touch()
+                watcher.processes[process].path.unlink(missing_ok=True)
+                watcher.processes.pop(process).close()
+                self._checkpoint.ended.remove(process)
+                self.mark_dirty()
 
     def _end(self, process: str) -> bool:
-        """Adds a process's account to the totals; False where something of it still waits."""
-        account, totals = self._scene.accounts[process], self._state.totals
-        found = [(self._scene.entry(writer), lane) for writer, owner, lane in self._scene.lanes() if owner is account]
+        """Adds a process's counters to the totals; False where something of it still waits."""
+        process_counters, totals = self._watcher.processes[process], self._checkpoint.totals
+        found = [
+            (self._watcher.entry(writer), counters)
+            for writer, owner, counters in self._watcher.writers()
+            if owner is process_counters
+        ]
         if any(pair is not None and pair[1].waiting for pair, _ in found):
             return False
         latency = Latency(*totals.ended_latency[:3], dict(totals.ended_latency[3]))
-        for pair, lane in found:
-            counts = lane.reading()
+        for pair, counters in found:
+            counts = counters.reading()
             entry = checkpoint.new_entry() if pair is None else pair[1]
             if pair is None:  # no header tells where it belongs: it is counted, and stands in no ledger
                 checkpoint.count_in(entry, counts, 0)
@@ -190,10 +194,10 @@ class LedgerWriter:
                 _add(totals.ended_lost, {item.reason: item.last - item.first + 1})
             latency.add(counts.latency)
         totals.ended_latency = (latency.count, latency.total, latency.longest, latency.buckets)
-        segments, size = account.drops
+        segments, size = process_counters.drops
         totals.dropped_segments += segments
         totals.dropped_bytes += size
-        self._state.ended.append(process)
+        self._checkpoint.ended.append(process)
         return True
 
     def write_due(self, heartbeat: float, closed: bool) -> None:
@@ -205,7 +209,7 @@ class LedgerWriter:
         self._receive()
         if closed != self._closing:
             self._closing = closed
-            self.touch()
+            self.mark_dirty()
         if self._pending_write is None and self._monotonic() >= self._due_at:
             self._due_at = self._monotonic() + heartbeat
             self._send(closed)
@@ -238,64 +242,78 @@ class LedgerWriter:
         if not self._delivered:
             self._due_at = self._monotonic() + _RETRY
         else:
-            self.told_closed = written.closed
-            for book in self._state.books:
-                self._forget_told(book)
+            self.published_closed = written.closed
+            for ledger_state in self._checkpoint.ledgers:
+                self._forget_ended(ledger_state)
 
     def _send(self, closed: bool) -> None:
         """Sends the ledger of each day that has something new to say."""
         now = self._clock() // 1000
         uploads: list[Upload] = []
         published: list[tuple[tuple[str, int], _Published]] = []
-        for book in self._books():
-            until = now if closed else self._complete_until(book, now)
-            for day in self._days(book, now):
-                name, new = (_name(book), day), _Published(until, len(book.days.get(day, ())))
+        for ledger_state in self._ledger_states():
+            until = now if closed else self._complete_until(ledger_state, now)
+            for day in self._days(ledger_state, now):
+                name, new = (_name(ledger_state), day), _Published(until, len(ledger_state.days.get(day, ())))
                 last = self._published.get(name)
                 if last is not None and last.until >= day + DAY and last.objects == new.objects:
                     continue
-                key = str(dataset.LedgerKey(book.place.endpoint_name, book.place.variant_name, day, self._state.spool))
+                key = str(
+                    dataset.LedgerKey(
+                        ledger_state.stream.endpoint_name, ledger_state.stream.variant_name, day, self._checkpoint.spool
+                    )
+                )
                 next_by = None if closed or self._next_after is None else now + self._next_after
-                body = ledger.encode(checkpoint.ledger_of(self._state, book, day, now, until, closed, next_by))
-                uploads.append(Upload(book.place.destination, book.kms_key_id, key, body, "application/json"))
+                body = ledger.encode(
+                    checkpoint.ledger_of(self._checkpoint, ledger_state, day, now, until, closed, next_by)
+                )
+                uploads.append(
+                    Upload(ledger_state.stream.destination, ledger_state.kms_key_id, key, body, "application/json")
+                )
                 published.append((name, new))
-        self._pending_write = _PendingWrite(self._dispatch.send(uploads), published, closed)
+        self._pending_write = _PendingWrite(self._uploader.send(uploads), published, closed)
 
     @staticmethod
-    def _days(book: LedgerState, now: int) -> list[int]:
-        """The days of which the book has a ledger: those of its objects, and the last eight that it saw."""
+    def _days(ledger_state: LedgerState, now: int) -> list[int]:
+        """The days of which the ledger state has a ledger: those of its objects, and the last eight that it saw."""
         today = now // DAY * DAY
-        first = max(min(book.began, now) // DAY * DAY, today - 7 * DAY)
-        return [day for day in sorted({*book.days, *range(first, today + 1, DAY)}) if day >= book.forgotten]
+        first = max(min(ledger_state.began, now) // DAY * DAY, today - 7 * DAY)
+        return [
+            day for day in sorted({*ledger_state.days, *range(first, today + 1, DAY)}) if day >= ledger_state.forgotten
+        ]
 
-    def _books(self) -> list[LedgerState]:
-        """Every book there is; a writer that has done nothing yet stands in one, too."""
-        for writer, _, _ in self._scene.lanes():
-            self._scene.entry(writer)
-        return self._state.books
+    def _ledger_states(self) -> list[LedgerState]:
+        """Every ledger state there is; a writer that has done nothing yet stands in one, too."""
+        for writer, _, _ in self._watcher.writers():
+            self._watcher.entry(writer)
+        return self._checkpoint.ledgers
 
-    def _complete_until(self, book: LedgerState, now: int) -> int:
+    def _complete_until(self, ledger_state: LedgerState, now: int) -> int:
         """Every record whose event time lies before this has been shipped or given up (DESIGN section 5)."""
-        waiting = (watched for watched in self._scene.watched.values() if watched.waiting[0])
+        waiting = (tracked for tracked in self._watcher.segments.values() if tracked.waiting[0])
         times = (
-            self._scene.first_waiting_time(watched) or watched.reader.opened_at
-            for watched in waiting
-            if checkpoint.Stream.of(watched.reader.header) == book.place
+            self._watcher.first_waiting_time(tracked) or tracked.reader.opened_at
+            for tracked in waiting
+            if checkpoint.Stream.of(tracked.reader.header) == ledger_state.stream
         )
         return min([now, *times]) - GRACE
 
     @staticmethod
-    def _forget_told(book: LedgerState) -> None:
+    def _forget_ended(ledger_state: LedgerState) -> None:
         """Of very many writers that ended, those that name no gap need not be told again."""
         whole = [
-            writer for writer, entry in book.writers.items() if entry.told and not entry.lost and not entry.refused
+            writer
+            for writer, entry in ledger_state.writers.items()
+            if entry.told and not entry.lost and not entry.refused
         ]
         for writer in whole[:-_MAX_ENDED]:
-            del book.writers[writer]
+            del ledger_state.writers[writer]
 
 
-def _name(book: LedgerState) -> str:
-    return "\0".join((book.place.destination, book.place.endpoint_name, book.place.variant_name))
+def _name(ledger_state: LedgerState) -> str:
+    return "\0".join(
+        (ledger_state.stream.destination, ledger_state.stream.endpoint_name, ledger_state.stream.variant_name)
+    )
 
 
 def _add(into: dict[str, int], counts: dict[str, int]) -> None:

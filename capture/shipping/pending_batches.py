@@ -31,13 +31,13 @@ _MAX_TRIES, _MAX_TRIES_ALONE = 12, 50
 
 
 class PendingBatches:
-    """The manifests of one spool; `watched` are its segments, `new_batch` gives ids."""
+    """The manifests of one spool; `tracked` are its segments, `new_batch` gives ids."""
 
     def __init__(
-        self, spool: Spool, last_batch: str, watched: Mapping[str, TrackedSegment], new_batch: Callable[[], str]
+        self, spool: Spool, last_batch: str, tracked: Mapping[str, TrackedSegment], new_batch: Callable[[], str]
     ) -> None:
         self._spool = spool
-        self._watched = watched
+        self._watched = tracked
         self._new_batch = new_batch
         self._half_names: dict[str, tuple[str, str]] = {}
         self._manifests = deque(self._left_by_another(last_batch))
@@ -106,8 +106,8 @@ class PendingBatches:
             try:
                 found[path.stem] = batches.decode(path.read_bytes())
             except msgspec.DecodeError as error:
-                log.error("capture: the manifest %s is set aside: %s", path.name, error)
-                self._spool.move_aside(path)
+                log.error("capture: the manifest %s is quarantined: %s", path.name, error)
+                self._spool.quarantine_file(path)
         for name, manifest in list(found.items()):
             if manifest.parent in found:
                 self._path(name).unlink()
@@ -117,7 +117,7 @@ class PendingBatches:
     def _halve(self, manifest: Manifest) -> None:
         """Makes two batches of one that kills its encoders, until the record that does it stands alone."""
         names = self._half_names.setdefault(manifest.batch, (self._new_batch(), self._new_batch()))
-        readers = {name: watched.reader for name, watched in self._watched.items()}
+        readers = {name: tracked.reader for name, tracked in self._watched.items()}
         halves = batches.halve(manifest, readers, names)
         for half in halves:
             write_whole(self._path(half.batch), batches.encode(half))
@@ -131,7 +131,7 @@ class PendingBatches:
             reader = self._watched[part.segment].reader
             for number, (at, end, _) in enumerate(reader.frames(part.start, part.stop), part.first):
                 if (part.writer, number) not in manifest.aside:
-                    log.error("capture: record %d of writer %s ends its encoder: set aside", number, part.writer)
+                    log.error("capture: record %d of writer %s ends its encoder: quarantined", number, part.writer)
                     with contextlib.suppress(OSError):
-                        self._spool.set_aside(f"{part.writer}.{number}.frame", reader.frame_bytes(at, end))
+                        self._spool.quarantine(f"{part.writer}.{number}.frame", reader.frame_bytes(at, end))
                     manifest.aside.append((part.writer, number))

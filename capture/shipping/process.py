@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format=dated, stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     config = _settings(args)
-    place = config.spool()
-    spool = Spool(Path(args.spool) if args.spool else place.directory, place.max_bytes)
+    stream = config.spool()
+    spool = Spool(Path(args.spool) if args.spool else stream.directory, stream.max_bytes)
     spool.prepare()
     lock = _lock(spool, stop)
     if lock is None:

@@ -1,7 +1,7 @@
 """The shipper: takes what is committed in a spool, makes objects of it, delivers them, and accounts for every record.
 
 One process for a spool. `step` looks once and does what is due, and never waits for an encoder or a sink; `wait` does.
-A batch is begun when a knob calls for it (`knobs.py`), when the records' process has closed its buffer, or when the
+A batch is begun when the flush policy calls for it (`flush_policy.py`), when the records' process has closed its buffer, or when the
 shipper is to stop.
 
 Order of a batch, and what a crash at each point leaves
@@ -28,9 +28,9 @@ from capture.errors import SpoolError
 from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
 from capture.shipping import checkpoint, trial_encoding
+from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.delivery import Delivery, EncoderThreads
 from capture.shipping.flush_policy import FlushPolicy
-from capture.shipping.job_thread import DaemonExecutor
 from capture.shipping.ledger_writer import LedgerWriter
 from capture.shipping.losses import Losses
 from capture.shipping.pending_batches import PendingBatches
@@ -77,20 +77,20 @@ class Shipper:
         self._heartbeat = config.max_age_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._state = checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
+        self._checkpoint = checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
         self._named = spool.path("state").exists()
-        self._scene = SpoolWatcher(spool, self._state, clock, monotonic)
-        self._knobs = FlushPolicy(config, spool, self._scene, monotonic)
+        self._watcher = SpoolWatcher(spool, self._checkpoint, clock, monotonic)
+        self._policy = FlushPolicy(config, spool, self._watcher, monotonic)
         self._encoders = EncoderThreads()
-        self._dispatch = Uploader(monotonic, opener)
-        self._losses = Losses(spool, self._state, self._scene, clock)
-        self._books = LedgerWriter(self._state, self._scene, self._losses, self._dispatch, clock, monotonic)
+        self._uploader = Uploader(monotonic, opener)
+        self._losses = Losses(spool, self._checkpoint, self._watcher, clock)
+        self._ledgers = LedgerWriter(self._checkpoint, self._watcher, self._losses, self._uploader, clock, monotonic)
         self._delivery: Delivery | None = None
         self._survives = survives
-        self._prober = DaemonExecutor("capture-probe")
-        self._probed: Future[bool] | None = None
-        self._scene.look()
-        self._pending = PendingBatches(spool, self._state.last_batch, self._scene.watched, self._new_batch)
+        self._trial_executor = DaemonExecutor("capture-trial")
+        self._trial: Future[bool] | None = None
+        self._watcher.scan()
+        self._pending = PendingBatches(spool, self._checkpoint.last_batch, self._watcher.segments, self._new_batch)
         self._give_up_damaged()
         self._losses.find()
 
@@ -104,13 +104,13 @@ class Shipper:
                 where = self._spool.directory
                 raise SpoolError(f"the spool directory {where} was removed under the shipper") from error
             self.disk_fails = True
-            self._books.say(f"the spool's disk fails, tried again: {error}")
+            self._ledgers.say(f"the spool's disk fails, tried again: {error}")
             with contextlib.suppress(SpoolError):
                 self._spool.prepare()
             return False
 
     def _step(self) -> bool:
-        vanished = self._scene.look()
+        vanished = self._watcher.scan()
         self._give_up_damaged()
         if vanished:
             self._losses.find()
@@ -122,31 +122,33 @@ class Shipper:
             self._delivery.hasten(self._urgent())
         finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
         self._recycle_done()
-        self._books.end_writers(self._save)
+        self._ledgers.end_writers(self._save)
         if (
             self._named or self._save()
         ):  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
-            self._books.write_due(self._heartbeat, closed=self.ending and self.idle())
-        return finished and bool(self._pending or self._knobs.due())
+            self._ledgers.write_due(self._heartbeat, closed=self.ending and self.idle())
+        return finished and bool(self._pending or self._policy.due())
 
     def drain(self) -> None:
         """From now on everything that is committed is taken at once, and a sink that fails is asked again soon."""
-        self._knobs.draining = True
+        self._policy.draining = True
         if self._delivery is not None:
             self._delivery.hurry()
 
     def waiting(self) -> int:
         """Records that are committed and neither shipped nor given up."""
-        return sum(watched.waiting[0] for watched in self._scene.watched.values())
+        return sum(tracked.waiting[0] for tracked in self._watcher.segments.values())
 
     def idle(self) -> bool:
         """Whether nothing waits and no process can write into the spool."""
-        busy = self._delivery is not None or self._pending or self._scene.accounts or self._scene.strangers
+        busy = (
+            self._delivery is not None or self._pending or self._watcher.processes or self._watcher.unreadable_counters
+        )
         return not busy and not self.waiting()
 
     def ended(self) -> bool:
         """Whether it is idle, and the ledgers say that the spool is closed."""
-        return self.idle() and self._books.told_closed
+        return self.idle() and self._ledgers.published_closed
 
     @property
     def failing(self) -> bool:
@@ -155,8 +157,8 @@ class Shipper:
 
     def wait(self, seconds: float) -> bool:
         """Waits for what a thread does just now, at most so long; False, at once, where none does anything."""
-        delivered = self._probed if self._delivery is None else self._delivery.under_way
-        futures: list[Future[Any]] = [one for one in (delivered, self._books.under_way) if one is not None]
+        delivered = self._trial if self._delivery is None else self._delivery.under_way
+        futures: list[Future[Any]] = [one for one in (delivered, self._ledgers.under_way) if one is not None]
         if futures:
             wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
         return bool(futures)
@@ -164,26 +166,26 @@ class Shipper:
     def stop(self, seconds: float = 3.0) -> str:
         """Writes the last ledgers, waiting for them at most so long; returns a line that says what was shipped."""
         try:
-            self._scene.look()
-            self._books.end_writers(self._save)
+            self._watcher.scan()
+            self._ledgers.end_writers(self._save)
             if self._save() and not self.ended():
-                self._books.write_last(self.idle(), seconds)
+                self._ledgers.write_last(self.idle(), seconds)
         except (OSError, SpoolError) as error:
-            self._books.say(f"the spool's disk fails: {error}")
+            self._ledgers.say(f"the spool's disk fails: {error}")
         self.close()
         return self.result()
 
     def result(self) -> str:
         """Returns a line that says what was shipped."""
-        told = f"shipped {self._state.totals.records} records in {self._state.totals.objects} objects"
-        return f"{told}, {self.waiting()} not shipped, {self._books.lost()} lost"
+        told = f"shipped {self._checkpoint.totals.records} records in {self._checkpoint.totals.objects} objects"
+        return f"{told}, {self.waiting()} not shipped, {self._ledgers.lost()} lost"
 
     def close(self) -> None:
-        """Ends the threads, whatever they do, and lets the accounts go."""
+        """Ends the threads, whatever they do, and closes the counters."""
         self._encoders.close()
-        self._dispatch.close()
-        self._prober.close()
-        self._scene.let_go()
+        self._uploader.close()
+        self._trial_executor.close()
+        self._watcher.close()
 
     def _begin(self) -> None:
         if not self._pending:
@@ -197,38 +199,38 @@ class Shipper:
             self._pending.blame(manifest)
         if manifest is None:
             return
-        readers = {part.segment: self._scene.watched[part.segment].reader for part in manifest.parts}
+        readers = {part.segment: self._watcher.segments[part.segment].reader for part in manifest.parts}
         self._delivery = Delivery(
-            manifest, readers, self._spool, self._encoders, self._dispatch, self._monotonic, self._urgent()
+            manifest, readers, self._spool, self._encoders, self._uploader, self._monotonic, self._urgent()
         )
         self._pending.delivered_now()
-        if self._knobs.draining:
+        if self._policy.draining:
             self._delivery.hurry()
 
     def _urgent(self) -> bool:
         """Whether encoding may disturb others: so much waits, or so little time is left."""
-        backlog = sum(watched.waiting[1] for watched in self._scene.watched.values())
-        limit = self._spool.most_segments * self._spool.segment_bytes
-        return self._knobs.draining or backlog > _URGENT_SHARE * limit
+        backlog = sum(tracked.waiting[1] for tracked in self._watcher.segments.values())
+        limit = self._spool.max_segments * self._spool.segment_bytes
+        return self._policy.draining or backlog > _URGENT_SHARE * limit
 
     def _survived(self, manifest: Manifest) -> bool | None:
         """Whether a child survives encoding a batch over which an earlier shipper died; None while it tries."""
-        if self._probed is None:
-            self._probed = self._prober.submit(self._survives, self._spool.directory, manifest.batch)
-        if not self._probed.done():
+        if self._trial is None:
+            self._trial = self._trial_executor.submit(self._survives, self._spool.directory, manifest.batch)
+        if not self._trial.done():
             return None
-        survived, self._probed = self._probed.result(), None
+        survived, self._trial = self._trial.result(), None
         return survived
 
     def _take(self) -> None:
         """Writes down what is due of one header, up to the size of a batch, and so pins it."""
-        due = self._knobs.due()
+        due = self._policy.due()
         if not due:
             return
         with self._spool.locked():
             there = {path.stem for path in self._spool.segments()}
             for group in due:
-                parts = self._knobs.parts(group, there)
+                parts = self._policy.parts(group, there)
                 if parts:
                     self._pending.write(batches.Manifest(self._new_batch(), group[0].reader.header, parts))
                     return
@@ -241,25 +243,25 @@ class Shipper:
         take it; the books have it by then, and it is tried again."""
         parts = delivery.manifest.parts
         if not delivery.entered:
-            self._books.enter(delivery)
+            self._ledgers.enter(delivery)
             for part in parts:
-                watched = self._scene.watched.get(part.segment)
-                if watched is not None:
-                    done = part.first - watched.reader.first_number + part.records
-                    watched.done = self._state.progress[part.segment] = (done, part.stop)
-                    watched.since = None
-            self._state.last_batch = delivery.manifest.batch
+                tracked = self._watcher.segments.get(part.segment)
+                if tracked is not None:
+                    done = part.first - tracked.reader.first_number + part.records
+                    tracked.done = self._checkpoint.progress[part.segment] = (done, part.stop)
+                    tracked.since = None
+            self._checkpoint.last_batch = delivery.manifest.batch
             delivery.entered = True
         if not self._save():
             return False
         delivery.path.unlink(missing_ok=True)
         for part in parts:
-            watched = self._scene.watched.get(part.segment)
-            if watched is not None:
-                watched.reader.set_taken(*watched.done)
+            tracked = self._watcher.segments.get(part.segment)
+            if tracked is not None:
+                tracked.reader.set_taken(*tracked.done)
         self._delivery = None
-        self._scene.count_in()
-        self._books.touch()
+        self._watcher.count_in()
+        self._ledgers.mark_dirty()
         gc.collect()
         return True
 
@@ -270,25 +272,27 @@ class Shipper:
         return pinned
 
     def _give_up_damaged(self) -> None:
-        """What stands behind the first damage of a segment that nobody writes any more is set aside and counted."""
+        """What stands behind the first damage of a segment that nobody writes any more is quarantined and counted."""
         pinned = self._pinned()
-        for identity, watched in list(self._scene.watched.items()):
-            behind = watched.sealed and watched.waiting[0] and identity not in pinned
-            if behind and self._losses.give_up(watched) and self._save():
-                watched.reader.set_taken(*watched.done)
+        for identity, tracked in list(self._watcher.segments.items()):
+            behind = tracked.sealed and tracked.waiting[0] and identity not in pinned
+            if behind and self._losses.give_up(tracked) and self._save():
+                tracked.reader.set_taken(*tracked.done)
 
     def _recycle_done(self) -> None:
         pinned = self._pinned()
-        watched = self._scene.watched.items()
-        self._scene.recycle([name for name, one in watched if one.sealed and not one.waiting[0] and name not in pinned])
+        tracked = self._watcher.segments.items()
+        self._watcher.recycle(
+            [name for name, one in tracked if one.sealed and not one.waiting[0] and name not in pinned]
+        )
 
     def _save(self) -> bool:
         """Saves the state; False, said in the log, where the disk does not take it."""
         notes = list(self._losses.used_notes)
         try:
-            checkpoint.save(self._spool.path("state"), self._state)
+            checkpoint.save(self._spool.path("state"), self._checkpoint)
         except OSError as error:
-            self._books.say(f"the state cannot be saved: {error}")
+            self._ledgers.say(f"the state cannot be saved: {error}")
             self._make_room()
             return False
         self._named = True

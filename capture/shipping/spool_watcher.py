@@ -1,9 +1,9 @@
-"""The scene: what the shipper sees when it looks at the spool, and what it concludes.
+"""The watcher: what the shipper sees when it looks at the spool, and what it concludes.
 
-A look maps new segments and accounts, forgets those that are gone, and seals segments whose writer is dead.
+A look maps new segments and processes, forgets those that are gone, and seals segments whose writer is dead.
 
 Invariants
-- Segments are looked at first and accounts second, so that a segment's process has its account in the scene; and a
+- Segments are looked at first and processes second, so that a segment's process has its counters in the watcher; and a
   segment is taken from a writer only under the spool's lock, while its file still has its name: before, its memory may
   be another writer's.
 - A segment is recycled only if it was seen sealed in an earlier look than its length: its writer's last store is then
@@ -67,166 +67,166 @@ class TrackedSegment:
 class SpoolWatcher:
     """What is in a spool. `clock` gives nanoseconds since 1970 UTC, `monotonic` seconds.
 
-    `strangers` says that a process writes here whose account this version cannot read.
+    `unreadable_counters` says that a process writes here whose counters this version cannot read.
     """
 
     def __init__(
         self, spool: Spool, restored: Checkpoint, clock: Callable[[], int], monotonic: Callable[[], float]
     ) -> None:
-        self.watched: dict[str, TrackedSegment] = {}
-        self.accounts: dict[str, ProcessCounters] = {}
-        self.strangers = False
+        self.segments: dict[str, TrackedSegment] = {}
+        self.processes: dict[str, ProcessCounters] = {}
+        self.unreadable_counters = False
         self._growth: dict[str, deque[tuple[int, int]]] = {}
         self._spool = spool
-        self._state = restored
+        self._checkpoint = restored
         self._clock = clock
         self._monotonic = monotonic
         names = {path.stem for path in spool.segments()}
         restored.progress = {name: done for name, done in restored.progress.items() if name in names}
-        accounts = {path.name for path in spool.accounts()}
-        restored.ended = [process for process in restored.ended if process in accounts]
+        processes = {path.name for path in spool.counter_files()}
+        restored.ended = [process for process in restored.ended if process in processes]
 
-    def look(self) -> bool:
+    def scan(self) -> bool:
         """Looks at the spool anew; whether records may have been lost since (`losses.py`)."""
-        gone = self.look_at_segments()
-        self._look_at_accounts()
-        self._take_over_from_the_dead()
+        gone = self.scan_segments()
+        self._scan_counters()
+        self._seal_orphans()
         self._note_rows()
         now = self._monotonic()
-        for watched in self.watched.values():
-            watched.sealed = watched.reader.state == segment.SEALED
-            if not watched.waiting[0]:
-                watched.since = None
-            elif watched.since is None:
-                watched.since = now - self._age(watched)
+        for tracked in self.segments.values():
+            tracked.sealed = tracked.reader.state == segment.SEALED
+            if not tracked.waiting[0]:
+                tracked.since = None
+            elif tracked.since is None:
+                tracked.since = now - self._age(tracked)
         return gone or bool(self.notes())
 
-    def look_at_segments(self) -> bool:
+    def scan_segments(self) -> bool:
         """Whether segments vanished since the last look."""
         paths = {path.stem: path for path in self._spool.segments()}
-        gone = set(self.watched) - set(paths)
+        gone = set(self.segments) - set(paths)
         for identity in gone:
             self._forget(identity)
-        for identity in sorted(set(paths) - set(self.watched)):
+        for identity in sorted(set(paths) - set(self.segments)):
             try:
                 reader = SegmentReader(paths[identity])
             except SegmentDamaged as damage:
-                log.error("capture: a segment is set aside: %s", damage)
-                self._spool.move_aside(paths[identity])
-                self._state.totals.damaged_segments += 1
+                log.error("capture: a segment is quarantined: %s", damage)
+                self._spool.quarantine_file(paths[identity])
+                self._checkpoint.totals.damaged_segments += 1
                 gone.add(identity)
                 continue
             except FileNotFoundError:
                 continue
-            known = reader.taken if self._state.fresh else (0, 0)
-            self.watched[identity] = TrackedSegment(reader, self._state.progress.get(identity, known))
-            reader.set_taken(*self.watched[identity].done)
+            known = reader.taken if self._checkpoint.fresh else (0, 0)
+            self.segments[identity] = TrackedSegment(reader, self._checkpoint.progress.get(identity, known))
+            reader.set_taken(*self.segments[identity].done)
         return bool(gone)
 
-    def _look_at_accounts(self) -> None:
-        names = {path.name: path for path in self._spool.accounts()}
-        self.strangers = False
-        for name in set(self.accounts) - set(names):
-            self.accounts.pop(name).let_go()
-        for name in set(names) - set(self.accounts):
+    def _scan_counters(self) -> None:
+        names = {path.name: path for path in self._spool.counter_files()}
+        self.unreadable_counters = False
+        for name in set(self.processes) - set(names):
+            self.processes.pop(name).close()
+        for name in set(names) - set(self.processes):
             found = ProcessCounters.read(names[name])
             if found is not None:
-                self.accounts[name] = found
+                self.processes[name] = found
             else:
-                self._look_at_stranger(names[name])
+                self._scan_unreadable(names[name])
 
-    def _look_at_stranger(self, path: Path) -> None:
-        """An account that is not finished, or not of this version; one that nobody holds is out of the way then."""
+    def _scan_unreadable(self, path: Path) -> None:
+        """A counters file that is not finished, or not of this version; one that nobody holds is out of the way then."""
         with self._spool.locked():
             if not is_abandoned(path):
-                self.strangers = True
+                self.unreadable_counters = True
                 return
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 if not file.read(8).strip(b"\0"):
                     path.unlink()
                     return
-        log.error("capture: the account of writer %s is not of this version: set aside", path.name)
-        self._spool.move_aside(path)
+        log.error("capture: the counters of writer %s is not of this version: quarantined", path.name)
+        self._spool.quarantine_file(path)
 
-    def _age(self, watched: TrackedSegment) -> float:
+    def _age(self, tracked: TrackedSegment) -> float:
         """Seconds that a segment's first waiting record has waited, as far as the wall clock can be believed."""
-        time = self.first_waiting_time(watched)
+        time = self.first_waiting_time(tracked)
         return 0.0 if time is None else min(max(self._clock() / 1e9 - time / 1e6, 0.0), 86_400.0)
 
     @staticmethod
-    def first_waiting_time(watched: TrackedSegment) -> int | None:
+    def first_waiting_time(tracked: TrackedSegment) -> int | None:
         """The event time of a segment's first waiting record, microseconds since 1970 UTC."""
-        for at, _, head in watched.reader.frames(watched.done[1], watched.reader.committed[1]):
+        for at, _, head in tracked.reader.frames(tracked.done[1], tracked.reader.committed[1]):
             with contextlib.suppress(Exception):  # a head that no decoder reads has no time
-                return watched.reader.event_time(at, head)
+                return tracked.reader.event_time(at, head)
         return None
 
     def opened_at(self, identity: str, otherwise: int) -> int:
         """When a segment was opened, microseconds since 1970 UTC; `otherwise` where it is gone."""
-        watched = self.watched.get(identity)
-        return otherwise if watched is None else watched.reader.opened_at
+        tracked = self.segments.get(identity)
+        return otherwise if tracked is None else tracked.reader.opened_at
 
     def alive(self, process: str) -> bool:
         """Whether a writing process can still write."""
-        account = self.accounts.get(process)
-        return account is not None and not account.closed and account.alive()
+        process_counters = self.processes.get(process)
+        return process_counters is not None and not process_counters.closed and process_counters.alive()
 
-    def _take_over_from_the_dead(self) -> None:
+    def _seal_orphans(self) -> None:
         dead = {
-            process for process in {watched.process for watched in self.watched.values()} if not self.alive(process)
+            process for process in {tracked.process for tracked in self.segments.values()} if not self.alive(process)
         }
-        taken = [watched for watched in self.watched.values() if watched.process in dead and not watched.sealed]
+        taken = [tracked for tracked in self.segments.values() if tracked.process in dead and not tracked.sealed]
         if not taken:
             return
         unused: list[str] = []
         with self._spool.locked():
             there = {path.stem for path in self._spool.segments()}
-            for watched in taken:
-                if watched.reader.identity not in there or watched.process not in dead:
+            for tracked in taken:
+                if tracked.reader.identity not in there or tracked.process not in dead:
                     continue
-                if watched.reader.state == segment.PREPARED and not watched.reader.committed[1]:
-                    unused.append(watched.reader.identity)
+                if tracked.reader.state == segment.PREPARED and not tracked.reader.committed[1]:
+                    unused.append(tracked.reader.identity)
                     continue
-                self._correct(watched)
-                if watched.reader.state != segment.SEALED:
-                    watched.reader.seal()
+                self._correct(tracked)
+                if tracked.reader.state != segment.SEALED:
+                    tracked.reader.seal()
         self.recycle(unused)
 
-    def _correct(self, watched: TrackedSegment) -> None:
+    def _correct(self, tracked: TrackedSegment) -> None:
         """A dead writer's counter learns of the record that was committed and not counted, if it is really there."""
-        lane, reader = self._lane_of(watched.reader.writer), watched.reader
+        counters, reader = self._counters_of(tracked.reader.writer), tracked.reader
         records, length = reader.committed
-        one_more = lane is not None and reader.first_number + records == lane.records + 2
-        if lane is not None and one_more and sum(1 for _ in reader.frames(0, length)) == records:
-            lane.correct(lane.records + 1)
+        one_more = counters is not None and reader.first_number + records == counters.records + 2
+        if counters is not None and one_more and sum(1 for _ in reader.frames(0, length)) == records:
+            counters.correct(counters.records + 1)
 
-    def _lane_of(self, writer: str) -> WriterCounters | None:
-        account = self.accounts.get(writer[:24])
+    def _counters_of(self, writer: str) -> WriterCounters | None:
+        process_counters = self.processes.get(writer[:24])
         try:
             index = int(writer[24:], 16)
         except ValueError:
             return None
-        return account.lane(index) if account is not None and 0 <= index < MAX_WRITERS else None
+        return process_counters.writer(index) if process_counters is not None and 0 <= index < MAX_WRITERS else None
 
-    def rows_a_record(self, watched: TrackedSegment) -> float:
+    def rows_a_record(self, tracked: TrackedSegment) -> float:
         """How many rows a record that waits has on average, of the segment's writer from the segment's first on; 1 where
         it is not known. Nothing but decoding would tell it of each record."""
-        lane = self._lane_of(watched.reader.writer)
-        if lane is None:
+        counters = self._counters_of(tracked.reader.writer)
+        if counters is None:
             return 1.0
-        first = watched.reader.first_number + watched.done[0]
-        earlier = (note for note in reversed(self._growth.get(watched.reader.writer, ())) if note[0] < first)
+        first = tracked.reader.first_number + tracked.done[0]
+        earlier = (note for note in reversed(self._growth.get(tracked.reader.writer, ())) if note[0] < first)
         records, rows = next(earlier, (0, 0))
-        return (lane.rows - rows) / (lane.records - records) if lane.records > records else 1.0
+        return (counters.rows - rows) / (counters.records - records) if counters.records > records else 1.0
 
     def _note_rows(self) -> None:
         """Notes how far each writer's records and rows are now."""
-        found = {writer: lane for writer, _, lane in self.lanes()}
+        found = {writer: counters for writer, _, counters in self.writers()}
         self._growth = {writer: self._growth.get(writer, deque(maxlen=_MAX_GROWTH)) for writer in found}
-        for writer, lane in found.items():
+        for writer, counters in found.items():
             notes = self._growth[writer]
-            if not notes or notes[-1][0] != lane.records:
-                notes.append((lane.records, lane.rows))
+            if not notes or notes[-1][0] != counters.records:
+                notes.append((counters.records, counters.rows))
 
     def recycle(self, identities: list[str]) -> None:
         """Frees the files of segments of which nothing is needed any more."""
@@ -239,44 +239,46 @@ class SpoolWatcher:
             self._forget(identity)
 
     def _forget(self, identity: str) -> None:
-        del self.watched[identity]
-        self._state.progress.pop(identity, None)
+        del self.segments[identity]
+        self._checkpoint.progress.pop(identity, None)
 
-    def let_go(self) -> None:
-        """Gives up the accounts' files; the scene is not looked at again."""
-        for account in self.accounts.values():
-            account.let_go()
+    def close(self) -> None:
+        """Gives up the processes' files; the watcher is not looked at again."""
+        for process_counters in self.processes.values():
+            process_counters.close()
 
     def notes(self) -> list[Path]:
         """The notes of segments that were dropped."""
         return [path for path in self._spool.path("lost").iterdir() if path.name.count(".") == 3]
 
-    def lanes(self) -> Iterator[tuple[str, ProcessCounters, WriterCounters]]:
-        """Writer, account and counters of every lane that was used."""
-        for process, account in self.accounts.items():
-            for index, lane in account.lanes():
-                yield f"{process}{index:08x}", account, lane
+    def writers(self) -> Iterator[tuple[str, ProcessCounters, WriterCounters]]:
+        """Writer, counters and counters of every counters that was used."""
+        for process, process_counters in self.processes.items():
+            for index, counters in process_counters.writers():
+                yield f"{process}{index:08x}", process_counters, counters
 
     def entry(self, writer: str) -> tuple[LedgerState, WriterEntry] | None:
-        """The book and the entry of a writer of which anything is known."""
-        for book in self._state.books:
-            if writer in book.writers:
-                return book, book.writers[writer]
-        account = self.accounts.get(writer[:24])
-        header: Header | None = None if account is None else segment.header_of(account.header_text)
+        """The ledger state and the entry of a writer of which anything is known."""
+        for ledger_state in self._checkpoint.ledgers:
+            if writer in ledger_state.writers:
+                return ledger_state, ledger_state.writers[writer]
+        process_counters = self.processes.get(writer[:24])
+        header: Header | None = None if process_counters is None else segment.header_of(process_counters.header_text)
         if header is None:
-            found = next((w for w in self.watched.values() if w.reader.writer == writer), None)
+            found = next((w for w in self.segments.values() if w.reader.writer == writer), None)
             header = None if found is None else found.reader.header
         if header is None:
             return None
-        book = self._state.book(checkpoint.Stream.of(header), header.kms_key_id, self._clock() // 1000)
-        return book, book.writers.setdefault(writer, checkpoint.new_entry())
+        ledger_state = self._checkpoint.ledger_state(
+            checkpoint.Stream.of(header), header.kms_key_id, self._clock() // 1000
+        )
+        return ledger_state, ledger_state.writers.setdefault(writer, checkpoint.new_entry())
 
     def count_in(self) -> None:
-        """Takes over into the books what the accounts say, and tells the accounts what is settled."""
-        for writer, account, lane in self.lanes():
+        """Takes over into the books what the processes say, and tells the processes what is settled."""
+        for writer, process_counters, counters in self.writers():
             found = self.entry(writer)
             if found is not None:
-                checkpoint.count_in(found[1], lane.reading(), lane.records)
-                found[1].open = not account.closed and account.alive()
-                lane.settle(checkpoint.settled(found[1]))
+                checkpoint.count_in(found[1], counters.reading(), counters.records)
+                found[1].open = not process_counters.closed and process_counters.alive()
+                counters.settle(checkpoint.settled(found[1]))

@@ -1,6 +1,6 @@
 """The live counters of a spool: every record accounted for, at any time.
 
-appended = shipped + waiting + dropped (by reason) + sampled out. The numbers come from the accounts of living writers,
+appended = shipped + waiting + dropped (by reason) + sampled out. The numbers come from the processes of living writers,
 the segments, and the shipper's state; reading them disturbs nobody.
 """
 
@@ -64,8 +64,8 @@ def read_stats(spool_dir: Path) -> Stats:
     entries: dict[str, tuple[int, int]] = {}
     if now is not None:
         _from_state(stats, now, latency)
-        for book in now.books:
-            for writer, entry in book.writers.items():
+        for ledger_state in now.ledgers:
+            for writer, entry in ledger_state.writers.items():
                 if not entry.told:
                     shipped = sum(last - first + 1 for first, last in entry.shipped)
                     lost = _lost(stats, entry.lost)
@@ -74,19 +74,19 @@ def read_stats(spool_dir: Path) -> Stats:
     ended = () if now is None else now.ended
     seen: set[str] = set()
     for path in _listed(spool_dir / "writers"):
-        account = ProcessCounters.read(path)
-        if account is None:
+        process_counters = ProcessCounters.read(path)
+        if process_counters is None:
             continue
-        stats.writers += account.alive()
+        stats.writers += process_counters.alive()
         if path.name not in ended:
-            for index, lane in account.lanes():
+            for index, counters in process_counters.writers():
                 writer = f"{path.name}{index:08x}"
-                _from_lane(stats, lane.reading(), latency, entries.get(writer, (0, 0)))
+                _add_writer(stats, counters.reading(), latency, entries.get(writer, (0, 0)))
                 seen.add(writer)
-            segments, size = account.drops
+            segments, size = process_counters.drops
             stats.dropped_segments += segments
             stats.dropped_bytes += size
-        account.let_go()
+        process_counters.close()
     for writer in set(entries) - seen:
         kept, done = entries[writer]
         stats.appended += kept
@@ -122,7 +122,7 @@ def _lost(stats: Stats, lost: list[Lost]) -> int:
     return sum(item.last - item.first + 1 for item in lost)
 
 
-def _from_lane(stats: Stats, counts: WriterCounts, latency: Latency, entry: tuple[int, int]) -> None:
+def _add_writer(stats: Stats, counts: WriterCounts, latency: Latency, entry: tuple[int, int]) -> None:
     kept = max(counts.kept, entry[0])
     stats.appended += kept + counts.sampled_out + sum(counts.refused.values())
     stats.waiting += max(kept - entry[1], 0)

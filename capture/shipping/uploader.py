@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from capture.shipping.job_thread import DaemonExecutor
+from capture.shipping.daemon_executor import DaemonExecutor
 from capture.sinks import SinkError, open_sink
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Uploader:
         self._opener = opener
         self._monotonic = monotonic
         self._said: dict[str, float] = {}
-        self._thread = DaemonExecutor("capture-dispatch")
+        self._thread = DaemonExecutor("capture-uploader")
 
     def send(self, uploads: Sequence[Upload]) -> Future[int]:
         """Stores objects in their order; the result is how many are there before the first that could not be stored."""
@@ -65,10 +65,10 @@ class Uploader:
         return len(uploads)
 
     def _sink(self, upload: Upload) -> Sink:
-        place = upload.destination, upload.kms_key_id
-        if place not in self._open:
-            self._open[place] = self._opener(*place)
-        return self._open[place]
+        stream = upload.destination, upload.kms_key_id
+        if stream not in self._open:
+            self._open[stream] = self._opener(*stream)
+        return self._open[stream]
 
     def _say(self, upload: Upload, what: str) -> None:
         """Logs a cause at most once a minute, whichever object it hit."""

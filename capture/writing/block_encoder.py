@@ -1,4 +1,4 @@
-"""Drafts: every input shape of DESIGN section 4, turned into a block that the frame can hold.
+"""Blocks: every input shape of DESIGN section 4, turned into a block that the frame can hold.
 
 A `EncodedBlock` is a block that is ready to be written: its kind, its names, what goes into the frame's head, and the buffers
 that follow the head byte for byte, so that an array is copied and never turned into Python objects. Which way a value
@@ -76,10 +76,10 @@ class EncodedBlock(msgspec.Struct, frozen=True):
 
 
 class BlockEncoder:
-    """Turns what callers pass into drafts, by the settings of one buffer.
+    """Turns what callers pass into blocks, by the settings of one buffer.
 
-    `feature_names` names the columns of arrays and sequences. A draft may refer to the caller's own memory; `freeze`
-    gives one that does not. Threads may share a drafter: what it remembers of the last frame and the last names is one
+    `feature_names` names the columns of arrays and sequences. A block may refer to the caller's own memory; `freeze`
+    gives one that does not. Threads may share a encoder: what it remembers of the last frame and the last names is one
     tuple each, taken and replaced whole.
     """
 
@@ -93,7 +93,7 @@ class BlockEncoder:
         self._outputs: BlockEncoder = self if shapes.outputs is shapes else BlockEncoder(shapes.outputs)
 
     def features(self, given: Any, names: Sequence[str] | None = None) -> EncodedBlock:
-        """The draft of item-level features; TypeError or ValueError where they cannot be captured."""
+        """The block of item-level features; TypeError or ValueError where they cannot be captured."""
         if type(given) is dict:
             return self._mapping(given, one_row=False)
         if type(given) is list and set(map(type, given)) == _DICTS:
@@ -132,18 +132,18 @@ class BlockEncoder:
         return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
 
     def request(self, given: Mapping[str, Any]) -> EncodedBlock:
-        """The draft of request-level features: always one row."""
+        """The block of request-level features: always one row."""
         return self._mapping(given if type(given) is dict else dict(given), one_row=True)
 
     def no_predictions(self, items: EncodedBlock) -> EncodedBlock:
-        """The draft of predictions that are None: null for each row."""
+        """The block of predictions that are None: null for each row."""
         rows = 1 if items.kind == COLUMNS else items.rows
         return (
             EncodedBlock(ROWS, self._single, ([(None,)] * rows,), (), rows) if rows != 1 else self.predictions(None, 1)
         )
 
     def predictions(self, given: Any, items: int) -> EncodedBlock:
-        """The draft of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
+        """The block of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
         if type(given) is float:
             return EncodedBlock(ROW, self._single, ((given,),), (), 1)
         if type(given) is list and set(map(type, given)) == _DICTS:
@@ -185,8 +185,8 @@ class BlockEncoder:
         return EncodedBlock(ROWS, self._single, (values_,), (), len(given))
 
     def _named_outputs(self, given: dict[Any, Any], items: int) -> EncodedBlock:
-        draft = self._outputs._mapping(given, one_row=items == 1 and not all(map(is_single, given.values())))
-        return EncodedBlock(TABLE, *_after_kind(draft)) if draft.kind == COLUMNS else draft
+        block = self._outputs._mapping(given, one_row=items == 1 and not all(map(is_single, given.values())))
+        return EncodedBlock(TABLE, *_after_kind(block)) if block.kind == COLUMNS else block
 
     def _plain_shape(self, names: tuple[str, ...]) -> Shape:
         """A shape of outputs that have numbers for names, which no setting can mean."""
@@ -381,17 +381,17 @@ def decided(items: EncodedBlock, predictions: EncodedBlock) -> EncodedBlock:
     return EncodedBlock(TABLE, *_after_kind(items))
 
 
-def _after_kind(draft: EncodedBlock) -> tuple[Any, ...]:
-    return draft.shape, draft.fields, draft.buffers, draft.rows
+def _after_kind(block: EncodedBlock) -> tuple[Any, ...]:
+    return block.shape, block.fields, block.buffers, block.rows
 
 
-def freeze(draft: EncodedBlock) -> EncodedBlock:
-    """The same draft in memory of its own, safe from whoever changes the caller's objects afterwards."""
-    if draft.kind <= ROWS:
-        return EncodedBlock(draft.kind, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
-    fields = tuple(_Raw(values.encode(entry)) if isinstance(entry, _NESTED) else entry for entry in draft.fields)
-    buffers = tuple(bytes(buffer) for buffer in draft.buffers)
-    return EncodedBlock(draft.kind, draft.shape, fields, buffers, draft.rows)
+def freeze(block: EncodedBlock) -> EncodedBlock:
+    """The same block in memory of its own, safe from whoever changes the caller's objects afterwards."""
+    if block.kind <= ROWS:
+        return EncodedBlock(block.kind, block.shape, (_Raw(values.encode(block.fields[0])),), (), block.rows)
+    fields = tuple(_Raw(values.encode(entry)) if isinstance(entry, _NESTED) else entry for entry in block.fields)
+    buffers = tuple(bytes(buffer) for buffer in block.buffers)
+    return EncodedBlock(block.kind, block.shape, fields, buffers, block.rows)
 
 
 def _numbered(pattern: str, width: int) -> tuple[str, ...]:

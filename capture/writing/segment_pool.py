@@ -1,4 +1,4 @@
-"""The attendant: a thread of the writing process that keeps segments prepared, so that no request has to.
+"""The segment_pool: a thread of the writing process that keeps segments prepared, so that no request has to.
 
 It claims segments from the spool, maps them and faults their pages in, ahead of need. How many it holds ready grows when
 appends use more than one a second or empty the stock, falls again when they have not for a while, and is less where the
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("capture")
 _LOOK, _LOOK_BUSY, _REST, _PAUSE = 0.25, 0.1, 0.02, 1.0
-_FEWEST, _MOST = 2, 8
+_MIN_READY, _MAX_READY = 2, 8
 _CALM = 60.0
 _FIRST_SHIPPER_CHECK = 2.0
 
@@ -61,7 +61,7 @@ class _Wake:
 
 
 class SegmentPool:
-    """Prepared segments for one process; `take` and `retire` are for the request's thread, the rest is not.
+    """Prepared segments for one process; `take` and `release` are for the request's thread, the rest is not.
 
     `launcher` is None where another process starts the shipper; `find_lost` is called at each look.
     """
@@ -69,28 +69,28 @@ class SegmentPool:
     def __init__(
         self,
         spool: Spool,
-        account: ProcessCounters,
+        process_counters: ProcessCounters,
         header: bytes,
         clock: Callable[[], int],
         launcher: Launcher | None,
         find_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
-        self._account = account
+        self._counters = process_counters
         self._header = header
         self._clock = clock
         self.launcher = launcher
         self._find_lost = find_lost
         self._ready: deque[SegmentWriter] = deque()
         self._sealed: deque[SegmentWriter] = deque()
-        self._wanted = _FEWEST
-        self._share = max(spool.most_segments // 32, 1)
+        self._wanted = _MIN_READY
+        self._share = max(spool.max_segments // 32, 1)
         self._changed = 0.0
         self._used = 0
         self._counted = 0.0
         self._next_reserve = 0.0
         self._wake, self._end = _Wake(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="capture-attendant", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="capture-segments", daemon=True)
 
     def start(self) -> None:
         """Prepares the first segment. Raises OSError or SpoolError where there can be none."""
@@ -119,45 +119,45 @@ class SegmentPool:
                 return self._claim(wait=False)
         return segment
 
-    def retire(self, segment: SegmentWriter) -> None:
+    def release(self, segment: SegmentWriter) -> None:
         """Takes a sealed segment off the request's thread; it is unmapped here."""
         self._sealed.append(segment)
 
     def stop(self) -> None:
         """Ends the thread: nothing more is claimed, nor dropped from a full spool for it. The shipper takes back what is
-        prepared once the account says that nobody writes."""
+        prepared once the counters says that nobody writes."""
         self._end.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
 
-    def tend(self) -> bool:
+    def refill(self) -> bool:
         """What the thread does each time it wakes: unmaps what is sealed, prepares what is wanted. False where none
         is ready, and none can be had."""
-        self.let_go()
+        self.close_sealed()
         self._find_lost()
         now = monotonic()
         if now - self._counted >= _PAUSE:
             used, self._used, self._counted = self._used, 0, now
             if used > 1:
                 self._want_more()
-            elif self._wanted > _FEWEST and now - self._changed >= _CALM:
+            elif self._wanted > _MIN_READY and now - self._changed >= _CALM:
                 self._wanted -= 1
                 self._changed = now
                 self._give_back()
         return self._stock()
 
-    def let_go(self) -> None:
+    def close_sealed(self) -> None:
         """Unmaps the sealed segments."""
         with contextlib.suppress(IndexError):
             while True:
-                self._sealed.popleft().let_go()
+                self._sealed.popleft().close()
 
     def clear(self) -> None:
-        """Unmaps everything: no lane takes a segment any more. The shipper has the files."""
+        """Unmaps everything: no writer takes a segment any more. The shipper has the files."""
         self._sealed.extend(self._ready)
         self._ready.clear()
-        self.let_go()
+        self.close_sealed()
 
     @property
     def _target(self) -> int:
@@ -172,7 +172,7 @@ class SegmentPool:
 
     def _claim(self, wait: bool, reserve: bool = False) -> SegmentWriter | None:
         claimed = self._spool.claim(
-            self._account.process, self._header, self._clock() // 1000, self._account, wait, reserve
+            self._counters.process, self._header, self._clock() // 1000, self._counters, wait, reserve
         )
         return None if claimed is None else SegmentWriter(*claimed)
 
@@ -183,12 +183,12 @@ class SegmentPool:
                 segment = self._ready.pop()
             except IndexError:  # a request was faster
                 return
-            segment.let_go()
+            segment.close()
             with self._spool.locked():
                 self._spool.recycle(segment.identity)
 
     def _want_more(self) -> None:
-        self._wanted = min(self._wanted * 2, _MOST)
+        self._wanted = min(self._wanted * 2, _MAX_READY)
         self._changed = monotonic()
 
     def _stock(self) -> bool:
@@ -210,10 +210,10 @@ class SegmentPool:
     def _run(self) -> None:
         pause = monotonic() + _FIRST_SHIPPER_CHECK  # the process that enters a spool has just started one itself
         while not self._end.is_set():
-            self._wake.wait(_LOOK if self._wanted == _FEWEST else _LOOK_BUSY)
+            self._wake.wait(_LOOK if self._wanted == _MIN_READY else _LOOK_BUSY)
             self._wake.clear()
             try:
-                if not self.tend():
+                if not self.refill():
                     self._end.wait(_REST)
                 if self.launcher is not None and monotonic() >= pause:
                     pause = monotonic() + self.launcher.ensure()

@@ -1,8 +1,8 @@
-"""A lane: one writer of a process, used by one thread at a time, with its open segment and its counters.
+"""A writer: one writer of a process, used by one thread at a time, with its open segment and its counters.
 
-Threads do not share a lock, they share lanes: `CaptureBuffer.append` takes a lane from a stack, uses it, puts it back.
+Threads do not share a lock, they share writers: `CaptureBuffer.append` takes a writer from a stack, uses it, puts it back.
 Taking and putting are single calls of C, so a thread that is preempted in the middle of an append keeps only its own
-lane from the others.
+writer from the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RecordRefused(Exception):
-    """A record is refused; `reason` is an index of `account.REFUSALS`."""
+    """A record is refused; `reason` is an index of `process_counters.REFUSALS`."""
 
     def __init__(self, reason: int, message: str) -> None:
         super().__init__(message)
@@ -27,20 +27,20 @@ class RecordRefused(Exception):
 
 
 class Writer:
-    """One writer: its id is the process's, followed by the lane's number.
+    """One writer: its id is the process's, followed by the writer's number.
 
     `begun` is when the append that uses it began, in nanoseconds; 0 while none does. `closed` says that it writes no more.
     """
 
-    __slots__ = ("_attendant", "_interrupted", "_segment", "begun", "closed", "counters", "index", "writer")
+    __slots__ = ("_interrupted", "_segment", "_segment_pool", "begun", "closed", "counters", "identity", "index")
 
     def __init__(
-        self, process: str, index: int, lane_counters: counters.WriterCounters, attendant: SegmentPool
+        self, process: str, index: int, writer_counters: counters.WriterCounters, segment_pool: SegmentPool
     ) -> None:
         self.index = index
-        self.writer = f"{process}{index:08x}"
-        self.counters = lane_counters
-        self._attendant = attendant
+        self.identity = f"{process}{index:08x}"
+        self.counters = writer_counters
+        self._segment_pool = segment_pool
         self._segment: SegmentWriter | None = None
         self._interrupted: SegmentWriter | None = None
         self.begun = 0
@@ -85,20 +85,20 @@ class Writer:
             raise RecordRefused(CLOSED, "the buffer is closed")
         if segment is not None and not segment.records:
             return segment
-        prepared = self._attendant.take()
+        prepared = self._segment_pool.take()
         if prepared is None:
             raise RecordRefused(
                 SPOOL_FULL, "no segment is free: the spool is at its limit, or filled faster than prepared"
             )
         if segment is not None:
             segment.seal()
-            self._attendant.retire(segment)
-        prepared.open(self.writer, self.counters.records + 1, now)
+            self._segment_pool.release(segment)
+        prepared.open(self.identity, self.counters.records + 1, now)
         self._segment = prepared
         return prepared
 
     def interrupt(self) -> None:
-        """Makes the lane whole again after an exception from outside, which may have come between any two steps.
+        """Makes the writer whole again after an exception from outside, which may have come between any two steps.
 
         What the open segment's commit word covers is committed; the next append goes on behind it.
         """
@@ -115,11 +115,11 @@ class Writer:
         return segment
 
     def seal(self) -> None:
-        """Seals the open segment: no further record comes from this lane."""
+        """Seals the open segment: no further record comes from this writer."""
         self.closed = True
         if self._interrupted is not None:
             self._restored(self._interrupted)
         if self._segment is not None:
             self._segment.seal()
-            self._attendant.retire(self._segment)
+            self._segment_pool.release(self._segment)
             self._segment = None

@@ -116,7 +116,7 @@ def one_by_one(items: Iterable[Mapping[str, Any]], **more: Any) -> list[Event]:
 
 
 def entry(kept: int, shipped: int | None = None, **more: Any) -> WriterEntry:
-    """A writer's account: `kept` records, of which the first `shipped` (else all) are shipped."""
+    """A writer's counters: `kept` records, of which the first `shipped` (else all) are shipped."""
     done = kept if shipped is None else shipped
     given: dict[str, Any] = {
         "appended": kept + sum(more.get("refused", {}).values()),

@@ -42,7 +42,7 @@ def header(**changes: Any) -> Header:
 def buffer(home: Path, **changes: Any) -> Iterator[CaptureBuffer]:
     """A buffer that no shipper serves; what it wrote stays to be read."""
     opened = CaptureBuffer(settings(home, **changes), start_shipper=False)
-    opened._lanes._serve()  # as the first append does
+    opened._writers._serve()  # as the first append does
     try:
         yield opened
     finally:
@@ -114,15 +114,15 @@ def counts(spool: Path) -> dict[str, Any]:
     """The counters of all writers: appended, kept, sampled_out, row_mismatches, refused by reason."""
     total: dict[str, Any] = {"appended": 0, "kept": 0, "sampled_out": 0, "rows": 0, "row_mismatches": 0, "refused": {}}
     for path in (spool / "writers").iterdir():
-        account = ProcessCounters.read(path)
-        assert account is not None
+        counters = ProcessCounters.read(path)
+        assert counters is not None
         for index in range(MAX_WRITERS):
-            reading = account.lane(index).reading()
+            reading = counters.writer(index).reading()
             for name in ("appended", "kept", "sampled_out", "rows", "row_mismatches"):
                 total[name] += getattr(reading, name)
             for reason, count in reading.refused.items():
                 total["refused"][reason] = total["refused"].get(reason, 0) + count
-        account.let_go()
+        counters.close()
     return total
 
 
@@ -188,14 +188,14 @@ def append_patiently(opened: CaptureBuffer, features: Any, predictions: Any = 0.
 
 
 def take_segments(opened: CaptureBuffer, files: int) -> None:
-    """Takes what the attendant prepares, as lanes would, until so many segments are in the spool."""
-    attendant = opened._lanes.attendant
-    assert attendant is not None
+    """Takes what the segment_pool prepares, as writers would, until so many segments are in the spool."""
+    segment_pool = opened._writers.segment_pool
+    assert segment_pool is not None
 
     def there() -> bool:
-        if len(opened._lanes.spool.segments()) >= files:
+        if len(opened._writers.spool.segments()) >= files:
             return True
-        attendant.take()
+        segment_pool.take()
         return False
 
     until(there, f"{files} segments are in the spool", 10.0, 0.001)

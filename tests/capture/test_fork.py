@@ -222,11 +222,11 @@ def test_a_child_that_lives_does_not_make_its_killed_parent_alive(tmp_path: Path
         assert parent.stdin is not None
         forked = int(parent.stdout.readline())
         accounts = [ProcessCounters.read(path) for path in (tmp_path / "spool" / "writers").iterdir()]
-        assert [account.alive() for account in accounts if account is not None] == [True] * (1 + (does == "appends"))
+        assert [counters.alive() for counters in accounts if counters is not None] == [True] * (1 + (does == "appends"))
         parent.kill()
         parent.wait()
         os.kill(forked, 0)
-        alive = sorted(account.alive() for account in accounts if account is not None)
+        alive = sorted(counters.alive() for counters in accounts if counters is not None)
         assert alive == [False] + [True] * (does == "appends")
         parent.stdin.close()
         assert parent.stdout.read() == b""
@@ -307,10 +307,10 @@ def test_a_buffer_that_is_never_closed_leaves_its_records_to_the_shipper(tmp_pat
     assert len(marks(tmp_path / "spool")) == 150
     with contextlib.ExitStack() as stack:
         for path in (tmp_path / "spool" / "writers").iterdir():
-            account = ProcessCounters.read(path)
-            assert account is not None
-            stack.callback(account.let_go)
-            assert not account.alive()
+            counters = ProcessCounters.read(path)
+            assert counters is not None
+            stack.callback(counters.close)
+            assert not counters.alive()
 
 
 UNSEEN = """
@@ -337,7 +337,7 @@ def opened(where=home, **more):
 
 def without_threads(buffer):
     # Python itself may hang in such a child of a process in which another thread runs.
-    buffer._lanes.attendant.stop()
+    buffer._writers.segment_pool.stop()
 """
 
 

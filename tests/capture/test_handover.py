@@ -126,7 +126,7 @@ def test_text_in_code_means_what_it_means_in_the_environment() -> None:
 
 REFERENCES = [
     "arn:aws:ssm:eu-central-1:123456789012:parameter/capture/key",
-    "arn:aws:secretsmanager:eu-central-1:1234:secret:short-account",
+    "arn:aws:secretsmanager:eu-central-1:1234:secret:short-counters",
     "ARN:aws:secretsmanager:eu-central-1:123456789012:secret:name",
     "{{resolve:secretsmanager:capture:SecretString:key}}",
     "${CAPTURE_KEY_OF_THE_DAY}",

@@ -97,18 +97,18 @@ def test_an_exception_that_another_thread_puts_into_this_one_reaches_the_caller(
 def test_a_lane_that_never_came_back_is_found_and_keeps_no_close_waiting(tmp_path: Path) -> None:
     with buffer(tmp_path) as opened:
         assert opened.append({"mark": 1}, 0.5)
-        lost = opened._lanes.idle.pop()  # as an exception between the pop and the next step leaves it
+        lost = opened._writers.idle.pop()  # as an exception between the pop and the next step leaves it
 
         def found() -> bool:
-            opened._lanes.find_lost()
-            return lost in opened._lanes.idle
+            opened._writers.find_lost()
+            return lost in opened._writers.idle
 
-        until(found, "the lane is found")
-        opened._lanes.idle.remove(lost)
+        until(found, "the writer is found")
+        opened._writers.idle.remove(lost)
         assert opened.append({"mark": 2}, 0.5)
-        opened._lanes.close(1.0)
+        opened._writers.close(1.0)
         assert lost.closed
-        assert lost in opened._lanes.idle.sealed  # type: ignore[attr-defined]
+        assert lost in opened._writers.idle.sealed  # type: ignore[attr-defined]
 
 
 def test_an_error_of_the_data_is_still_a_refusal(tmp_path: Path) -> None:

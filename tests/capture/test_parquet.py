@@ -18,7 +18,7 @@ from tests.capture.samples import encode, event, metadata, rows, table, values
 
 
 def column_chunks(made: EncodedObject) -> dict[str, Any]:
-    """Parquet's own account of each column of the first row group."""
+    """Parquet's own counters of each column of the first row group."""
     group = pq.ParquetFile(io.BytesIO(made.body)).metadata.row_group(0)
     chunks = [group.column(position) for position in range(group.num_columns)]
     return {chunk.path_in_schema: chunk for chunk in chunks}

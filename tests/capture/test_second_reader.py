@@ -1,4 +1,4 @@
-"""A second reader of segments, written from the heads of `segment.py`, `frame.py`, `frames_of_pandas.py` and `values.py`
+"""A second reader of segments, written from the heads of `segment.py`, `frame.py`, `dataframes.py` and `values.py`
 alone: it imports nothing of ours. What it reads is what was appended, so the specification is enough.
 """
 

@@ -340,7 +340,7 @@ def test_a_shipper_seals_in_the_place_of_a_dead_writer(written: Written) -> None
 
 def test_a_writer_lets_its_file_go(written: Written) -> None:
     written.write({"seats": 1})
-    written.writer.let_go()
+    written.writer.close()
     assert written.mapped.closed
     assert rows(written.path) == [{"seats": 1}]
 

@@ -36,21 +36,21 @@ def spool(tmp_path: Path) -> Spool:
     """Room for five segments."""
     made = Spool(tmp_path / "spool", 6 * SEGMENT, SEGMENT)
     made.prepare()
-    assert made.most_segments == 5
+    assert made.max_segments == 5
     return made
 
 
 @pytest.fixture
-def account(spool: Spool) -> ProcessCounters:
+def counters(spool: Spool) -> ProcessCounters:
     return ProcessCounters.create(spool.path("writers") / PROCESS, HEADER, NOW)
 
 
 class Claims:
     """A process that claims one segment after another, a millisecond apart."""
 
-    def __init__(self, spool: Spool, account: ProcessCounters) -> None:
+    def __init__(self, spool: Spool, counters: ProcessCounters) -> None:
         self._spool = spool
-        self._account = account
+        self._account = counters
         self._now = NOW
         self._records = 0
         self._writers: dict[str, SegmentWriter] = {}
@@ -90,8 +90,8 @@ class Claims:
 
 
 @pytest.fixture
-def claims(spool: Spool, account: ProcessCounters) -> Claims:
-    return Claims(spool, account)
+def claims(spool: Spool, counters: ProcessCounters) -> Claims:
+    return Claims(spool, counters)
 
 
 def notes(spool: Spool) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_spool_is_its_owners_alone(tmp_path: Path) -> None:
     Spool(tmp_path / "a" / "spool", 1 << 20).prepare()
     assert stat.S_IMODE((tmp_path / "a" / "spool").stat().st_mode) == 0o700
     assert {path.name for path in (tmp_path / "a" / "spool").iterdir()} == {
-        "batches", "free", "lost", "segments", "set-aside", "writers",
+        "batches", "free", "lost", "segments", "quarantine", "writers",
     }  # fmt: skip
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a" / "spool").iterdir()} == {0o700}
 
@@ -267,19 +267,19 @@ def test_a_spool_of_which_a_directory_is_gone_is_removed_when_it_is_done(spool: 
     assert not spool.directory.exists()
 
 
-@pytest.mark.parametrize("move", ["recycle", "move_aside"])
+@pytest.mark.parametrize("move", ["recycle", "quarantine_file"])
 def test_a_file_that_has_nowhere_to_go_is_not_taken_for_gone(spool: Spool, claims: Claims, move: str) -> None:
     identity = claims.sealed()
     path = spool.path("segments") / f"{identity}.seg"
     spool.path("free").rmdir()
-    spool.path("set-aside").rmdir()
+    spool.path("quarantine").rmdir()
 
     def moved() -> None:
         if move == "recycle":
             with spool.locked():
                 spool.recycle(identity)
         else:
-            spool.move_aside(path)
+            spool.quarantine_file(path)
 
     with pytest.raises(FileNotFoundError):
         moved()
@@ -348,7 +348,7 @@ def test_open_and_prepared_segments_count_and_are_never_dropped(spool: Spool, cl
 
 
 def test_at_the_limit_the_oldest_sealed_segment_goes_and_is_counted(
-    spool: Spool, claims: Claims, account: ProcessCounters
+    spool: Spool, claims: Claims, counters: ProcessCounters
 ) -> None:
     first_open = claims.open(2)
     oldest = claims.sealed(3)
@@ -358,16 +358,16 @@ def test_at_the_limit_the_oldest_sealed_segment_goes_and_is_counted(
     new = claims.claim()
     assert claims.there() == [first_open, *others, new]
     assert notes(spool) == [f"{PROCESS}00000000.3.5.{opened}"]
-    assert account.drops == (1, length)
+    assert counters.drops == (1, length)
     for _ in range(2):
         assert claims.claim() is not None
     assert claims.claim() is None
     assert claims.there()[:2] == [first_open, others[2]]
-    assert account.drops[0] == 3
+    assert counters.drops[0] == 3
 
 
 def test_what_the_shipper_has_taken_is_not_counted_as_lost(
-    spool: Spool, claims: Claims, account: ProcessCounters
+    spool: Spool, claims: Claims, counters: ProcessCounters
 ) -> None:
     half, whole = claims.sealed(4), claims.sealed(2)
     reader = claims.reader(half)
@@ -379,7 +379,7 @@ def test_what_the_shipper_has_taken_is_not_counted_as_lost(
     for _ in range(2):
         assert claims.claim() is not None
     assert notes(spool) == [f"{PROCESS}00000000.4.4.{opened}"]
-    assert account.drops == (1, frames[3][1] - frames[2][1])
+    assert counters.drops == (1, frames[3][1] - frames[2][1])
 
 
 def test_what_a_batch_in_flight_names_is_never_dropped(spool: Spool, claims: Claims) -> None:
@@ -432,7 +432,7 @@ def test_the_files_never_take_more_than_the_limit(spool: Spool, claims: Claims) 
     for number in range(30):
         claims.sealed() if number % 3 else claims.claim()
         files = [path for path in spool.directory.rglob("*.seg") if path.is_file()]
-        assert sum(path.stat().st_size for path in files) <= spool.most_segments * SEGMENT
+        assert sum(path.stat().st_size for path in files) <= spool.max_segments * SEGMENT
         if number % 3 == 0:
             identity = claims.there()[-1]
             with spool.locked():
@@ -443,23 +443,23 @@ def test_only_so_many_files_lie_free(spool: Spool, claims: Claims) -> None:
     identities = [claims.sealed() for _ in range(4)]
     with spool.locked():
         for identity in [*identities, identities[0], "f" * 32]:
-            spool.recycle(identity, most_free=2)
+            spool.recycle(identity, max_free=2)
     assert len(list(spool.path("free").iterdir())) == 2
     assert claims.there() == []
 
 
 def test_a_spool_is_removed_only_when_nothing_waits_and_nobody_writes(
-    spool: Spool, claims: Claims, account: ProcessCounters
+    spool: Spool, claims: Claims, counters: ProcessCounters
 ) -> None:
     identity = claims.sealed()
     assert not spool.remove_if_done()
     with spool.locked():
         spool.recycle(identity)
     assert not spool.remove_if_done()
-    account.path.unlink()
-    (spool.path("set-aside") / "something").write_text("for a person")
+    counters.path.unlink()
+    (spool.path("quarantine") / "something").write_text("for a person")
     assert not spool.remove_if_done()
-    (spool.path("set-aside") / "something").unlink()
+    (spool.path("quarantine") / "something").unlink()
     assert spool.remove_if_done()
     assert not spool.directory.exists()
 
@@ -496,8 +496,8 @@ def test_another_process_waits_for_the_lock_and_gets_it(spool: Spool) -> None:
     assert (out, child.returncode) == ("True\n", 0)
 
 
-def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, account: ProcessCounters) -> None:
-    claimed = spool.claim(PROCESS, HEADER, NOW, account)
+def test_the_pages_of_a_claim_are_there_before_it_is_used(spool: Spool, counters: ProcessCounters) -> None:
+    claimed = spool.claim(PROCESS, HEADER, NOW, counters)
     assert claimed is not None
     (path,) = spool.segments()
     assert (claimed[0], len(claimed[1])) == (path.stem, SEGMENT)
@@ -510,7 +510,7 @@ def test_every_directory_and_file_is_for_its_owner_alone_whatever_the_umask(tmp_
     try:
         spool = Spool(tmp_path / "above" / "it" / "spool", 6 * SEGMENT, SEGMENT)
         spool.prepare()
-        spool.set_aside("writer.1.frame", b"features")
+        spool.quarantine("writer.1.frame", b"features")
     finally:
         os.umask(old)
     made = [tmp_path / "above", *(tmp_path / "above").rglob("*")]
@@ -520,7 +520,7 @@ def test_every_directory_and_file_is_for_its_owner_alone_whatever_the_umask(tmp_
 
 def test_what_is_set_aside_does_not_follow_a_link(spool: Spool, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes(b"mine")
-    (spool.path("set-aside") / "writer.1.frame").symlink_to(tmp_path / "elsewhere")
+    (spool.path("quarantine") / "writer.1.frame").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
-        spool.set_aside("writer.1.frame", b"features")
+        spool.quarantine("writer.1.frame", b"features")
     assert (tmp_path / "elsewhere").read_bytes() == b"mine"

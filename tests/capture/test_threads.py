@@ -59,8 +59,8 @@ def test_every_record_of_many_threads_stands_once_and_every_call_is_counted(tmp_
     refused: list[int] = []
     with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
         together(8, appending(opened, 3000, accepted, refused))
-        lanes = len(opened._lanes.made)
-        assert len(opened._lanes.idle) == lanes
+        writers = len(opened._writers.made)
+        assert len(opened._writers.idle) == writers
         stats = read_stats(tmp_path / "spool")
     found = events(tmp_path / "spool")
     assert sorted((row(event.items)["thread"], row(event.items)["number"]) for event in found) == sorted(accepted)
@@ -76,18 +76,18 @@ def test_every_record_of_many_threads_stands_once_and_every_call_is_counted(tmp_
 def test_a_thread_for_which_no_segment_is_ready_writes_into_anothers(tmp_path: Path) -> None:
     with buffer(tmp_path) as opened:
         assert opened.append({"mark": 0}, 0.5)
-        attendant = opened._lanes.attendant
-        assert attendant is not None
-        attendant.stop()
-        while attendant.take() is not None:
+        segment_pool = opened._writers.segment_pool
+        assert segment_pool is not None
+        segment_pool.stop()
+        while segment_pool.take() is not None:
             pass
-        with_room = opened._lanes.idle.pop()
-        opened._lanes.idle.insert(0, with_room)
+        with_room = opened._writers.idle.pop()
+        opened._writers.idle.insert(0, with_room)
         for mark in range(1, 50):
             assert opened.append({"mark": mark}, 0.5)
         assert sorted(row(event.items)["mark"] for event in events(tmp_path / "spool")) == list(range(50))
         assert counts(tmp_path / "spool")["refused"] == {}
-        opened._lanes.idle.remove(with_room)
+        opened._writers.idle.remove(with_room)
         assert not opened.append({"mark": 50}, 0.5)
         assert counts(tmp_path / "spool")["refused"] == {"spool_full": 1}
 
@@ -135,18 +135,18 @@ def test_more_threads_than_lanes_are_served_or_counted_as_busy(tmp_path: Path) -
     refused: list[int] = []
     with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
         held = []
-        while (lane := opened._lanes._make()) is not None:
-            held.append(lane)
-        held += [opened._lanes.idle.pop() for _ in range(len(opened._lanes.idle))]
+        while (writer := opened._writers._make()) is not None:
+            held.append(writer)
+        held += [opened._writers.idle.pop() for _ in range(len(opened._writers.idle))]
         assert len(held) == UNASSIGNED
         together(20, appending(opened, 5, accepted, refused))
         assert len(refused) == 100
         assert counts(tmp_path / "spool")["refused"] == {"busy": 100}
         stats = read_stats(tmp_path / "spool")
         assert (stats.appended, stats.dropped, stats.balanced) == (100, {"busy": 100}, True)
-        opened._lanes.idle.append(held.pop())
+        opened._writers.idle.append(held.pop())
         together(20, appending(opened, 5, accepted, refused))
-        opened._lanes.idle.extend(held)
+        opened._writers.idle.extend(held)
     counted = counts(tmp_path / "spool")
     assert (counted["appended"], counted["kept"]) == (200, len(accepted))
     assert len(events(tmp_path / "spool")) == len(accepted) > 0
@@ -161,7 +161,7 @@ def test_a_call_that_ends_the_thread_gives_its_lane_back(tmp_path: Path) -> None
         for _ in range(100):
             with pytest.raises(SystemExit):
                 opened.append(Fatal(), 0.5)
-        assert len(opened._lanes.idle) == len(opened._lanes.made)
+        assert len(opened._writers.idle) == len(opened._writers.made)
         assert opened.append({"a": 1}, 0.5)
 
 
@@ -169,7 +169,7 @@ def test_threads_that_enter_the_spool_at_once_are_one_writer(tmp_path: Path) -> 
     accepted: list[tuple[int, int]] = []
     refused: list[int] = []
     with buffer(tmp_path, spool_max_bytes=SPOOL) as opened:
-        opened._lanes.forget()
+        opened._writers.forget()
         before = set((tmp_path / "spool" / "writers").iterdir())
         together(8, appending(opened, 20, accepted, refused))
         assert len(set((tmp_path / "spool" / "writers").iterdir()) - before) == 1
@@ -183,7 +183,7 @@ def test_refusals_without_a_spool_are_counted_exactly_however_many_threads_there
     with buffer(tmp_path) as opened:
         together(8, appending(opened, 500, [], refused))
         (tmp_path / "spool").unlink()
-        opened._lanes._next_try = 0.0
+        opened._writers._next_try = 0.0
         assert opened.append({"a": 1}, 0.5)
     assert len(refused) == 4000
     counted = counts(tmp_path / "spool")
@@ -208,7 +208,7 @@ def test_closing_while_threads_append_loses_nothing_that_was_accepted(tmp_path: 
                     started.set()
                 else:
                     refusals += 1
-                if refusals > 50 and opened._lanes.closed:
+                if refusals > 50 and opened._writers.closed:
                     return
 
         together(4, work)

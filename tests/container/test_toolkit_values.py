@@ -15,7 +15,7 @@ from sagemaker_inference import decoder, encoder
 from container.worker.pipeline import Pipeline, Response
 from container.worker.user_module import functions_of
 from serialization import Codecs
-from tests.container.test_stages import Buffer, ask, module, pipeline
+from tests.container.test_pipeline import Buffer, ask, module, pipeline
 
 SEEING = """
 seen = []

@@ -49,16 +49,16 @@ class Site(Stage):
         name = self.names[id(writer)]
         for number in range(1 + max(self.accepted[name], default=0), 1 + max(self.accepted[name], default=0) + count):
             self.clock.wall += 1000
-            attendant = writer._lanes.attendant
-            if attendant is not None and not attendant._ready:
-                attendant.tend()
+            segment_pool = writer._writers.segment_pool
+            if segment_pool is not None and not segment_pool._ready:
+                segment_pool.refill()
             if writer.append(*record(name, number)):
                 self.accepted[name].append(number)
 
     @property
     def taken(self) -> int:
         """Bytes of all files of segments, and of what is set aside."""
-        files = [*self.directory.rglob("*.seg"), *(self.directory / "set-aside").iterdir()]
+        files = [*self.directory.rglob("*.seg"), *(self.directory / "quarantine").iterdir()]
         return sum(path.stat().st_size for path in files)
 
 
@@ -254,7 +254,7 @@ def test_a_spool_of_an_older_version_is_set_aside_and_the_rest_ships(
         assert stats.balanced
         assert stats.waiting == 0
         assert stats.shipped == len(site.accepted[f"new{number}"])
-        set_aside += len(list((site.directory / "set-aside").iterdir()))
+        set_aside += len(list((site.directory / "quarantine").iterdir()))
         wanted[f"new{number}"] = site.accepted[f"new{number}"]
     there = compare(read_back(f"s3://{s3_bucket}/captured"), wanted, "older version")
     assert there == sum(map(len, wanted.values()))

@@ -137,10 +137,10 @@ class Stage:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("capture.writing.writer_pool.Spool", self.open_spool)
-            patch.setattr(SegmentPool, "start", SegmentPool.tend)
-            patch.setattr(SegmentPool, "begin", lambda attendant: None)
+            patch.setattr(SegmentPool, "start", SegmentPool.refill)
+            patch.setattr(SegmentPool, "begin", lambda segment_pool: None)
             writer = CaptureBuffer(config, start_shipper=False, clock=self.clock.nanoseconds)
-            writer._lanes._serve()  # as the first append does
+            writer._writers._serve()  # as the first append does
         self.writers.append(writer)
         return writer
 
@@ -150,9 +150,9 @@ class Stage:
         for _ in range(count):
             number = self._next()
             self.clock.wall += 1000
-            attendant = writer._lanes.attendant
-            if attendant is not None and not attendant._ready:
-                attendant.tend()
+            segment_pool = writer._writers.segment_pool
+            if segment_pool is not None and not segment_pool._ready:
+                segment_pool.refill()
             if writer.append({"n": number, "padding": padding, **more}, number / 2):
                 taken.append(number)
         self.acknowledged += taken
@@ -164,12 +164,12 @@ class Stage:
 
     def kill(self, writer: CaptureBuffer) -> None:
         """What `kill -9` leaves of a writer: its files, and its lock free."""
-        attendant, account = writer._lanes.attendant, writer._lanes.account
-        if attendant is not None and account is not None:
-            attendant.stop()
-            account.let_go()
-        writer._lanes.closed = True
-        writer._lanes.idle = []
+        segment_pool, counters = writer._writers.segment_pool, writer._writers.process_counters
+        if segment_pool is not None and counters is not None:
+            segment_pool.stop()
+            counters.close()
+        writer._writers.closed = True
+        writer._writers.idle = []
         with suppress(ValueError):
             self.writers.remove(writer)
 

@@ -33,7 +33,7 @@ def test_a_pyarrow_that_cannot_be_imported_is_one_line_and_the_records_stay(comm
     (line,) = command.said.splitlines()
     assert line.startswith("capture ship: the shipper stops, and the records stay in the spool")
     assert "multiarray failed to import second line" in line
-    assert not list((command.spool / "set-aside").glob("*"))
+    assert not list((command.spool / "quarantine").glob("*"))
     assert command.start("--until-idle").wait(60) == 0
     assert last_line(command.said).shipped == RECORDS
 

@@ -146,7 +146,7 @@ def assert_all_but(stage: Stage, victim: int) -> None:
     stage.assert_exactly_once([number for number in stage.acknowledged if number != victim])
     stats = stage.assert_balanced(unencodable=2)
     assert stats.waiting == 0
-    assert len(list((stage.directory / "set-aside").iterdir())) == 1
+    assert len(list((stage.directory / "quarantine").iterdir())) == 1
     assert not list((stage.directory / "batches").iterdir())
 
 
@@ -180,7 +180,7 @@ def test_deaths_that_are_not_a_batchs_fault_set_no_record_aside(
     monkeypatch.setattr("capture.shipping.batch.encode_objects", encode)
     assert ship(stage, Switch())
     assert_all_is_told(stage)
-    assert not list((stage.directory / "set-aside").iterdir())
+    assert not list((stage.directory / "quarantine").iterdir())
 
 
 def test_shippers_that_die_while_uploading_never_halve_a_batch(template: Template) -> None:

@@ -1,4 +1,4 @@
-"""Damage: what stands before the first bad checksum ships, the rest is set aside and counted, and nothing is guessed."""
+"""Damage: what stands before the first bad checksum ships, the rest is quarantined and counted, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_flipped_bit_of_a_record_costs_it_and_what_follows(tmp_path: Path, see
     stage, _ = hurt_stage(tmp_path, hurt, killed=seed % 2 == 0)
     lost = assert_told(stage)
     assert lost >= 1, f"seed {seed}"
-    assert any((stage.directory / "set-aside").iterdir())
+    assert any((stage.directory / "quarantine").iterdir())
     stage.close()
 
 
@@ -174,12 +174,12 @@ def test_what_is_set_aside_stays_within_its_share_of_the_spool(make_stage: Make)
             if SegmentReader(path).committed[0]:
                 flip(path, 0, 0)
         stage.finish()
-    aside = list((stage.directory / "set-aside").iterdir())
+    aside = list((stage.directory / "quarantine").iterdir())
     assert sum(path.stat().st_size for path in aside) <= stage.spool.aside_bytes
     stage.assert_balanced(corrupt=36)
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 300_000, b"EACCOUNT" + b"\7" + b"\0" * 300_000, b"no account"])
+@pytest.mark.parametrize("data", [b"", b"\0" * 300_000, b"EACCOUNT" + b"\7" + b"\0" * 300_000, b"no counters"])
 def test_an_account_of_nobody_does_not_keep_a_spool_for_ever(make_stage: Make, data: bytes) -> None:
     stage = make_stage()
     writer = stage.writer()
@@ -198,15 +198,15 @@ def test_a_header_of_an_account_that_cannot_be_read_loses_no_count(make_stage: M
     writer = stage.writer()
     stage.append(writer, 3)
     stage.kill(writer)
-    account = next((stage.directory / "writers").iterdir())
-    where = struct.unpack_from("<Q", account.read_bytes(), 32)[0]
-    flip(account, where, 0)
+    counters = next((stage.directory / "writers").iterdir())
+    where = struct.unpack_from("<Q", counters.read_bytes(), 32)[0]
+    flip(counters, where, 0)
     stage.finish()
     stage.assert_exactly_once()
     assert stage.assert_balanced().shipped == 3
 
 
-def test_a_spool_of_another_version_is_set_aside_and_said_and_the_rest_ships(
+def test_a_spool_of_another_version_is_quarantined_and_said_and_the_rest_ships(
     make_stage: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage = make_stage(limit=256 << 20)
@@ -229,9 +229,9 @@ def test_a_spool_of_another_version_is_set_aside_and_said_and_the_rest_ships(
     said = caplog.text
     assert "format version 7" in said
     assert "state cannot be read" in said
-    assert "manifest old.json is set aside" in said
-    assert f"account of writer {process} is not of this version" in said
-    assert len(list((stage.directory / "set-aside").iterdir())) == 4
+    assert "manifest old.json is quarantined" in said
+    assert f"counters of writer {process} is not of this version" in said
+    assert len(list((stage.directory / "quarantine").iterdir())) == 4
 
 
 def test_a_state_that_is_lost_ships_nothing_twice(make_stage: Make) -> None:
@@ -276,4 +276,4 @@ def test_a_header_that_this_version_cannot_ship_is_set_aside_and_counted_and_the
     assert read_stats(stage.directory).damaged_segments == 1
     assert read_stats(stage.directory).balanced
     assert sum(read_stats(stage.directory).dropped.values()) == 5
-    assert len(list((stage.directory / "set-aside").iterdir())) == 1
+    assert len(list((stage.directory / "quarantine").iterdir())) == 1

@@ -116,7 +116,7 @@ def test_a_killed_instance_is_named_by_when_it_was_last_heard_of(make_stage: Mak
     (gap,) = judged(stage, begun).gaps
     assert gap.kind == GapKind.SILENT
     assert f"{dataset.to_datetime(heard):%H:%M:%S}" in gap.message
-    assert gap.spool == shipper._state.spool
+    assert gap.spool == shipper._checkpoint.spool
 
 
 def test_an_instance_whose_server_is_away_does_not_claim_what_it_has_not_shipped(make_stage: Make) -> None:
@@ -209,6 +209,6 @@ def test_writers_that_named_no_gap_do_not_fill_the_ledger(make_stage: Make, monk
         stage.run(shipper)
     stage.clock.pass_(400)
     stage.run(shipper)
-    assert len(shipper._state.books[0].writers) <= 6
+    assert len(shipper._checkpoint.ledgers[0].writers) <= 6
     stage.assert_exactly_once()
     assert stage.assert_balanced().appended == 20

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from capture import CaptureBuffer
 from capture.journal.segment import SegmentReader
-from capture.shipping.job_thread import DaemonExecutor
+from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.shipper import Shipper
 from tests.capture.shipping.crash import Killed, Switch
 from tests.capture.shipping.stage import Stage, down

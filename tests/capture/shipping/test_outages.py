@@ -188,7 +188,7 @@ def test_a_record_that_breaks_the_encoder_stands_aside_alone(
     stage.assert_exactly_once([number for number in stage.acknowledged if number not in (13, 40)])
     stats = stage.assert_balanced(unencodable=2)
     assert (stats.appended, stats.shipped, stats.waiting) == (50, 48, 0)
-    assert len(list((stage.directory / "set-aside").iterdir())) == 2
+    assert len(list((stage.directory / "quarantine").iterdir())) == 2
     assert "record 13 of writer" in caplog.text
     losses = [entry.lost for found in stage.sink.ledgers.values() for entry in found.writers.values()]
     stage.clock.pass_(301)

@@ -38,19 +38,19 @@ def at_each_call(patch: pytest.MonkeyPatch, owner: type, name: str, then: Callab
     ("owner", "name"),
     [
         (Spool, "segments"),
-        (Spool, "accounts"),
+        (Spool, "counter_files"),
         (Spool, "recycle"),
         (Spool, "pinned"),
-        (SpoolWatcher, "look_at_segments"),
-        (SpoolWatcher, "_look_at_accounts"),
-        (SpoolWatcher, "_take_over_from_the_dead"),
+        (SpoolWatcher, "scan_segments"),
+        (SpoolWatcher, "_scan_counters"),
+        (SpoolWatcher, "_seal_orphans"),
         (SpoolWatcher, "count_in"),
     ],
 )
 def test_a_writer_that_begins_while_the_shipper_looks_keeps_its_segments(
     make_stage: Make, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:
-    """It was taken for dead by a shipper that had seen its segment and not its account."""
+    """It was taken for dead by a shipper that had seen its segment and not its counters."""
     stage = make_stage()
     shipper = stage.shipper()
     begun: list[CaptureBuffer] = []
@@ -91,7 +91,7 @@ def test_a_file_that_another_writer_took_since_is_not_sealed_for_its_former_owne
         stage.append(heir, 100, padding="x" * 4000)
 
     with monkeypatch.context() as patch:
-        at_each_call(patch, SpoolWatcher, "_take_over_from_the_dead", use_again)
+        at_each_call(patch, SpoolWatcher, "_seal_orphans", use_again)
         shipper.step()
     heir = stage.writers[0]
     own = [reader for reader in map(SegmentReader, stage.segments()) if reader.writer.startswith(_process(heir))]
@@ -105,8 +105,8 @@ def test_a_file_that_another_writer_took_since_is_not_sealed_for_its_former_owne
 
 
 def _process(writer: CaptureBuffer) -> str:
-    assert writer._lanes.account is not None
-    return writer._lanes.account.process
+    assert writer._writers.process_counters is not None
+    return writer._writers.process_counters.process
 
 
 def test_a_writer_that_dies_while_its_account_is_closed_leaves_no_record_behind(
@@ -153,14 +153,14 @@ def test_a_file_is_seen_sealed_before_it_is_used_again(make_stage: Make) -> None
     writer, shipper = stage.writer(), stage.shipper()
     stage.append(writer, 20, padding="x" * 4000)
     stage.run(shipper)
-    sealed = next(w for w in shipper._scene.watched.values() if w.reader.state == SEALED)
+    sealed = next(w for w in shipper._watcher.segments.values() if w.reader.state == SEALED)
     sealed.sealed = False
     sealed.done = sealed.reader.committed
     shipper._recycle_done()
     assert sealed.reader.path.exists()
 
 
-@pytest.mark.parametrize("name", ["free", "lost", "batches", "set-aside"])
+@pytest.mark.parametrize("name", ["free", "lost", "batches", "quarantine"])
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_a_directory_that_somebody_removes_costs_nothing(make_stage: Make, name: str, steps: int) -> None:
     stage = make_stage(segment_bytes=16 << 10, limit=2 << 20, max_records=10)
@@ -183,11 +183,11 @@ def test_a_damaged_segment_that_cannot_be_set_aside_is_counted_once(make_stage: 
     stage = make_stage()
     shipper = stage.shipper()
     (stage.spool.path("segments") / f"{'a' * 32}.seg").write_bytes(bytes(8192))
-    stage.spool.path("set-aside").rmdir()
+    stage.spool.path("quarantine").rmdir()
     for _ in range(5):
         stage.run(shipper)
     assert stage.stats.damaged_segments == 1
-    assert [path.name for path in stage.spool.path("set-aside").iterdir()] == [f"{'a' * 32}.seg"]
+    assert [path.name for path in stage.spool.path("quarantine").iterdir()] == [f"{'a' * 32}.seg"]
 
 
 def test_a_second_shipper_does_not_start(tmp_path: Path) -> None:

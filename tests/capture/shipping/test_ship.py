@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig
-from capture.shipping.job_thread import DaemonExecutor
+from capture.shipping.daemon_executor import DaemonExecutor
 from tests.faults.processes import last_line, until
 
 
@@ -137,7 +137,7 @@ def test_an_idle_shipper_costs_next_to_nothing(command: Command) -> None:
 def test_a_job_thread_does_not_keep_its_process_alive() -> None:
     program = (
         "import threading, time\n"
-        "from capture.shipping.job_thread import DaemonExecutor\n"
+        "from capture.shipping.daemon_executor import DaemonExecutor\n"
         "DaemonExecutor('stuck').submit(time.sleep, 600)\n"
         "print('ends')\n"
     )

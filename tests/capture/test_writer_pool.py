@@ -1,4 +1,4 @@
-"""The lanes of a process: segments follow each other, a spool's limit and its absence are counted, closing seals."""
+"""The writers of a process: segments follow each other, a spool's limit and its absence are counted, closing seals."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def test_closing_without_a_moment_to_wait_seals_and_refuses_all_the_same(opened:
 
 def test_a_lane_that_comes_back_after_closing_is_sealed_and_given_to_nobody(opened: CaptureBuffer, spool: Path) -> None:
     assert opened.append({"a": 1}, 0.5)
-    lane = opened._lanes.idle.pop()
+    writer = opened._writers.idle.pop()
     assert opened.close(0.05) is False
     assert [reader.state for reader in segments(spool)] == [OPEN]
-    opened._lanes.idle.append(lane)
+    opened._writers.idle.append(writer)
     assert [reader.state for reader in segments(spool)] == [SEALED]
     assert not opened.append({"a": 2}, 0.5)
 
@@ -100,8 +100,8 @@ def test_closing_a_buffer_that_kept_nothing_is_done_at_once(opened: CaptureBuffe
 def test_close_says_yes_when_the_shipper_has_settled_every_record(opened: CaptureBuffer, spool: Path) -> None:
     for number in range(3):
         opened.append({"number": number}, 0.5)
-    lane = opened._lanes.made[-1]
-    lane.counters.settle(3)
+    writer = opened._writers.made[-1]
+    writer.counters.settle(3)
     assert opened.close(0.5) is True
 
 
@@ -138,7 +138,7 @@ def test_a_spool_that_cannot_be_used_is_not_tried_for_every_request(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tries = []
     with buffer(tmp_path) as made:
-        monkeypatch.setattr(made._lanes, "_open", lambda: tries.append(now[0]))
+        monkeypatch.setattr(made._writers, "_open", lambda: tries.append(now[0]))
         for _ in range(40):
             now[0] += 0.1
             made.append({"a": 1}, 0.5)
@@ -166,12 +166,12 @@ def test_a_spool_in_which_no_segment_can_be_made_leaves_no_writer_behind(
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         made = CaptureBuffer(settings(tmp_path), start_shipper=False)
         for _ in range(5):
-            made._lanes._next_try = 0.0
+            made._writers._next_try = 0.0
             assert not made.append({"a": 1}, 0.5)
         assert list((spool / "writers").iterdir()) == []
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208
-    made._lanes._next_try = 0.0
+    made._writers._next_try = 0.0
     assert made.append({"a": 1}, 0.5)
     assert counts(spool)["refused"] == {"spool_unavailable": 5}
     made.close(0)
@@ -190,9 +190,9 @@ def test_a_machine_that_can_start_no_thread_captures_nothing_and_fails_no_reques
 
 
 def test_nobodys_lane_writes_nothing(opened: CaptureBuffer) -> None:
-    while (lane := opened._lanes._make()) is not None:
-        assert lane.index < UNASSIGNED
-    assert len(opened._lanes.made) == UNASSIGNED
+    while (writer := opened._writers._make()) is not None:
+        assert writer.index < UNASSIGNED
+    assert len(opened._writers.made) == UNASSIGNED
 
 
 @pytest.mark.parametrize("error", [MemoryError(), BufferError("no"), KeyError("no")])
@@ -205,10 +205,10 @@ def test_whatever_goes_wrong_while_the_spool_is_entered_fails_no_request(
     with monkeypatch.context() as patch:
         patch.setattr(SegmentPool, "start", broken)
         made = CaptureBuffer(settings(tmp_path), start_shipper=False)
-        made._lanes._next_try = 0.0
+        made._writers._next_try = 0.0
         assert not made.append({"a": 1}, 0.5)
     assert list((spool / "writers").iterdir()) == []
-    made._lanes._next_try = 0.0
+    made._writers._next_try = 0.0
     assert made.append({"a": 1}, 0.5)
     made.close(0)
 
@@ -235,17 +235,17 @@ def test_a_buffer_that_is_closed_while_it_enters_the_spool_leaves_nobody_in_it(
     start = SegmentPool.start
     started: list[SegmentPool] = []
 
-    def closed_meanwhile(attendant: SegmentPool) -> None:
-        start(attendant)
-        started.append(attendant)
+    def closed_meanwhile(segment_pool: SegmentPool) -> None:
+        start(segment_pool)
+        started.append(segment_pool)
         assert made.close(0), "it has kept nothing"
 
     monkeypatch.setattr(SegmentPool, "start", closed_meanwhile)
-    made._lanes._next_try = 0.0
+    made._writers._next_try = 0.0
     assert not made.append({"a": 1}, 0.5)
     assert not started[0]._thread.is_alive()
     (path,) = (spool / "writers").iterdir()
-    account = ProcessCounters.read(path)
-    assert account is not None
-    assert (account.alive(), account.closed) == (False, True)
+    counters = ProcessCounters.read(path)
+    assert counters is not None
+    assert (counters.alive(), counters.closed) == (False, True)
     assert not made.append({"a": 2}, 0.5)
