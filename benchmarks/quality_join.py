@@ -83,6 +83,7 @@ def run_window(folder: str) -> None:
     question = Question(Problem.BINARY, probability="prediction_risk")
     window = Window(NOON, NOON + dt.timedelta(hours=HOURS))
     start = time.perf_counter()
+    processor = time.process_time()
     steps: list[tuple[str, float]] = []
     judged = judge_quality(
         QualityRun(CapturedPredictions(f"{folder}/captured"), f"{folder}/labels", window, question),
@@ -92,9 +93,11 @@ def run_window(folder: str) -> None:
     )
     found = {
         "seconds": time.perf_counter() - start,
+        "processor seconds": time.process_time() - processor,
         "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "labelled": judged.result.labelled,
         "cores": len(os.sched_getaffinity(0)),
+        "load average": os.getloadavg()[0],
         "steps": steps,
     }
     print(json.dumps(found))

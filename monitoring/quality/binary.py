@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from monitoring.quality.units import RowUnits
 
     Numbers = npt.NDArray[np.float64]
+    Places = npt.NDArray[np.intp]
     Formula = Callable[[Numbers], Numbers]
 
 CURVE_POINTS = 101
@@ -76,12 +77,11 @@ def curves(state: QualityState) -> tuple[dict[str, list[float]], dict[str, list[
 
 def auc_value(label: Numbers, score: Numbers, weight: Numbers) -> float:
     """Returns the weighted area under the ROC curve, ties counted half (Hanley and McNeil 1982); NaN with one class."""
-    below, above = _ranks(label, score, weight)
     positive = label == 1
     total = float(weight[positive].sum()) * float(weight[~positive].sum())
     if not total:
         return float("nan")
-    return float((weight[positive] * (below[positive] + above[positive])).sum() / (2 * total))
+    return float((weight[positive] * _placements(label, score, weight)[positive]).sum() / total)
 
 
 def _of_cells(name: str, sums: Numbers, formula: Formula, reason: str, better: Better = Better.HIGHER) -> MetricSums:
@@ -143,8 +143,7 @@ def _auc(state: QualityState, units: RowUnits, reason: str) -> MetricSums:
     if reason:
         return undefined("auc", f"undefined: {reason}")
     weight, positive = state.weight, state.label == 1
-    below, above = _ranks(state.label, state.score, weight)
-    placement = (below + above) / 2
+    placement = _placements(state.label, state.score, weight)
     positives, negatives = float(weight[positive].sum()), float(weight[~positive].sum())
     value = float((weight[positive] * placement[positive]).sum()) / (positives * negatives)
     sums = np.column_stack(
@@ -162,32 +161,33 @@ def _auc_formula(value: float) -> Formula:
     return lambda t: divide(t[..., 0], t[..., 1]) + divide(t[..., 2], t[..., 3]) - value
 
 
-def _ranks(label: Numbers, score: Numbers, weight: Numbers) -> tuple[Numbers, Numbers]:
-    """Returns for each row the weight of the other class strictly below, and below or tied (for negatives: above)."""
-    order = np.argsort(score, kind="stable")
+def _placements(label: Numbers, score: Numbers, weight: Numbers) -> Numbers:
+    """Returns for each row the weight of the other class below it, for a negative row above it, and half of the tied weight."""
+    order = score_order(score)
     ordered, w, positive = score[order], weight[order], label[order] == 1
-    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    group = np.repeat(np.arange(len(last)), np.diff(last, prepend=-1))
-    lows, highs = np.empty(len(order)), np.empty(len(order))
-    for mine, sign in ((positive, 1), (~positive, -1)):
-        other = np.where(mine, 0.0, w)
-        cumulative = np.cumsum(other)
-        upper = cumulative[last]
-        lower = np.append(0.0, upper[:-1])
-        below, tied = lower[group], upper[group]
-        if sign < 0:
-            below, tied = cumulative[-1] - tied, cumulative[-1] - below
-        lows[mine], highs[mine] = below[mine], tied[mine]
-    result = np.empty_like(lows), np.empty_like(highs)
-    result[0][order], result[1][order] = lows, highs
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    sizes = np.diff(np.append(starts, len(ordered)))
+    negatives = np.add.reduceat(np.where(positive, 0.0, w), starts)
+    below = np.repeat(np.cumsum(negatives) - negatives / 2, sizes)
+    positives = np.add.reduceat(np.where(positive, w, 0.0), starts)
+    above = np.repeat(positives.sum() - np.cumsum(positives) + positives / 2, sizes)
+    result = np.empty_like(below)
+    result[order] = np.where(positive, below, above)
     return result
+
+
+def score_order(score: Numbers) -> Places | slice:
+    """Returns what puts scores in ascending order; a slice, which copies nothing, where they are in order."""
+    if bool((score[1:] >= score[:-1]).all()):
+        return slice(None)
+    return np.argsort(score, kind="stable")
 
 
 def _cumulative(state: QualityState) -> tuple[Numbers, Numbers]:
     """Returns the weights of true and false positives at each distinct threshold, from the highest score down."""
-    order = np.argsort(-state.score, kind="stable")
-    score, w, positive = state.score[order], state.weight[order], state.label[order] == 1
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1) if len(score) else np.zeros(0, np.intp)
+    order = score_order(state.score)
+    score, w, positive = state.score[order][::-1], state.weight[order][::-1], state.label[order][::-1] == 1
+    last = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1) if len(score) else np.zeros(0, np.intp)
     return np.cumsum(np.where(positive, w, 0.0))[last], np.cumsum(np.where(positive, 0.0, w))[last]
 
 

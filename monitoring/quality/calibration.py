@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from monitoring.quality.binary import rarer_label_units
+from monitoring.quality.binary import rarer_label_units, score_order
 from monitoring.quality.metric import Better, IntervalScale, MetricSums, divide, undefined
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def _gap(t: Numbers) -> Numbers:
 
 def _bin_index(score: Numbers, weight: Numbers, bins: int) -> tuple[npt.NDArray[np.intp], int]:
     """Returns the bin of each row and the number of bins; a score never stands in two bins."""
-    order = np.argsort(score, kind="stable")
-    middle = np.cumsum(weight[order]) - weight[order] / 2
+    order = score_order(score)
+    ordered, middle = score[order], np.cumsum(weight[order]) - weight[order] / 2
     cuts = np.searchsorted(middle, middle[-1] * np.arange(1, bins) / bins)
-    edges = np.unique(score[order][np.minimum(cuts, len(order) - 1)])
+    edges = np.unique(ordered[np.minimum(cuts, len(ordered) - 1)])
     return np.searchsorted(edges, score, side="right"), len(edges) + 1
 
 

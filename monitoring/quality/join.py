@@ -9,24 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
-import pyarrow.dataset as ds
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from monitoring.quality.set_aside import ExclusionReason, SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     import ibis.expr.types as ir
-    import pyarrow as pa
 
     from monitoring.window import Window
 
 _MATCHED = ("seq", "line", "array", "whole", "label", "arrived", "row", "item_count")
-MEMORY = "1000MB"
+MEMORY = "600MB"
 """What DuckDB may keep in memory; it spills the rest to `directory`."""
 
 
@@ -57,16 +57,9 @@ class LabelJoin:
         """Joins, counts what fits nowhere in `aside`, and keeps the label of each row for `batches`."""
         matched, left = self._match()
         matched = self._without_wrong_arrays(matched, left, window, aside)
-        grouped = matched.group_by("row").aggregate(
-            label=matched.label.argmax(ibis.struct({"at": matched.arrived, "seq": matched.seq})),
-            first_arrived=matched.arrived.min(),
-            arrived=matched.arrived.max(),
-            copies=matched.count(),
-            lowest=matched.label.min(),
-            highest=matched.label.max(),
-        )
-        self._best = self._kept(grouped)
-        repeated = self._best.filter(self._best.copies > 1)
+        counted = matched.group_by("row").aggregate(copies=matched.count())
+        repeated = self._kept(counted.filter(counted.copies > 1).select("row"))
+        self._best = self._latest(matched, repeated)
         totals = self._best.aggregate(
             rows=self._best.count(),
             corrected=(self._best.lowest != self._best.highest).sum(),
@@ -87,13 +80,32 @@ class LabelJoin:
             shared_ids=int(totals["labels"] or 0) - used,
         )
 
+    def _latest(self, matched: ir.Table, repeated: ir.Table) -> ir.Table:
+        """Returns one label for each row: the latest. Only the labels of `repeated` rows are grouped, for most have one."""
+        single = matched.select(
+            "row", "label", first_arrived="arrived", arrived="arrived", copies=ibis.literal(1, "int64"), lowest="label", highest="label"
+        )  # fmt: skip
+        if not _count(repeated):
+            return single
+        several = matched.semi_join(repeated, "row")
+        grouped = several.group_by("row").aggregate(
+            label=several.label.argmax(ibis.struct({"at": several.arrived, "seq": several.seq})),
+            first_arrived=several.arrived.min(),
+            arrived=several.arrived.max(),
+            copies=several.count(),
+            lowest=several.label.min(),
+            highest=several.label.max(),
+        )
+        return self._kept(single.anti_join(repeated, "row").union(grouped))
+
     def batches(self, columns: Sequence[str], where: Any = None) -> Iterator[pa.RecordBatch]:
         """Returns the labelled rows: these columns of the predictions, then `label`, `first_arrived` and `arrived`."""
         rows = self._predictions if where is None else self._predictions.filter(where(self._predictions))
         joined = rows.select("row", *columns).inner_join(self._best, "row")
         chosen = joined.select(*columns, "label", "first_arrived", "arrived")
-        folder = self._write(chosen)
-        yield from ds.dataset(folder, format="parquet").to_batches(batch_size=262_144)
+        for file in _parquet_files(Path(self._write(chosen))):
+            yield from pq.ParquetFile(file).iter_batches(batch_size=262_144)
+        pa.default_memory_pool().release_unused()
 
     def rows_by_hour(self) -> dict[dt.datetime, tuple[int, int]]:
         """Returns (rows, events) of each hour of the window, labelled or not."""
@@ -151,6 +163,7 @@ class LabelJoin:
 
     def _without_wrong_arrays(self, matched: ir.Table, left: ir.Table, window: Window, aside: SetAside) -> ir.Table:
         """Returns matched labels that name one row of their event, and counts all others by reason."""
+        every = matched
         wrong = matched.filter(matched.array.notnull() & (matched.array != matched.item_count))
         lines = self._kept(wrong.select("line").distinct())
         count = _count(lines)
@@ -163,16 +176,16 @@ class LabelJoin:
             matched = matched.anti_join(lines, "line")
             left = left.anti_join(lines, "line")
         whole = matched.filter(matched.whole & (matched.item_count > 1))
-        self._set_aside(whole, ExclusionReason.NO_ITEM, aside)
-        matched = matched.filter(~(matched.whole & (matched.item_count > 1)))
+        if self._set_aside(whole, ExclusionReason.NO_ITEM, aside):
+            matched = matched.filter(~(matched.whole & (matched.item_count > 1)))
         keyed = self._labels.filter(self._labels.item_key.notnull()).select("seq")
         if _count(keyed):
             several = matched.semi_join(keyed, "seq").group_by(["seq"]).aggregate(rows=matched.row.nunique())
             several = several.filter(several.rows > 1)
-            self._set_aside(several, ExclusionReason.AMBIGUOUS_KEY, aside)
-            matched = matched.anti_join(several, "seq")
+            if self._set_aside(several, ExclusionReason.AMBIGUOUS_KEY, aside):
+                matched = matched.anti_join(several, "seq")
         self._explain(left, window, aside)
-        return self._kept(matched)
+        return matched if matched is every else self._kept(matched)
 
     def _explain(self, left: ir.Table, window: Window, aside: SetAside) -> None:
         """Counts labels that matched no row: the item is unknown, the event is of another window, or it is unknown."""
@@ -188,12 +201,14 @@ class LabelJoin:
         self._set_aside(unknown.filter(outside), ExclusionReason.OTHER_WINDOW, aside, "id")
         self._set_aside(unknown.filter(~outside), ExclusionReason.UNKNOWN_EVENT, aside, "id")
 
-    def _set_aside(self, table: ir.Table, reason: ExclusionReason, aside: SetAside, shown: str = "seq") -> None:
+    def _set_aside(self, table: ir.Table, reason: ExclusionReason, aside: SetAside, shown: str = "seq") -> int:
+        """Counts the labels of a table in `aside` and returns how many they are."""
         count = _count(table)
         if count:
             for entry in table.order_by(shown).limit(5).to_pyarrow().to_pylist():
                 aside.add(reason, f"{'label' if shown == 'seq' else 'id'} {entry[shown]}", 1)
             aside.counts[reason] += count - min(count, 5)
+        return count
 
 
 def _duckdb(directory: Path) -> Any:
@@ -203,6 +218,11 @@ def _duckdb(directory: Path) -> Any:
     )
     backend.con.execute("SET TimeZone = 'UTC'")
     return backend
+
+
+def _parquet_files(written: Path) -> list[Path]:
+    """Returns the files of a table: DuckDB writes one, Spark a directory of them."""
+    return sorted(written.glob("*.parquet")) if written.is_dir() else [written]
 
 
 def _count(table: ir.Table) -> int:

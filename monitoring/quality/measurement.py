@@ -13,7 +13,7 @@ from monitoring.quality.multiclass import multiclass_metrics
 from monitoring.quality.problem import Problem, Unit
 from monitoring.quality.ranking import rank_requests, ranking_metrics
 from monitoring.quality.regression import regression_metrics
-from monitoring.quality.units import group_units
+from monitoring.quality.units import count_distinct, group_units
 
 if TYPE_CHECKING:
     from monitoring.quality.metric import Metric, MetricSums
@@ -60,4 +60,4 @@ def primary_metrics(question: Question) -> tuple[str, ...]:
 
 def unit_count(state: QualityState, unit: Unit) -> int:
     """Returns how many units a state has."""
-    return len(np.unique(state.unit_ids(unit)))
+    return count_distinct(state.unit_ids(unit))

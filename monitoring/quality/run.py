@@ -109,16 +109,27 @@ def judge_quality(
     inputs = _kept_inputs(run)
     with tempfile.TemporaryDirectory(prefix="quality-", dir=scratch) as name:
         folder = Path(name)
-        progress("reading predictions")
+        step = _steps(progress)
+        step("reading predictions")
         counts = collect_predictions(run.captured, run.window, run.question, inputs, folder / "predictions.parquet")
-        progress("reading ground truth")
+        step("reading ground truth")
         labels = collect_labels(
             Files(run.ground_truth), folder / "labels.parquet", run.question, aside, since=run.window.start, until=now
         )  # fmt: skip
-        progress("joining")
+        step("joining")
         joined = _join(run, folder, aside, inputs, bool(labels))
-    progress("measuring")
+    step("measuring")
     return _judge(run, now, counts, joined, aside, inputs)
+
+
+def _steps(progress: Callable[[str], None]) -> Callable[[str], None]:
+    """Returns what begins a step: it gives Arrow's free memory back, which the pool otherwise keeps beside the next step's."""
+
+    def begin(step: str) -> None:
+        pa.default_memory_pool().release_unused()
+        progress(step)
+
+    return begin
 
 
 def write_result(judged: JudgedQuality, output: str) -> list[str]:

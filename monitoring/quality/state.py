@@ -96,7 +96,10 @@ def merge_states(states: Sequence[QualityState]) -> QualityState:
 
 
 def collect_states(states: Iterable[QualityState], rows: int) -> QualityState:
-    """Returns the state of all rows of numeric states, at most `rows` of them, without holding all parts at once."""
+    """Returns the state of all rows of numeric states, at most `rows` of them, without holding all parts at once.
+
+    Its rows are in the order of their scores: metrics of the order need no other sorting and no copy.
+    """
     whole = QualityState(
         unit=np.empty(rows, np.int64),
         time=np.empty(rows, np.int64),
@@ -111,7 +114,12 @@ def collect_states(states: Iterable[QualityState], rows: int) -> QualityState:
         for name in _COLUMNS:
             getattr(whole, name)[done : done + len(state)] = getattr(state, name)
         done += len(state)
-    return whole.take(slice(done))
+    found = whole.take(slice(done))
+    order = np.argsort(found.score, kind="stable")
+    for name in _COLUMNS:
+        column = getattr(found, name)
+        column[:] = column[order]
+    return found
 
 
 def state_of_batch(batch: pa.RecordBatch, text_labels: bool) -> QualityState:

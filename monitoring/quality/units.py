@@ -29,12 +29,17 @@ class RowUnits:
 
 def group_units(ids: npt.NDArray[np.int64]) -> RowUnits:
     """Groups rows by the id of their unit; over MAX_UNITS units, ids are taken modulo MAX_UNITS."""
-    unique, index = np.unique(ids, return_inverse=True)
-    units = len(unique)
+    units = count_distinct(ids)
     if units <= MAX_UNITS:
-        return RowUnits(index, units, units)
-    blocks = _scattered(unique) % np.uint64(MAX_UNITS)
-    return RowUnits(blocks.astype(np.intp)[index], MAX_UNITS, units)
+        return RowUnits(np.unique(ids, return_inverse=True)[1], units, units)
+    blocks = _scattered(ids) % np.uint64(MAX_UNITS)
+    return RowUnits(blocks.astype(np.intp), MAX_UNITS, units)
+
+
+def count_distinct(ids: npt.NDArray[np.int64]) -> int:
+    """Returns how many different ids there are; sorting is faster than NumPy's hash table for many of them."""
+    ordered = np.sort(ids)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(len(ordered))
 
 
 def _scattered(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
