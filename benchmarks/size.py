@@ -57,7 +57,7 @@ FLUSH = 300_000_000
 BATCHES = (100, 10, 1)
 GOAL = 15
 PLAIN_JSON = "managed, plain JSON"
-FEWEST_DIGITS = "managed, plain JSON, a float's fewest digits in the answer"
+MIN_DIGITS = "managed, plain JSON, a float's fewest digits in the answer"
 EVERY_FEATURE = "managed, plain JSON with every feature in the request"
 
 
@@ -210,7 +210,7 @@ def measure(limit: int | None) -> dict[str, Any]:
             "ours, JSON Lines": sum(map(len, _objects(header, "jsonl", events, len(events)))),
             "managed, protobuf as base64": _lines(protobuf, lambda each: managed_line(each, "BASE64")),
             PLAIN_JSON: _lines(json, lambda each: managed_line(each, "JSON")),
-            FEWEST_DIGITS: _lines(list(map(_with_fewest_digits, json)), lambda each: managed_line(each, "JSON")),
+            MIN_DIGITS: _lines(list(map(_with_fewest_digits, json)), lambda each: managed_line(each, "JSON")),
             EVERY_FEATURE: _lines(featured, lambda each: managed_line(each, "JSON")),
         }
         small = {each: sum(map(len, _objects(header, "parquet", events, each))) for each in BATCHES}
@@ -234,7 +234,7 @@ def table(found: dict[str, Any]) -> str:
     ours = sizes["ours, Parquet"]
     rows = [[name, size, f"{size / ours:.1f}"] for name, size in sizes.items()]
     same_requests, fewest_digits, same_content = (
-        sizes[name] / ours for name in (PLAIN_JSON, FEWEST_DIGITS, EVERY_FEATURE)
+        sizes[name] / ours for name in (PLAIN_JSON, MIN_DIGITS, EVERY_FEATURE)
     )
     reached = "reached" if same_requests >= GOAL else "not reached"
     small = found["Parquet, events in an object"]

@@ -31,8 +31,8 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])"  # a high one without a low one
 )
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
-_LARGEST = 2**64 - 1
-_SMALLEST = -(2**63)
+_MAX_INTEGER = 2**64 - 1
+_MIN_INTEGER = -(2**63)
 _CONTAINERS = frozenset({dict, list})
 _DIGITS = bytes(
     ord("0") if chr(byte).isdigit() and byte < 128 else byte if byte == ord(".") else 32 for byte in range(256)
@@ -169,7 +169,7 @@ def _refuse_big_integers(value: object) -> None:
             pending.extend(item.values())
         elif type(item) is list:
             pending.extend(item)
-        elif type(item) is int and not _SMALLEST <= item <= _LARGEST:
+        elif type(item) is int and not _MIN_INTEGER <= item <= _MAX_INTEGER:
             raise DecodeError(f"the body has the integer {str(item)[:30]}, which does not fit 64 bits; send it as text")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from capture.reading.summary import ColumnSummary, WindowSummary
 
 _PIPE_WIDTH = 200
-_LONGEST = 36
+_MAX_WIDTH = 36
 _MAX_ITEMS = 200
 
 
@@ -129,7 +129,7 @@ def _rows(console: Console, rows: list[dict[str, Any]], title: str) -> Table:
     return table
 
 
-def _cell(value: Any, longest: int = _LONGEST) -> Text:
+def _cell(value: Any, longest: int = _MAX_WIDTH) -> Text:
     if value is None:
         return Text("–", "dim")
     if isinstance(value, dt.datetime):

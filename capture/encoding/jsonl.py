@@ -32,7 +32,7 @@ from capture.record import distinct
 if TYPE_CHECKING:
     from capture.record import Event, Header
 
-_LARGEST_EVENT = 256 << 20
+_MAX_EVENT = 256 << 20
 _FLAT = {int, float, str, bool, type(None)}
 _Line = Callable[[int, bytes, bytes | None], bytes]
 _encode = msgspec.json.Encoder().encode
@@ -89,7 +89,7 @@ class LinesBuilder:
     ) -> Iterator[bytes]:
         """The escaped input of each item: what the request's items share, then its own."""
         common = _escaped(_encode(shared))[:-1] if shared else b""
-        if len(common) * items > _LARGEST_EVENT:
+        if len(common) * items > _MAX_EVENT:
             raise ValueError(f"{items} lines would each repeat {len(common)} bytes of the request's features")
         for names, values in rows:
             columns = self._inputs.columns(names)

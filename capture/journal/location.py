@@ -18,8 +18,8 @@ from capture.journal.container_memory import container_memory
 
 DEFAULT_LIMIT = 1 << 30
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
-_LEAST_TMPFS = 64 << 20
-_LEAST_LIMIT = 32 << 20
+_MIN_TMPFS = 64 << 20
+_MIN_LIMIT = 32 << 20
 _TMPFS_MAGIC = {"tmpfs", "ramfs"}
 
 
@@ -36,12 +36,12 @@ def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -
     if directory is None:
         name = f"endpoint-capture-{os.getuid()}-{hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()}"
         on_tmpfs = tmpfs_allowance(_SHARED_MEMORY) if max_bytes is None else max_bytes
-        roomy = on_tmpfs >= _LEAST_TMPFS and _size(_SHARED_MEMORY) >= 2 * on_tmpfs
+        roomy = on_tmpfs >= _MIN_TMPFS and _size(_SHARED_MEMORY) >= 2 * on_tmpfs
         base = _SHARED_MEMORY if roomy and _is_tmpfs(_SHARED_MEMORY) else None
         directory = (base or _temporary() or _SHARED_MEMORY) / name
     if max_bytes is None:
         max_bytes = tmpfs_allowance(directory) if _is_tmpfs(directory) else DEFAULT_LIMIT
-    return SpoolPlace(directory, max(max_bytes, _LEAST_LIMIT))
+    return SpoolPlace(directory, max(max_bytes, _MIN_LIMIT))
 
 
 def spools_of_this_user() -> list[Path]:

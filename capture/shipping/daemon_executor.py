@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_LOWEST_PRIORITY = 19
+_MAX_NICE = 19
 
 
 class DaemonExecutor:
@@ -56,7 +56,7 @@ class DaemonExecutor:
 
     def _run(self) -> None:
         if self._calm:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _MAX_NICE)
         while (given := self._jobs.get()) is not None:
             future, job = given
             try:

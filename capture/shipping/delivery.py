@@ -96,7 +96,7 @@ class Delivery:
         self._uploader = uploader
         self._monotonic = monotonic
         self._done = 0
-        self._longest_pause = _MAX_PAUSE
+        self._max_pause = _MAX_PAUSE
         self._not_before = 0.0
         self._sent: Future[int] | None = None
         self.path = spool.path("batches") / f"{manifest.batch}.json"
@@ -129,8 +129,8 @@ class Delivery:
 
     def hurry(self) -> None:
         """Little time is left: tries again at once, and then with short pauses."""
-        if self._longest_pause != _MAX_PAUSE_IN_HURRY:
-            self._longest_pause = _MAX_PAUSE_IN_HURRY
+        if self._max_pause != _MAX_PAUSE_IN_HURRY:
+            self._max_pause = _MAX_PAUSE_IN_HURRY
             self._not_before = 0.0
 
     def hasten(self, urgent: bool) -> None:
@@ -181,7 +181,7 @@ class Delivery:
         if arrived:
             self.failures = 0
         else:
-            pause = min(_FIRST_PAUSE * 2.0 ** min(self.failures, 10), self._longest_pause)
+            pause = min(_FIRST_PAUSE * 2.0 ** min(self.failures, 10), self._max_pause)
             self._not_before = self._monotonic() + pause * random.uniform(0.5, 1.0)
             self.failures += 1
         return True

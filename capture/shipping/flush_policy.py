@@ -42,8 +42,8 @@ class FlushPolicy:
         self._owed: dict[bytes, int] = {}
         self._watcher = watcher
         self._monotonic = monotonic
-        self._most_bytes = min(config.max_bytes, spool.max_segments * spool.segment_bytes // 2)
-        self._most_sealed = max(spool.max_segments // 2, 1)
+        self._max_batch_bytes = min(config.max_bytes, spool.max_segments * spool.segment_bytes // 2)
+        self._max_sealed = max(spool.max_segments // 2, 1)
         self._max_records = config.max_records
         self._max_age = config.max_age_seconds
 
@@ -83,7 +83,7 @@ class FlushPolicy:
         return parts
 
     def _max_bytes(self, group: list[TrackedSegment]) -> int:
-        return min(self._most_bytes, MAX_BYTES[group[0].reader.header.format])
+        return min(self._max_batch_bytes, MAX_BYTES[group[0].reader.header.format])
 
     def _oldest(self, group: list[TrackedSegment]) -> float:
         return min((tracked.since for tracked in group if tracked.since is not None), default=self._monotonic())
@@ -97,7 +97,7 @@ class FlushPolicy:
             return True
         if self._monotonic() - self._oldest(group) >= self._max_age:
             return True
-        if sum(tracked.sealed for tracked in group) >= self._most_sealed:
+        if sum(tracked.sealed for tracked in group) >= self._max_sealed:
             return True
         processes = self._watcher.processes
         return any(tracked.process in processes and processes[tracked.process].closed for tracked in group)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from capture.shipping.spool_watcher import SpoolWatcher, TrackedSegment
 
 log = logging.getLogger("capture.shipper")
-_LEAST_FRAME = 32
+_MIN_FRAME = 32
 _MAX_UNHEARD = 1_000_000
 
 
@@ -58,9 +58,7 @@ class Losses:
         times = (opened, self._clock() // 1000)
         process_counters = self._watcher.processes.get(writer[:24])
         if process_counters is None:
-            self._lose_of_nobody(
-                writer, first + done, first + min(records, done + len(data) // _LEAST_FRAME) - 1, times
-            )
+            self._lose_of_nobody(writer, first + done, first + min(records, done + len(data) // _MIN_FRAME) - 1, times)
         elif not process_counters.began_at <= opened <= times[1]:
             times = (process_counters.began_at, times[1])
         self.find({writer: times})

@@ -27,7 +27,7 @@ _CANNOT_IMPORT = 2
 _CANNOT_ENCODE = 3
 _NO_EVIDENCE = {0, 1, 2, -signal.SIGTERM, -signal.SIGINT}
 """Exit codes that say nothing of the batch: it survived, Python did not even begin, or it was told to end."""
-_LONGEST = 600.0
+_MAX_SECONDS = 600.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +40,7 @@ def survives(spool: Path, batch: str) -> bool:
             env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            timeout=_LONGEST,
+            timeout=_MAX_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:

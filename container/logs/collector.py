@@ -1,4 +1,4 @@
-"""The log pump: the one process that writes to the container's stdout.
+"""The log collector: the one process that writes to the container's stdout.
 
 Every other process has a pipe whose reading end is here. The pump reads whole lines, makes a JSON object of each that
 is none, and writes them. It stands between for three reasons: lines of several processes never mix; whatever a process
@@ -131,7 +131,7 @@ class Drain:
                 self._bytes = 0
                 dropped, self._dropped = self._dropped, 0
             if dropped:
-                said = json_lines.line("log_pump", "WARNING", f"{dropped} log lines dropped: stdout was not read")
+                said = json_lines.line("log_collector", "WARNING", f"{dropped} log lines dropped: stdout was not read")
                 batch += self._written(said)
             json_lines.write(self._descriptor, batch)
 

@@ -1,6 +1,6 @@
 """One JSON object a line, from everything that logs in a worker and in the supervisor.
 
-A process hands the log pump (`log_pump`) the reading end of a pipe of its own (`connect`); what it logs, prints, or
+A process hands the log collector (`collector`) the reading end of a pipe of its own (`connect`); what it logs, prints, or
 what a library writes to file descriptors 1 and 2 goes there. Python's `logging` and `print` are turned into JSON here,
 because only here the event id of the request is known; the rest (a C library, a child process) is wrapped by the pump.
 

@@ -1,6 +1,6 @@
 """Run a program that dies with the process that started it.
 
-    python -I -S tether.py SIGNAL PARENT_PID PROGRAM [ARGUMENT ...]
+    python -I -S die_with_parent.py SIGNAL PARENT_PID PROGRAM [ARGUMENT ...]
 
 The kernel sends SIGNAL to the program when its parent's main thread ends (`PR_SET_PDEATHSIG`, which survives exec), so
 that `kill -9` of the supervisor leaves no process behind. It is a program of its own because the setting must be made

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 VARIABLE = "ENDPOINT_RUN_DIRECTORY"
-LONGEST_SOCKET = "tmp/.mms.sock.99999"
+MAX_SOCKET = "tmp/.mms.sock.99999"
 MAX_SOCKET_PATH = 107
 """Bytes a Unix socket's path may have on Linux."""
 
@@ -45,7 +45,7 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"TMPDIR={tempfile.gettempdir()}: cannot make a directory there: {error}"
             ) from error
-        if len(os.fsencode(directory.path / LONGEST_SOCKET)) > MAX_SOCKET_PATH:
+        if len(os.fsencode(directory.path / MAX_SOCKET)) > MAX_SOCKET_PATH:
             directory.remove()
             raise RunDirectoryError(f"TMPDIR={tempfile.gettempdir()}: too long, sockets in it need a shorter path")
         for made in (directory.path, directory.counters, directory.users_metrics, directory.busy):
@@ -119,13 +119,13 @@ class RunDirectory:
         return self.path / "unloading"
 
     @property
-    def roster(self) -> Path:
+    def worker_status(self) -> Path:
         """Socket where workers report."""
-        return self.path / "roster.sock"
+        return self.path / "workers.sock"
 
     @property
     def log(self) -> Path:
-        """Socket where pipes for the log pump are handed in."""
+        """Socket where pipes for the log collector are handed in."""
         return self.path / "log.sock"
 
     @property

@@ -3,7 +3,7 @@
 Invariants
 - Every child runs in a session of its own, so that a signal to the supervisor's group reaches it only through us, and
   the group can be killed as a whole.
-- Every child dies with the supervisor (`tether`); so `kill -9` of the supervisor leaves nothing.
+- Every child dies with the supervisor (`death_signal`); so `kill -9` of the supervisor leaves nothing.
 - Orphans come to us, also where we are not process 1 (`PR_SET_CHILD_SUBREAPER`), and are reaped.
 - After `end_all` no process descends from us, but for those it was told to spare.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-TETHER = Path(__file__).parents[1] / "shared" / "die_with_parent.py"
+DIE_WITH_PARENT = Path(__file__).parents[1] / "shared" / "die_with_parent.py"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Children:
         stdin: int | None = None,
         output: int | None = None,
         inherit: Collection[int] = (),
-        tether: signal.Signals | None = signal.SIGKILL,
+        death_signal: signal.Signals | None = signal.SIGKILL,
     ) -> Child:
         """Start a program in a session of its own.
 
@@ -91,13 +91,21 @@ class Children:
             stdin: a descriptor for its standard input; None: `/dev/null`.
             output: a descriptor for its stdout and stderr; None: ours.
             inherit: descriptors it keeps under their numbers.
-            tether: what the kernel sends it when the supervisor ends; None: it lives on.
+            death_signal: what the kernel sends it when the supervisor ends; None: it lives on.
 
         Raises:
             OSError: the program could not be started.
         """
-        if tether is not None:
-            command = [sys.executable, "-I", "-S", str(TETHER), str(int(tether)), str(os.getpid()), *command]
+        if death_signal is not None:
+            command = [
+                sys.executable,
+                "-I",
+                "-S",
+                str(DIE_WITH_PARENT),
+                str(int(death_signal)),
+                str(os.getpid()),
+                *command,
+            ]
         actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
         if stdin is None:
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))

@@ -25,7 +25,7 @@ REPORTED_WITHIN = 5.0
 """Seconds in which it is known how a worker ended."""
 
 
-class Roster(asyncio.DatagramProtocol):
+class LiveWorkers(asyncio.DatagramProtocol):
     """The workers whose model is loaded and whose process lives, by process id."""
 
     def __init__(self, changed: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
-"""The log pump as a child of the supervisor: started first, ended last.
+"""The log collector as a child of the supervisor: started first, ended last.
 
-What it does is in `log_pump`. Every program gets a pipe of its own to it (`pipe`), which is closed here once the
+What it does is in `collector`. Every program gets a pipe of its own to it (`pipe`), which is closed here once the
 program has it. The reading ends are the pump's alone: where it dies, no program that runs can say anything any more, so
 the supervisor ends the endpoint, and `replace` gives what is said while that happens a pump.
 """
@@ -24,7 +24,7 @@ ENDS_WITHIN = 2.0
 
 
 class Pump:
-    """The running log pump, and the supervisor's own log in it."""
+    """The running log collector, and the supervisor's own log in it."""
 
     def __init__(
         self, children: Children, directory: RunDirectory, env: Mapping[str, str], level: int, form: str = "json"
@@ -58,9 +58,9 @@ class Pump:
         try:
             arrivals.bind(str(self._directory.log))
             command = [sys.executable, "-P", "-m", "container.logs.collector", str(arrivals.fileno()), self._form]
-            # Not tethered: it writes what the others said last, and ends when all of them have.
+            # It does not die with its parent: it writes what the others said last, and ends when all of them have.
             self.child: Child = self._children.spawn(
-                "log pump", command, self._env, stdin=reading, inherit=[arrivals.fileno()], tether=None
+                "log collector", command, self._env, stdin=reading, inherit=[arrivals.fileno()], death_signal=None
             )
         finally:
             arrivals.close()

@@ -24,7 +24,7 @@ import msgspec
 from container.shared.artefact import Artefact, ArtefactError
 from container.shared.in_flight import busy_with
 from container.shared.run_directory import RunDirectory
-from container.supervisor.live_workers import Roster
+from container.supervisor.live_workers import LiveWorkers
 from container.supervisor.model_server import LoadFailed, ModelServer
 from container.supervisor.plan import ServingPlan
 from container.supervisor.proxy import MODEL_NAME, Admin
@@ -48,10 +48,10 @@ class Models:
     """The loaded models of a multi-model endpoint."""
 
     def __init__(
-        self, server: ModelServer, roster: Roster, admin: Admin, directory: RunDirectory, plan: ServingPlan
+        self, server: ModelServer, live_workers: LiveWorkers, admin: Admin, directory: RunDirectory, plan: ServingPlan
     ) -> None:
         self._server = server
-        self._roster = roster
+        self._live_workers = live_workers
         self._admin = admin
         self._directory = directory
         self._plan = plan
@@ -102,18 +102,18 @@ class Models:
             return await self._load_now(wanted, artefact)
 
     async def _load_now(self, wanted: Load, artefact: Artefact) -> HttpResponse:
-        self._roster.failures.pop(wanted.model_name, None)
-        self._roster.exits.pop(wanted.model_name, None)
+        self._live_workers.failures.pop(wanted.model_name, None)
+        self._live_workers.exits.pop(wanted.model_name, None)
         try:
             await self._admin.accept(wanted.model_name)
             await self._server.load(wanted.model_name, artefact, self._plan.workers)
         except (LoadFailed, OSError) as error:
             status = error.status if isinstance(error, LoadFailed) else 500
-            reason = self._roster.failures.pop(wanted.model_name, None)
+            reason = self._live_workers.failures.pop(wanted.model_name, None)
             if status == 507:  # from a worker that ran out of memory; SageMaker unloads other models and tries again
                 return HttpResponse.error(507, "OutOfMemory", f"no memory for {wanted.model_name}: unload other models")
             if reason is None and status == 500:
-                reason = await self._roster.how_it_died(wanted.model_name)
+                reason = await self._live_workers.how_it_died(wanted.model_name)
             log.error("model %s cannot be loaded: %s", wanted.model_name, reason or error)
             return HttpResponse.error(status, "ModelNotLoaded", reason or str(error))
         self._urls[wanted.model_name] = wanted.url
@@ -159,7 +159,7 @@ class Models:
         loop = asyncio.get_running_loop()
         begun = idle_since = loop.time()
         while loop.time() - idle_since < IDLE_FOR and loop.time() - begun < self._plan.settings.time_limit:
-            if any(busy_with(self._directory.busy, report.pid) for report in self._roster.of(name)):
+            if any(busy_with(self._directory.busy, report.pid) for report in self._live_workers.of(name)):
                 idle_since = loop.time()
             await asyncio.sleep(0.005)
 

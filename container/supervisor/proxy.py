@@ -69,7 +69,7 @@ def error_body(kind: str, message: str) -> str:
     return json.dumps({"type": kind, "message": message, "event_id": None})
 
 
-def most_connections(open_files: int) -> int:
+def max_connections(open_files: int) -> int:
     """How many connections a limit of open files allows: each takes two, a client's and a server's."""
     if open_files == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -102,7 +102,7 @@ def configuration(
     too_large = error_body(
         "PayloadTooLarge", f"the body has more than {max_payload} bytes, which is the endpoint's limit"
     )
-    connections = most_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    connections = max_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return f"""\
 global
   noreuseport

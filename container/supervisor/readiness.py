@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from container.shared import in_flight
 from container.shared.run_directory import RunDirectory
-from container.supervisor.live_workers import Roster
+from container.supervisor.live_workers import LiveWorkers
 from container.supervisor.proxy import Admin
 
 log = logging.getLogger("supervisor")
@@ -55,7 +55,7 @@ class Readiness:
         end: called with the reason when the endpoint must end.
         """
         self.ready = False
-        self.roster = Roster(self._changed)
+        self.live_workers = LiveWorkers(self._changed)
         self._admin = admin
         self._directory = directory
         self._multi_model = multi_model
@@ -84,13 +84,13 @@ class Readiness:
         await self._tell(False)
 
     def _changed(self) -> None:
-        alive = set(self.roster.alive)
+        alive = set(self.live_workers.alive)
         for pid in self._alive - alive:
             self._lost(pid)
         self._alive = alive
         if self._closed or self._multi_model:
             return
-        if self.roster.lost_parents:
+        if self.live_workers.lost_parents:
             # It also ends with Multi Model Server, whose end is then the reason, and is known in a moment.
             reason = "the process that starts the workers has ended"
             asyncio.get_running_loop().call_later(CAUSE_WITHIN, self._end, reason)
@@ -119,7 +119,7 @@ class Readiness:
         await self._sleep(self._not_ready_after)
         await self._tell(False)
         await self._sleep(self._patience - self._not_ready_after)
-        reason = self.roster.failures.get("model")
+        reason = self.live_workers.failures.get("model")
         self._end(f"no worker has been alive for {self._patience:.0f} s" + (f": {reason}" if reason else ""))
 
     async def _tell(self, ready: bool) -> None:

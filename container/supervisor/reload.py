@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-TETHER = Path(__file__).parents[1] / "shared" / "die_with_parent.py"
+DIE_WITH_PARENT = Path(__file__).parents[1] / "shared" / "die_with_parent.py"
 _POLL = 0.3
 """Seconds between two looks at the files."""
 
@@ -42,7 +42,15 @@ class Reloader:
     """Runs one command again and again. Make it and call `run` in the main thread."""
 
     def __init__(self, command: list[str], directory: Path, poll: float = _POLL) -> None:
-        self._command = [sys.executable, "-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid()), *command]
+        self._command = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(DIE_WITH_PARENT),
+            str(int(signal.SIGTERM)),
+            str(os.getpid()),
+            *command,
+        ]
         self._directory = directory
         self._poll = poll
         self._stop = threading.Event()

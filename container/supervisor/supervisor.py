@@ -1,6 +1,6 @@
 """The supervisor: starts HAProxy, Multi Model Server and the shipper, watches them, and stops them without loss.
 
-Start: log pump → requirements → HAProxy (`/ping` 503) → shipper → Java → the model, in every worker → `/ping` 200.
+Start: log collector → requirements → HAProxy (`/ping` 503) → shipper → Java → the model, in every worker → `/ping` 200.
 
 Stop, within 24 of SageMaker's 30 seconds
     0 s       `/ping` 503; requests are still served, and connections closed after an answer
@@ -77,7 +77,7 @@ class Supervisor:
         self._admin = proxy.Admin(self._directory)
         self._readiness = Readiness(self._admin, self._directory, plan.settings.multi_model, self._end_because)
         self._budget = JavaBudget.of(plan.limits, plan.settings.max_payload)
-        self._children.orphan_ended = self._readiness.roster.orphan_ended
+        self._children.orphan_ended = self._readiness.live_workers.orphan_ended
         self._server = ModelServer(
             self._directory,
             self._budget,
@@ -85,7 +85,7 @@ class Supervisor:
             plan.settings.java_options,
             plan.settings.startup_timeout,
         )
-        self._models = Models(self._server, self._readiness.roster, self._admin, self._directory, plan)
+        self._models = Models(self._server, self._readiness.live_workers, self._admin, self._directory, plan)
         self._spool: Path | None = plan.capture.spool().directory if plan.capture.enabled else None
         self._directory.keep_secrets({name: os.environ[name] for name in SECRETS if os.environ.get(name)})
         self._env = self._environment()
@@ -124,7 +124,7 @@ class Supervisor:
         self._watch_pump(self._pump)
         self._say_what_is_served()
         await self._install_requirements()
-        await self._readiness.roster.start(self._directory.roster)
+        await self._readiness.live_workers.start(self._directory.worker_status)
         await self._http.start(self._directory.supervisor)
         await self._start_proxy()
         trial = self._try_capture()
@@ -135,7 +135,7 @@ class Supervisor:
         await self._check_trial(trial)
         seconds = self._loop.time() - begun
         await self._readiness.open(seconds)
-        log.info("ready after %.1f s, %d workers", seconds, len(self._readiness.roster.alive))
+        log.info("ready after %.1f s, %d workers", seconds, len(self._readiness.live_workers.alive))
         self._look_at_the_destination()
 
     def _started(self, starting: asyncio.Task[None]) -> None:
@@ -230,7 +230,7 @@ class Supervisor:
         hand_over(dataclasses.replace(self._plan.capture, spool_dir=spool), settings)
         env = {name: value for name, value in self._env.items() if not name.startswith("CAPTURE_")}
         command = shipper_process.command(sys.executable, str(spool), str(settings))
-        self._shipper = ShipperProcess(lambda: self._spawn("shipper", command, env, tether=signal.SIGTERM))
+        self._shipper = ShipperProcess(lambda: self._spawn("shipper", command, env, death_signal=signal.SIGTERM))
         self._shipper.start()
 
     async def _start_java(self) -> None:
@@ -250,8 +250,8 @@ class Supervisor:
             limit = self._settings.startup_timeout
             raise EndpointFailed(f"the model was not loaded in SAGEMAKER_STARTUP_TIMEOUT={limit:g} seconds") from error
         except (LoadFailed, OSError) as error:
-            roster = self._readiness.roster
-            reason = roster.failures.get("model") or await roster.how_it_died("model") or str(error)
+            live_workers = self._readiness.live_workers
+            reason = live_workers.failures.get("model") or await live_workers.how_it_died("model") or str(error)
             raise EndpointFailed(f"the model cannot be loaded: {reason}") from error
 
     def _look_at_the_destination(self) -> None:
@@ -275,7 +275,9 @@ class Supervisor:
         def ended(exited: asyncio.Future[int]) -> None:
             if self._end.done():
                 return
-            self._end_because(f"the log pump ended with {describe_exit(exited.result())}: nothing that runs can log")
+            self._end_because(
+                f"the log collector ended with {describe_exit(exited.result())}: nothing that runs can log"
+            )
             # What the supervisor and a shipper say while all stops is heard; a failure here must not hinder the stop.
             with contextlib.suppress(OSError):
                 pump.replace()
@@ -294,9 +296,11 @@ class Supervisor:
         responses: dict[str, int] = {}
         with contextlib.suppress(OSError):
             responses = await self._admin.responses()
-        roster = self._readiness.roster
+        live_workers = self._readiness.live_workers
         restarts = self._shipper.restarts if self._shipper else 0
-        vitals = metrics_page.Vitals(self._readiness.ready, roster.count(), roster.ended, restarts, responses)
+        vitals = metrics_page.Vitals(
+            self._readiness.ready, live_workers.count(), live_workers.ended, restarts, responses
+        )
         return self._scrape.text(vitals)
 
     # -- stop ------------------------------------------------------------------------------------------------------
@@ -314,7 +318,7 @@ class Supervisor:
         await self._children.end_all(self._spared)
         await self._ship(deadline)
         await self._http.stop()
-        self._readiness.roster.stop()
+        self._readiness.live_workers.stop()
         log.info("stopped")
         if self._pump is not None:
             await self._children.end_all([self._pump.child])
@@ -331,14 +335,14 @@ class Supervisor:
             log.error("HAProxy did not end, and is killed")
 
     async def _end_workers(self) -> None:
-        roster = self._readiness.roster
+        live_workers = self._readiness.live_workers
         if self._java is not None:
             self._java.signal(signal.SIGSTOP)
-        for pid in list(roster.alive):
+        for pid in list(live_workers.alive):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         end = self._loop.time() + WORKERS_END
-        while roster.alive and self._loop.time() < end:
+        while live_workers.alive and self._loop.time() < end:
             await asyncio.sleep(0.005)
         if self._java is not None:
             self._java.signal_group(signal.SIGKILL)
@@ -362,14 +366,14 @@ class Supervisor:
     # -- processes -------------------------------------------------------------------------------------------------
 
     def _spawn(
-        self, name: str, command: list[str], env: dict[str, str], tether: signal.Signals = signal.SIGKILL
+        self, name: str, command: list[str], env: dict[str, str], death_signal: signal.Signals = signal.SIGKILL
     ) -> Child:
-        """Start a program whose output goes to the log pump."""
+        """Start a program whose output goes to the log collector."""
         if self._pump is None:
-            raise EndpointFailed("the log pump does not run")
+            raise EndpointFailed("the log collector does not run")
         try:
             with self._pump.pipe(name) as output:
-                return self._children.spawn(name, command, env, output=output, tether=tether)
+                return self._children.spawn(name, command, env, output=output, death_signal=death_signal)
         except OSError as error:
             raise EndpointFailed(f"{command[0]} cannot be started: {error}") from error
 

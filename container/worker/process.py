@@ -5,10 +5,10 @@
 It is Multi Model Server's own worker class with five of its habits changed, each of which loses a request, a process
 or a reason (the notes say how they were found):
 - parent and workers die with whoever started them, and what a worker has started goes with it;
-- what a worker prints goes to the log pump, not through Java, whose reader one printed line can stop;
+- what a worker prints goes to the log collector, not through Java, whose reader one printed line can stop;
 - a model that cannot be loaded is answered with its reason, and reported to the supervisor;
 - SIGTERM ends an idle worker in order; it is what the supervisor sends when every request is answered;
-- a response is sent whole, also when a signal arrives in the middle, and padded, so that it is read whole (`whole_reads`).
+- a response is sent whole, also when a signal arrives in the middle, and padded, so that it is read whole (`response_padding`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         json_lines.take_over(RunDirectory.of_this_process().log, "worker", Settings.from_env().log_level)
-        worker_status.announce(RunDirectory.of_this_process().roster, Worker.model, begun=True)
+        worker_status.announce(RunDirectory.of_this_process().worker_status, Worker.model, begun=True)
         logging.getLogger("mms").setLevel(logging.WARNING)
         for handler_of_root in logging.getLogger().handlers:
             handler_of_root.addFilter(_is_news)
@@ -67,11 +67,11 @@ class Worker(MXNetModelServiceWorker):  # type: ignore[misc]
             logging.getLogger("endpoint").error("the model cannot be loaded", exc_info=error)
             message, status = f"{type(error).__name__}: {described(error)}", 500
         if status != 200:
-            worker_status.announce(RunDirectory.of_this_process().roster, model, " ".join(message.split()))
+            worker_status.announce(RunDirectory.of_this_process().worker_status, model, " ".join(message.split()))
         return message, status
 
     def _remap_io(self) -> None:
-        """Java's pipes are not used: stdout and stderr have gone to the log pump already."""
+        """Java's pipes are not used: stdout and stderr have gone to the log collector already."""
 
 
 def _report_ended(number: int, frame: FrameType | None) -> None:
@@ -80,7 +80,7 @@ def _report_ended(number: int, frame: FrameType | None) -> None:
     for process in list(multiprocessing.process._children):  # type: ignore[attr-defined]
         code = process.exitcode
         if code is not None:
-            worker_status.announce(RunDirectory.of_this_process().roster, Worker.model, ended=code)
+            worker_status.announce(RunDirectory.of_this_process().worker_status, Worker.model, ended=code)
     multiprocessing.active_children()
 
 

@@ -99,7 +99,7 @@ class Service:
         families.counters()  # takes its room on disk now
         _allocate_files_of(directory.users_metrics)
         service = cls(pipeline, BusyNote(directory.busy, os.getpid()), TimeLimit(settings.time_limit, 2))
-        worker_status.announce(directory.roster, context.model_name)
+        worker_status.announce(directory.worker_status, context.model_name)
         return service
 
     def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:

@@ -18,7 +18,7 @@ _GRADES = {grade: rank for rank, grade in enumerate(Grade)}
 
 QUALITY_SUFFIX = "/quality"
 """Ends the name of a monitor's lane of model quality."""
-HIGHEST_BY_DEFAULT = {
+MAX_BY_DEFAULT = {
     CauseKind.DRIFT: Urgency.MESSAGE,
     CauseKind.EXTRA_COLUMN: Urgency.MESSAGE,
     CauseKind.CATEGORICAL_VALUES: Urgency.MESSAGE,
@@ -63,7 +63,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for pattern, urgency in self.urgency.items():
             if pattern == cause.kind or fnmatchcase(cause.key, pattern):
                 return urgency
-        highest = HIGHEST_BY_DEFAULT.get(cause.kind, Urgency.PAGE)
+        highest = MAX_BY_DEFAULT.get(cause.kind, Urgency.PAGE)
         return min(cause.urgency, highest, key=_RANK.__getitem__)
 
     def heartbeat(self, monitor: str) -> dt.timedelta | None:

@@ -31,7 +31,7 @@ Codes = npt.NDArray[np.int64]
 _INNER_EDGES = FINE_BINS - 3
 _OUTER_STEPS: Floats = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 """Distances of the edges beyond the range, in standard deviations of the training rows."""
-_LEAST = 1e-300
+_MIN_WIDTH = 1e-300
 """Just below a minimum of 0 lies an edge that is negative by less than this."""
 _NO_EDGES: Floats = np.zeros(0)
 _MEASURED = ("time32", "time64", "duration")
@@ -134,7 +134,7 @@ def with_outer_edges(edges: Floats, coarse: Codes, std_dev: float) -> tuple[Floa
     with np.errstate(over="ignore", invalid="ignore"):
         steps = std_dev * _OUTER_STEPS
         low, high = edges[0] - steps[::-1], edges[-1] + steps
-    low = low[low > 0] if edges[0] > -_LEAST else low
+    low = low[low > 0] if edges[0] > -_MIN_WIDTH else low
     wider = np.concatenate((low, edges, high))
     if std_dev <= 0 or not np.isfinite(wider).all() or (wider[1:] <= wider[:-1]).any():
         return edges, coarse, (0, 0)

@@ -18,7 +18,7 @@ from monitoring.result import Grade, Violation
 from monitoring.states.binning import ColumnBinning
 from monitoring.states.column import ColumnState
 
-FEWEST = 30
+MIN_VALUES = 30
 """Present values that both columns need before their distributions are compared."""
 MISSING, MEAN, SPREAD, SHARED = 0.05, 0.25, 1.25, 0.8
 """Largest differences: of the missing shares, of means in standard deviations, of spreads as a ratio; and the least Jaccard
@@ -62,7 +62,7 @@ def _plain(name: str) -> str:
 
 
 def _alike(binning: ColumnBinning, before: ColumnState, after: ColumnState) -> bool:
-    if min(before.present, after.present) < FEWEST or abs(before.completeness - after.completeness) > MISSING:
+    if min(before.present, after.present) < MIN_VALUES or abs(before.completeness - after.completeness) > MISSING:
         return False
     types = prevailing_type(before), prevailing_type(after)
     if types[0] in _NUMBERS and types[1] in _NUMBERS:

@@ -15,7 +15,7 @@ from monitoring.result import Grade, StoreHealth, Violation
 
 TIMES = ((10.0, Grade.LARGE), (5.0, Grade.MEDIUM), (3.0, Grade.SMALL))
 """How many times the baseline's age, or the limit, each grade needs."""
-SHORTEST = 300.0
+MIN_AGE = 300.0
 """Seconds by which records must be older than in the baseline."""
 MISSING_RISE = 0.005
 """The rise of the share of events with missing ids that counts."""
@@ -44,7 +44,7 @@ def _stale(store: StoreHealth, limits: Mapping[str, float]) -> Violation | None:
         allowed = f"{wording.duration(limit)} allowed"
     elif ordinary is not None:
         found = next((grade for times, grade in TIMES if age >= times * ordinary), None)
-        if found is None or age < ordinary + SHORTEST:
+        if found is None or age < ordinary + MIN_AGE:
             return None
         grade, limit, allowed = found, ordinary, f"{wording.duration(ordinary)} in the baseline"
     else:

@@ -21,9 +21,9 @@ from monitoring.drift.contrasts import Contrasts
 from monitoring.drift.sample import ColumnSample, Floats, Ints
 from monitoring.drift.tails import rank_p, tail_p
 
-LEAST_UNITS = 28
-LEAST_IN_STRATUM = 4
-LEAST_ROWS = 30.0
+MIN_TIME_UNITS = 28
+MIN_IN_STRATUM = 4
+MIN_ROWS = 30.0
 """An hour of day with fewer rows on average is not judged: its shares are too coarse."""
 DAYS_PAST = 10
 """A window that starts more days after the baseline's end is not judged: the season moves."""
@@ -35,7 +35,7 @@ _NOISE = 0.002
 SHRINKAGE = 1.0
 TAIL_OF_DAYS, TAIL_OF_HOURS = 0.2, 0.05
 """The share of the largest scores from which p-values are extrapolated."""
-SMALLEST_SCORE = 0.01
+MIN_SCORE = 0.01
 _POOLED_DF = 30.0
 """Degrees of freedom with which the pooled variance counts in that of a stratum of hours."""
 
@@ -90,7 +90,7 @@ class OrdinaryScale:
 
     def of(self, scores: Floats) -> Floats:
         """Returns how extreme scores are, comparable between columns."""
-        return np.asarray((np.log(np.maximum(scores, SMALLEST_SCORE)) - self.mean) / self.deviation)
+        return np.asarray((np.log(np.maximum(scores, MIN_SCORE)) - self.mean) / self.deviation)
 
     def score(self, likeness: float) -> float:
         """Returns the score that is as extreme as `likeness`."""
@@ -120,18 +120,18 @@ def declines(baseline: TimeUnits, window: TimeUnits, *, rolling: bool = False) -
     name = baseline.name
     if baseline.hours != window.hours:
         return f"the baseline has units of {baseline.hours} hours and the window of {window.hours}"
-    if len(baseline.starts) < LEAST_UNITS:
-        return f"the baseline has {len(baseline.starts)} {name}s; at least {LEAST_UNITS} are needed"
+    if len(baseline.starts) < MIN_TIME_UNITS:
+        return f"the baseline has {len(baseline.starts)} {name}s; at least {MIN_TIME_UNITS} are needed"
     if not len(window.starts):
         return f"the window has no whole {name}"
     of_baseline, of_window = baseline.strata(), window.strata()
     for stratum in np.unique(of_window):
         units = int((of_baseline == stratum).sum())
-        if units < LEAST_IN_STRATUM:
-            return f"the baseline has {units} {name}s like it; at least {LEAST_IN_STRATUM} are needed"
+        if units < MIN_IN_STRATUM:
+            return f"the baseline has {units} {name}s like it; at least {MIN_IN_STRATUM} are needed"
         rows = float(baseline.rows[of_baseline == stratum].mean())
-        if rows < LEAST_ROWS:
-            return f"an ordinary {name} like it has {rows:.0f} rows; at least {LEAST_ROWS:.0f} are needed"
+        if rows < MIN_ROWS:
+            return f"an ordinary {name} like it has {rows:.0f} rows; at least {MIN_ROWS:.0f} are needed"
     past = int(window.starts[-1] - baseline.starts[-1]) / 24
     if past > DAYS_PAST and not rolling:
         return (
@@ -152,7 +152,7 @@ def time_test(
 
 def compare(columns: Sequence[ColumnScores], hours: int, shrinkage: float = SHRINKAGE) -> TimeTest:
     """Makes scores of all columns comparable and ranks the window's units among the baseline's."""
-    logs = [np.log(np.maximum(column.baseline, SMALLEST_SCORE)) for column in columns]
+    logs = [np.log(np.maximum(column.baseline, MIN_SCORE)) for column in columns]
     varying = [float(log.var()) for log in logs if log.std() > 1e-9]
     typical = float(np.median(varying)) if varying else 1.0
     scales = tuple(

@@ -28,7 +28,7 @@ from monitoring.result import DriftMethod, Grade, Status
 
 LEVEL = 0.05
 SHUFFLES = 999
-LEAST_UNITS = 10
+MIN_UNITS = 10
 WIDEST = 0.3
 """A column in which only a larger L-infinity distance could have been seen is not judged."""
 
@@ -138,14 +138,12 @@ def _count_units(samples: Sequence[ColumnSample], one_sample: bool) -> tuple[int
 def _declined(samples: Sequence[ColumnSample], requests: int, window: int, baseline: int | None, units: Units) -> str:
     if not samples:
         return "no column can be compared with the baseline"
-    if requests < LEAST_UNITS or window < LEAST_UNITS:
+    if requests < MIN_UNITS or window < MIN_UNITS:
         few = min(requests, window)
         name = units.name if few == 1 else f"{units.name}s"
-        return f"{few} {name} in the window; at least {LEAST_UNITS} are needed"
-    if baseline is not None and baseline < LEAST_UNITS:
-        return (
-            f"{baseline} {units.name}{'' if baseline == 1 else 's'} in the baseline; at least {LEAST_UNITS} are needed"
-        )
+        return f"{few} {name} in the window; at least {MIN_UNITS} are needed"
+    if baseline is not None and baseline < MIN_UNITS:
+        return f"{baseline} {units.name}{'' if baseline == 1 else 's'} in the baseline; at least {MIN_UNITS} are needed"
     return ""
 
 

@@ -15,7 +15,7 @@ from scipy import special
 from monitoring.drift import contrasts
 from monitoring.drift.contrasts import Contrasts
 from monitoring.drift.sample import Floats
-from monitoring.drift.tails import SMALLEST, Share, score_of, two_sided
+from monitoring.drift.tails import MIN_TAIL, Share, score_of, two_sided
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def combine(
     mean = float(np.mean([contrasts.WEIGHTS[part] for part in tails]))
     corrected = {part: shares[part].apply(p) for part, p in tails.items()}
     smallest = np.min([p * (mean / contrasts.WEIGHTS[part]) for part, p in corrected.items()], axis=0)
-    smallest = np.clip(smallest, SMALLEST, 1.0)
+    smallest = np.clip(smallest, MIN_TAIL, 1.0)
     column_share = Share.fit(smallest[reference])
     spread = Share.fit(two_sided(np.abs(z[reference][:, kept]).max(axis=1))).k
     return ColumnTest(
@@ -107,4 +107,4 @@ def _omnibus(t: Floats, weights: Floats, reference: slice) -> Floats:
     if mean <= 0 or variance <= 0:
         return np.ones(len(q))
     p = special.gammaincc(mean**2 / variance, q * mean / variance)
-    return np.asarray(np.clip(p, SMALLEST, 1.0))
+    return np.asarray(np.clip(p, MIN_TAIL, 1.0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from scipy import optimize, special
 
-from monitoring.drift.decision import LEAST_UNITS, LEVEL, WIDEST
+from monitoring.drift.decision import LEVEL, MIN_UNITS, WIDEST
 
 _CHANCE = 0.84
 _CHANCE_CDF = 1.25
@@ -60,8 +60,8 @@ def sight(traffic: Traffic, window: str, hours: float, *, level: float = LEVEL) 
     The critical score is Bonferroni's over columns and over the four parts of a numeric column.
     """
     requests = traffic.requests * hours
-    if requests < LEAST_UNITS:
-        return Sight(window, requests, None, None, None, f"{requests:.0f} requests; at least {LEAST_UNITS} are needed")
+    if requests < MIN_UNITS:
+        return Sight(window, requests, None, None, None, f"{requests:.0f} requests; at least {MIN_UNITS} are needed")
     effect = 1 + (traffic.rows - 1) * traffic.correlation
     each = effect / traffic.rows
     half = math.sqrt(each * (1 / requests + 1 / traffic.baseline))

@@ -14,18 +14,18 @@ from scipy import special
 
 from monitoring.drift.sample import Floats
 
-SMALLEST = 1e-280
+MIN_TAIL = 1e-280
 """Tail probabilities below this one are equal: their logarithms stay finite."""
 
 
 def two_sided(z: Floats) -> Floats:
-    """Returns 2 Φ(-|z|), at least `SMALLEST`."""
-    return np.asarray(np.maximum(2 * special.ndtr(-np.abs(z)), SMALLEST))
+    """Returns 2 Φ(-|z|), at least `MIN_TAIL`."""
+    return np.asarray(np.maximum(2 * special.ndtr(-np.abs(z)), MIN_TAIL))
 
 
 def score_of(p: float) -> float:
     """Returns the |z| whose two-sided tail probability is `p`."""
-    return float(-special.ndtri(min(max(p, SMALLEST), 1.0) / 2))
+    return float(-special.ndtri(min(max(p, MIN_TAIL), 1.0) / 2))
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Share:
     def apply(self, p: Floats) -> Floats:
         """Returns the corrected tail probabilities."""
         corrected = -np.expm1(self.k * np.log1p(-np.minimum(p, 1 - 1e-15)))
-        return np.asarray(np.clip(corrected, SMALLEST, 1.0))
+        return np.asarray(np.clip(corrected, MIN_TAIL, 1.0))
 
     def invert(self, p: float) -> float:
         """Returns the tail probability whose corrected value is `p`."""
-        return float(np.clip(-np.expm1(np.log1p(-min(p, 1 - 1e-15)) / self.k), SMALLEST, 1.0))
+        return float(np.clip(-np.expm1(np.log1p(-min(p, 1 - 1e-15)) / self.k), MIN_TAIL, 1.0))
 
 
 def rank_p(ordinary: Floats, found: Floats) -> Floats:

@@ -25,7 +25,7 @@ WHOLE_NUMBERS = 62
 TAIL = 0.002
 APART = 0.5
 CURVE_POINTS = 64
-LARGEST_CATEGORIES, MOVED_CATEGORIES = 10, 4
+MAX_CATEGORIES, MOVED_CATEGORIES = 10, 4
 LABEL_LENGTH = 200
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ def category_bars(domain: tuple[str, ...], baseline: FineCounts, window: FineCou
     known = len(domain)
     by_size = np.argsort(-np.maximum(before[:known], after[:known]), kind="stable")
     by_change = np.argsort(-np.abs(after[:known] - before[:known]), kind="stable")
-    shown = dict.fromkeys(map(int, by_size[:LARGEST_CATEGORIES]))
+    shown = dict.fromkeys(map(int, by_size[:MAX_CATEGORIES]))
     shown |= dict.fromkeys([int(at) for at in by_change if int(at) not in shown][:MOVED_CATEGORIES])
     bars = [Bin(_label(domain[at]), _share(before[at]), _share(after[at])) for at in shown]
     rest = [at for at in range(known) if at not in shown]

@@ -13,7 +13,7 @@ from monitoring.trend_data import TrendColumn, TrendResult
 
 TOGETHER = 4
 """Columns that were unusual in the same window and are not since: an event, not drift."""
-SHORTEST = 2
+MIN_WINDOWS = 2
 """Windows that a column must be unusual to be called lasting."""
 
 
@@ -34,7 +34,7 @@ def _lasting(trend: TrendResult) -> list[tuple[TrendColumn, int]]:
         if since is None:
             continue
         length = sum(window.start >= since for window in trend.windows)
-        if length >= SHORTEST:
+        if length >= MIN_WINDOWS:
             found.append((column, length))
     return sorted(found, key=lambda pair: (-pair[1], pair[0].name))
 

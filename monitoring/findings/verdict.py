@@ -78,7 +78,7 @@ def write_lead(result: RunResult, causes: Sequence[Cause]) -> str:
         sentences.append("No broken type, column or store was found.")
     if held.proved is None:
         sentences.append("No ledger proves that all records are here; the numbers hold for the rows that are.")
-    sentences.append(tally(result.columns))
+    sentences.append(column_counts(result.columns))
     moved = [cause for cause in causes if not is_broken(cause) and cause.grade in (Grade.MEDIUM, Grade.LARGE)]
     if moved and not broken:
         sentences.append(first_sentence(moved[0].sentence))
@@ -99,7 +99,7 @@ def write_action(result: RunResult, causes: Sequence[Cause]) -> str:
     return "There is nothing to do tonight." if causes else ""
 
 
-def tally(columns: Sequence[ColumnResult]) -> str:
+def column_counts(columns: Sequence[ColumnResult]) -> str:
     """Returns how many columns drifted and how many could not be judged."""
     if not columns:
         return ""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from monitoring.findings.visible import visible_name, visible_value
 from monitoring.window import is_timeless
 
-SMALLEST_P = 0.001
+MIN_P = 0.001
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _TICK = "\N{MODIFIER LETTER GRAVE ACCENT}"
 
@@ -70,8 +70,8 @@ def p_value(p: float | None) -> str:
     """Returns a p-value, "≤ 0.001" for the smallest, "" where it is undefined."""
     if p is None:
         return ""
-    if p <= SMALLEST_P:
-        return f"≤ {SMALLEST_P}"
+    if p <= MIN_P:
+        return f"≤ {MIN_P}"
     return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitoring.drift.decision import LEAST_UNITS
+from monitoring.drift.decision import MIN_UNITS
 from monitoring.drift.sample import ColumnSample, Units
 from monitoring.drift.units import is_small, match, put_together
 from monitoring.states.binning import ColumnKind
@@ -66,7 +66,7 @@ def _units(baseline: Baseline, profile: Profile, window: SliceState) -> tuple[_U
     share = weight_share(profile)
     sizes = [(len(level.table), level.table.size) for level in levels]
     found = match(len(table), table.size, sizes)
-    if is_small(found, sizes, LEAST_UNITS):
+    if is_small(found, sizes, MIN_UNITS):
         return _large_window(baseline, profile, table, rows)
     if found is None:
         size = table.size or 1.0
@@ -90,9 +90,7 @@ def _large_window(
 ) -> tuple[_UnitBlocks, _UnitBlocks | None, Units]:
     """Returns the units of a window that holds many times the baseline's requests: all that the baseline has, as a sample."""
     trained = baseline.profile.total()
-    largest = max(
-        baseline.units.levels, key=lambda level: (len(level.table) >= LEAST_UNITS, level.table.requests.sum())
-    )
+    largest = max(baseline.units.levels, key=lambda level: (len(level.table) >= MIN_UNITS, level.table.requests.sum()))
     units = Units(
         window_requests=profile.events,
         baseline_size=largest.table.size,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
-LONGEST = 200
+MAX_LENGTH = 200
 
 
 def anchor(name: str) -> str:
@@ -17,7 +17,7 @@ def anchor(name: str) -> str:
     encoded = quote(name.encode("utf-8", "surrogatepass"), safe="")
     if encoded.startswith("s-"):
         encoded = "%73-" + encoded[2:]
-    if len(encoded) <= LONGEST:
+    if len(encoded) <= MAX_LENGTH:
         return encoded
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return f"{encoded[:60].rsplit('%', 1)[0]}-{digest}"

@@ -18,7 +18,7 @@ from monitoring.result import Bin, ColumnResult
 
 WIDTH, HEIGHT, TOP = 240, 80, 2
 TICKS = 5
-SMALLEST_SIDE = 0.005
+MIN_SIDE = 0.005
 """Missing values below this share have no bar: the table of numbers states them."""
 
 
@@ -70,7 +70,7 @@ def draw(column: ColumnResult) -> Chart | None:
 
 
 def _is_seen(bar: Bin) -> bool:
-    return max(bar.baseline, bar.window) >= SMALLEST_SIDE
+    return max(bar.baseline, bar.window) >= MIN_SIDE
 
 
 def _is_interval(bar: Bin) -> bool:

@@ -66,7 +66,7 @@ def render(result: RunResult, *, trend: str = "", quality: QualityResult | None 
             not_judged=_not_judged(not_judged, panels[columns.index(not_judged[0])]) if judged and not_judged else None,
             ruled_out=[line.split(": ", 1) for line in result.ruled_out],
             groups=_groups(columns, panels),
-            tally=_tally(columns),
+            counts=_column_counts(columns),
             checks=check_rows(result),
             recent=_recent(columns),
             created=wording.moment(result.created),
@@ -169,7 +169,7 @@ def _groups(columns: Sequence[ColumnResult], panels: Sequence[Panel]) -> list[tu
     return [(title, group) for title, group in (("Predictions", predictions), ("Features", features)) if group]
 
 
-def _tally(columns: Sequence[ColumnResult]) -> dict[str, int]:
+def _column_counts(columns: Sequence[ColumnResult]) -> dict[str, int]:
     counts = {f"g{level}": 0 for level in range(4)} | {"gn": 0}
     for column in columns:
         judged = column.status is not Status.NOT_JUDGED

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
-TETHER = ROOT / "container" / "shared" / "die_with_parent.py"
+DIE_WITH_PARENT = ROOT / "container" / "shared" / "die_with_parent.py"
 PATIENCE = 60.0
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class Endpoint:
     def launcher(self) -> list[str]:
         """The command that starts the endpoint's. Tests that are killed leave no endpoint behind: it gets SIGTERM when
         their process ends."""
-        return [sys.executable, "-I", "-S", str(TETHER), str(int(signal.SIGTERM)), str(os.getpid())]
+        return [sys.executable, "-I", "-S", str(DIE_WITH_PARENT), str(int(signal.SIGTERM)), str(os.getpid())]
 
     def wait_until_ready(self) -> Endpoint:
         def ready() -> bool:

@@ -157,25 +157,25 @@ def test_a_proxy_that_ends_ends_the_endpoint(served: Endpoint):
     assert captured_ids(served.directory) == {acknowledged}
 
 
-def test_a_log_pump_that_ends_ends_the_endpoint_and_loses_neither_request_nor_record(served: Endpoint):
+def test_a_log_collector_that_ends_ends_the_endpoint_and_loses_neither_request_nor_record(served: Endpoint):
     acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
     thread, answers = in_background(lambda: served.invoke({"sleep": 0.5, "print": "unheard"}))
     wait_for(lambda: _busy(served))
     (pump,) = served.pids("container.logs.collector")
     os.kill(pump, signal.SIGKILL)
     assert served.wait() == 1
-    assert served.stderr == "endpoint: the log pump ended with signal SIGKILL: nothing that runs can log\n"
+    assert served.stderr == "endpoint: the log collector ended with signal SIGKILL: nothing that runs can log\n"
     thread.join(10)
     assert [answer.status for answer in answers if answer is not None] == [200]
     acknowledged |= {answer.event_id for answer in answers if answer is not None}
     assert not served.processes()
     assert captured_ids(served.directory) == acknowledged
     # How it stopped is in the log all the same.
-    assert served.log_with(source="supervisor", level="CRITICAL", message="stopping: the log pump ended with")
+    assert served.log_with(source="supervisor", level="CRITICAL", message="stopping: the log collector ended with")
     assert served.log_with(source="supervisor", message="stopped")
 
 
-def test_a_log_pump_that_ends_together_with_the_shipper_loses_no_record(served: Endpoint):
+def test_a_log_collector_that_ends_together_with_the_shipper_loses_no_record(served: Endpoint):
     acknowledged = {served.invoke([[n]]).event_id for n in range(10)}
     for name in ("shipper_entry ship", "container.logs.collector"):
         (pid,) = served.pids(name)

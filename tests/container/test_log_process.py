@@ -1,4 +1,4 @@
-"""The log pump: whole lines, one JSON object each, whatever comes in and however slowly it goes out."""
+"""The log collector: whole lines, one JSON object each, whatever comes in and however slowly it goes out."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_stdout_that_nobody_reads_blocks_no_writer_and_what_is_dropped_is_coun
     os.close(writer)
     os.close(pump.supervisor)
     lines = pump.read_all()
-    dropped = sum(int(line["message"].split()[0]) for line in lines if line["source"] == "log_pump")
+    dropped = sum(int(line["message"].split()[0]) for line in lines if line["source"] == "log_collector")
     assert dropped > 0
     assert dropped + sum(line["source"] == "worker" for line in lines) == written
 

@@ -44,18 +44,18 @@ def test_ping_does_not_blink_while_the_only_worker_is_replaced(tmp_path: Path):
         flag, directory = Flag(), RunDirectory(tmp_path)
         directory.busy.mkdir()
         readiness = Readiness(flag, directory, False, lambda reason: None, sleep)  # type: ignore[arg-type]
-        await readiness.roster.start(directory.roster)
+        await readiness.live_workers.start(directory.worker_status)
         worker = await _worker(directory)
-        await _until(lambda: bool(readiness.roster.alive))
+        await _until(lambda: bool(readiness.live_workers.alive))
         await readiness.open(20.0)
         worker.kill()
         worker.communicate()
         await _until(lambda: bool(slept))
         other = await _worker(directory)
-        await _until(lambda: bool(readiness.roster.alive))
+        await _until(lambda: bool(readiness.live_workers.alive))
         await _until(lambda: len(flag.set) == 2)
         await readiness.close()
-        readiness.roster.stop()
+        readiness.live_workers.stop()
         other.kill()
         other.communicate()
         return slept, flag.set
@@ -71,7 +71,7 @@ async def _worker(directory: RunDirectory) -> subprocess.Popen[bytes]:
         "import sys, pathlib; from container.shared.worker_status import announce;"
         "announce(pathlib.Path(sys.argv[1]), 'model'); sys.stdin.read()"
     )
-    return subprocess.Popen([sys.executable, "-c", program, str(directory.roster)], stdin=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", program, str(directory.worker_status)], stdin=subprocess.PIPE)
 
 
 async def _until(true: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -42,9 +42,9 @@ class Rounds:
     def wait_for_a_record(worker: Process) -> None:
         until(lambda: worker.acknowledged, f"a first record; log: {worker.said}")
 
-    def kill(self, process: Process, most_seconds: float) -> None:
+    def kill(self, process: Process, max_seconds: float) -> None:
         """At a random moment from now."""
-        time.sleep(self._chance.uniform(0, most_seconds))
+        time.sleep(self._chance.uniform(0, max_seconds))
         process.kill()
         assert process.wait() == -signal.SIGKILL, process.said[-3000:]
         self.kills += 1

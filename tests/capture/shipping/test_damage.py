@@ -52,7 +52,7 @@ def hurt_stage(directory: Path, hurt: Callable[[Path], None], killed: bool = Tru
     return stage, path
 
 
-def assert_told(stage: Stage, most_lost: int = RECORDS) -> int:
+def assert_told(stage: Stage, max_lost: int = RECORDS) -> int:
     """Ships; every record arrived or is counted, the counts are exact, the others' are whole. How many were lost."""
     shipper = stage.shipper()
     stage.clock.pass_(400)
@@ -67,7 +67,7 @@ def assert_told(stage: Stage, most_lost: int = RECORDS) -> int:
     assert stats.balanced, stats
     assert stats.appended == len(stage.acknowledged)
     assert stats.waiting == 0
-    assert sum(stats.dropped.values()) == len(lost) <= most_lost
+    assert sum(stats.dropped.values()) == len(lost) <= max_lost
     assert set(stats.dropped) <= {"corrupt"}
     assert stats.damaged_segments == bool(lost) or not lost
     assert shipper.idle()
