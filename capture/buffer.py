@@ -25,7 +25,7 @@ import msgspec
 from capture.asynchronous import comes_from_outside
 from capture.config import unknown_variables
 from capture.event_id import event_id_bytes, event_id_text, event_time_of
-from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, UNENCODABLE
+from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, TOO_LARGE, UNENCODABLE
 from capture.journal.frame import COLUMNS
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("capture")
 _forgetting = threading.Lock()
 _MAX_WAIT = 1.0
+MAX_ROWS = 1_000_000
+"""Rows that a record may have. A row without values has no byte in the spool and some hundred in an object."""
 _buffers: weakref.WeakSet[CaptureBuffer] = weakref.WeakSet()
 
 
@@ -180,6 +182,8 @@ class CaptureBuffer:
                 outputs = encoder.predictions(predictions, items.rows)
             if items.kind == COLUMNS:
                 items = decided(items, outputs)
+            if items.rows > MAX_ROWS:
+                raise RecordRefused(TOO_LARGE, f"a record of {items.rows} rows; at most {MAX_ROWS} are captured")
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
             try:

@@ -10,14 +10,15 @@
 
 `data` is flat JSON under the dataset's column names: what is nested is JSON text in a string, NaN and the infinities
 are null, since a reader of the format knows no other number. Where an event has several items, both ids carry the
-item's number. An event whose request-level values alone would fill 256 MiB of lines is refused, since a text of a
-megabyte in each of a thousand lines would take all memory. What the managed format has no place for stands in `capture`, which its readers do not look at.
+item's number. An event that would fill more than 128 MiB of lines is refused, since a text of a megabyte in each of a
+thousand lines would take all memory. What the managed format has no place for stands in `capture`, which its readers do not look at.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +33,8 @@ from capture.record import distinct
 if TYPE_CHECKING:
     from capture.record import Event, Header
 
-_MAX_EVENT = 256 << 20
+_MAX_EVENT = 128 << 20
+_LINES_AT_ONCE = 256
 _FLAT = {int, float, str, bool, type(None)}
 _Line = Callable[[int, bytes, bytes | None], bytes]
 _encode = msgspec.json.Encoder().encode
@@ -76,8 +78,16 @@ class LinesBuilder:
             named = {dataset.prediction_column(name): values for name, values in by_output(event.predictions).items()}
             outputs, mismatch = iter([None] * rows), json_text(named)
         line = self._line(event, count, list(shared), mismatch)
-        self._body.writelines(map(line, range(rows), inputs, outputs))
+        self._write(map(line, range(rows), inputs, outputs), rows)
         self._rows += rows
+
+    def _write(self, lines: Iterator[bytes], rows: int) -> None:
+        """Writes the lines of one event. Raises ValueError where they are more than an event may fill."""
+        begun = self._body.tell()
+        for _ in range(0, rows, _LINES_AT_ONCE):
+            self._body.writelines(islice(lines, _LINES_AT_ONCE))
+            if self._body.tell() - begun > _MAX_EVENT:
+                raise ValueError(f"its lines are more than {_MAX_EVENT >> 20} MiB: send fewer rows or shorter ids")
 
     def finish(self) -> tuple[bytes, int, ObjectCounts]:
         """The object's bytes, how many lines it has, and what to count."""

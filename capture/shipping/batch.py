@@ -4,7 +4,8 @@ The manifest pins ranges of committed records of segments with equal headers. Ev
 it and from the segments' bytes, so a batch that is begun again after a crash writes the same keys and the same bytes.
 A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and quarantined.
 
-A record that kills its encoder is found by halving the manifest itself (`probe.py` tells that it does). A half is another batch, with keys of its own:
+A record that kills its encoder is found by halving the manifest itself (`trial_encoding.py` finds that it does). A batch that
+takes more memory than a batch may (`batch_memory.py`) is halved too. A half is another batch, with keys of its own:
 so a batch is halved only as long as nothing of it was uploaded, which is what `encoded` says, and a half counts only
 once the manifest that it came from is gone.
 """
@@ -20,6 +21,7 @@ import msgspec
 
 from capture.encoding import EncodingError, encode_objects
 from capture.record import Header
+from capture.shipping.batch_memory import BatchMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,6 +59,11 @@ class Manifest(msgspec.Struct):
         """Records pinned, those set aside included."""
         return sum(part.records for part in self.parts)
 
+    @property
+    def divisible(self) -> bool:
+        """Whether two records or more are to be encoded."""
+        return self.records - len(self.aside) > 1
+
 
 class FrameRef(msgspec.Struct, frozen=True):
     """Where a record's frame stands."""
@@ -87,8 +94,10 @@ def frames(readers: Sequence[SegmentReader], parts: Sequence[SegmentRange]) -> l
     return found
 
 
-def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Sequence[str]) -> tuple[Manifest, Manifest]:
-    """Two manifests, called `names`, that pin what one did; one try each, since one of them is known to be dangerous."""
+def halve(
+    manifest: Manifest, readers: Mapping[str, SegmentReader], names: Sequence[str], tries: int
+) -> tuple[Manifest, Manifest]:
+    """Returns two manifests, called `names`, that pin what one did. `tries` is 1 where one of them kills its encoder."""
     refs = frames([readers[part.segment] for part in manifest.parts], manifest.parts)
     middle = len(refs) // 2
     halves = []
@@ -99,7 +108,7 @@ def halve(manifest: Manifest, readers: Mapping[str, SegmentReader], names: Seque
             if own:
                 start = part.start if own[0].number == part.first else own[0].at
                 parts.append(SegmentRange(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
-        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), tries=1, parent=manifest.batch))
+        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), tries, parent=manifest.batch))
     return halves[0], halves[1]
 
 
@@ -130,7 +139,8 @@ def encode_batch(
 ) -> Encoded:
     """Makes the batch's objects; raises GivenUp, at the next record if there is one, once `given_up` says so.
 
-    Records that the manifest sets aside already are left out and not told again. Pure but for the segments' bytes.
+    Raises BatchTooLarge where the batch takes more memory than a batch may, and can still be halved. Records that the
+    manifest sets aside already are left out and not reported again. The objects depend on the segments' bytes alone.
     """
     source = _BatchEvents(manifest, readers, given_up)
     try:
@@ -147,6 +157,7 @@ class _BatchEvents:
     def __init__(self, manifest: Manifest, readers: Mapping[str, SegmentReader], given_up: Callable[[], bool]) -> None:
         self._manifest = manifest
         self._given_up = given_up
+        self._memory = BatchMemory() if manifest.divisible and not manifest.encoded else None
         self._readers = [readers[part.segment] for part in manifest.parts]
         aside = set(manifest.aside)
         refs = frames(self._readers, manifest.parts)
@@ -176,6 +187,8 @@ class _BatchEvents:
                     self._spoil(ref, error)
                 else:
                     yield event
+                    if self._memory is not None:
+                        self._memory.took(event, ref.end - ref.at)
             self._readers[reader].let_pages_go()
 
     def find_spoiled(self, refs: Sequence[FrameRef], error: EncodingError) -> None:

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,21 +33,23 @@ class DaemonExecutor:
         self._calm = calm
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._last: Future[Any] | None = None
+        self._last: ref[Future[Any]] | None = None
 
     def submit(self, job: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Has a job done; what it raises, of whatever kind, is raised by the future's `result`."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        self._last = future = Future[_T]()
+        future = Future[_T]()
+        self._last = ref(future)  # a result may be large: only who asked for it keeps it
         self._jobs.put((future, lambda: job(*args, **kwargs)))
         return future
 
     @property
     def busy(self) -> bool:
         """Whether it has a job that has not ended."""
-        return self._last is not None and not self._last.done()
+        last = None if self._last is None else self._last()
+        return last is not None and not last.done()
 
     def close(self) -> None:
         """Ends the thread after what it was given; does not wait."""
@@ -65,4 +68,5 @@ class DaemonExecutor:
                 future.set_exception(error)
             else:
                 future.set_result(done)
+                del done
             del given, future, job

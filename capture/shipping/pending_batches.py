@@ -65,7 +65,7 @@ class PendingBatches:
             if not manifest.parts:
                 self._remove(manifest)
                 continue
-            most = _MAX_TRIES if self._can_be_halved(manifest) else _MAX_TRIES_ALONE
+            most = _MAX_TRIES if manifest.divisible else _MAX_TRIES_ALONE
             if manifest.encoded or manifest.tries < most:
                 return manifest
             self.blame(manifest)
@@ -73,15 +73,21 @@ class PendingBatches:
 
     def blame(self, manifest: Manifest) -> None:
         """The next batch ends whoever encodes it: it goes on as two halves, or, of one record, without it."""
-        if self._can_be_halved(manifest):
-            self._halve(manifest)
+        if manifest.divisible:
+            log.error("capture: batch %s ends the process that encodes it: it goes on as two halves", manifest.batch)
+            self._halve(manifest, tries=1)
         else:
             self._set_aside_killer(manifest)
             manifest.tries = 0
 
-    @staticmethod
-    def _can_be_halved(manifest: Manifest) -> bool:
-        return manifest.records - len(manifest.aside) > 1
+    def take_back(self, manifest: Manifest) -> None:
+        """A batch in flight, of which nothing was uploaded, is too large: it pends again, as two halves.
+
+        Raises OSError; then the whole batch pends.
+        """
+        manifest.tries = 0
+        self._manifests.appendleft(manifest)
+        self._halve(manifest, tries=0)
 
     def _remove(self, manifest: Manifest) -> None:
         self._path(manifest.batch).unlink(missing_ok=True)
@@ -114,17 +120,16 @@ class PendingBatches:
                 del found[name]
         return sorted(found.values(), key=lambda manifest: [(part.segment, part.start) for part in manifest.parts])
 
-    def _halve(self, manifest: Manifest) -> None:
-        """Makes two batches of one that kills its encoders, until the record that does it stands alone."""
+    def _halve(self, manifest: Manifest, tries: int) -> None:
+        """Makes two batches of the next one."""
         names = self._half_names.setdefault(manifest.batch, (self._new_batch(), self._new_batch()))
         readers = {name: tracked.reader for name, tracked in self._watched.items()}
-        halves = batches.halve(manifest, readers, names)
+        halves = batches.halve(manifest, readers, names, tries)
         for half in halves:
             write_whole(self._path(half.batch), batches.encode(half))
         self._path(manifest.batch).unlink()
         self._manifests.popleft()
         self._manifests.extendleft(reversed(halves))
-        log.error("capture: batch %s ends whoever encodes it: it goes on as two halves", manifest.batch)
 
     def _set_aside_killer(self, manifest: Manifest) -> None:
         for part in manifest.parts:

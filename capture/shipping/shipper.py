@@ -28,6 +28,7 @@ from capture.errors import SpoolError
 from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
 from capture.shipping import checkpoint, trial_encoding
+from capture.shipping.batch_memory import BatchTooLarge
 from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.delivery import Delivery, EncoderThreads
 from capture.shipping.flush_policy import FlushPolicy
@@ -120,14 +121,17 @@ class Shipper:
             self._begin()
         else:
             self._delivery.hasten(self._urgent())
-        finished = self._delivery is not None and self._delivery.advance() and self._finish(self._delivery)
+        under_way = self._delivery is not None
+        finished = self._delivery is not None and self._arrived(self._delivery) and self._finish(self._delivery)
         self._recycle_done()
         self._ledgers.end_writers(self._save)
         if (
             self._named or self._save()
         ):  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
             self._ledgers.write_due(self._heartbeat, closed=self.ending and self.idle())
-        return finished and bool(self._pending or self._policy.due())
+        if finished:
+            return bool(self._pending or self._policy.due())
+        return under_way and self._delivery is None  # it was halved
 
     def drain(self) -> None:
         """From now on everything that is committed is taken at once, and a sink that fails is asked again soon."""
@@ -237,6 +241,17 @@ class Shipper:
 
     def _new_batch(self) -> str:
         return event_id_text(event_id_bytes(self._clock() // 1000))
+
+    def _arrived(self, delivery: Delivery) -> bool:
+        """Advances a delivery; returns whether all of it is there. A batch that is too large goes on as two halves."""
+        try:
+            return delivery.advance()
+        except BatchTooLarge as error:
+            log.info("capture: %s", error)
+            error.__traceback__ = None  # it holds the batch's objects
+            self._delivery = None
+            self._pending.take_back(delivery.manifest)
+            return False
 
     def _finish(self, delivery: Delivery) -> bool:
         """Everything is uploaded: says so in the state, then lets go of what was pinned. False where the disk does not

@@ -63,6 +63,7 @@ def main(spool: Path, batch: str) -> int:
 def _encode(spool: Path, batch: str) -> int:
     from capture.journal.segment import SegmentReader
     from capture.shipping import batch as batches
+    from capture.shipping.batch_memory import BatchTooLarge
 
     manifest = batches.decode((spool / "batches" / f"{batch}.json").read_bytes())
     readers = {}
@@ -75,6 +76,8 @@ def _encode(spool: Path, batch: str) -> int:
         batches.encode_batch(manifest, readers)
     except ImportError:
         raise
+    except BatchTooLarge:
+        return 0
     except Exception as error:
         print(f"capture: batch {batch} cannot be encoded: {type(error).__name__}: {error}", file=sys.stderr)
         return _CANNOT_ENCODE
