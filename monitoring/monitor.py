@@ -15,6 +15,7 @@ from monitoring.engines.window import count_groups, count_window
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.findings import QuerySource, captured_rows
 from monitoring.judgement.judge import Judged, judge
+from monitoring.judgement.rolling import RollingReference
 from monitoring.result import Subject, WindowCompleteness
 from monitoring.run_report import Report
 from monitoring.settings import MonitorSettings, load_settings
@@ -69,6 +70,7 @@ class Monitor:
         self._engine = engine or _engine(self.settings)
         self._now = now
         self._versions: dict[str, Monitor] = {}
+        self._rolling = RollingReference(self.baseline.id, self.settings.rolling_days)
 
     @classmethod
     def from_file(cls, path: str | Path, **given: Any) -> Monitor:
@@ -145,7 +147,7 @@ class Monitor:
         return StateStore(open_storage(self.settings.output), self.baseline.id, source.layout.unit)
 
     def judge(self, source: RowSource, window: Window, profile: Profile, *, model_version: str | None = None) -> Report:
-        """Returns the report of a profile. Reads the ledgers of captured data, and no rows."""
+        """Returns the report of a profile. Reads the ledgers of captured data, and rows only for a rolling reference."""
         if model_version is not None:
             profile = profile.only(lambda key: key.model_version == model_version)
         profile = dataclasses.replace(profile, notes=summed(profile))
@@ -159,7 +161,10 @@ class Monitor:
             source=source.uri,
             rows=query_rows(source, endpoint, variant, window),
         )
-        return Report(judge(self.baseline, self.constraints, judged, self.settings, self._now()))
+        before = self._rolling.before(source, (endpoint, variant), window, self.profile)
+        if before is not None and model_version is not None:
+            before = before.only(lambda key: key.model_version == model_version)
+        return Report(judge(self.baseline, self.constraints, judged, self.settings, self._now(), before))
 
     def window(self, source: RowSource, start: dt.datetime | None, end: dt.datetime | None) -> Window | None:
         """Returns the window of the given sides; open sides are those of the data, None stands for all of it."""

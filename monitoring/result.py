@@ -152,7 +152,8 @@ class ColumnResult(msgspec.Struct, frozen=True):
     moved: ("missing values", p), ("location", p). `group` is the feature group of the online store that the column comes
     from, "" where unknown. `condition` is the SQL condition of the rows that moved, `affected` their number where it is
     known. `recent` grades the last 24 hours or days (`recent_unit`) one by one, oldest first, None for one that was not
-    judged; `recent_end` is the end of the last of them.
+    judged; `recent_end` is the end of the last of them. `segment` is the (column, value) in whose rows alone the column moved, None
+    where that is not certain.
     """
 
     name: str
@@ -185,6 +186,7 @@ class ColumnResult(msgspec.Struct, frozen=True):
     recent: tuple[Grade | None, ...] = ()
     recent_end: dt.datetime | None = None
     recent_unit: str = "hour"
+    segment: tuple[str, str] | None = None
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -47,7 +48,9 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `unit` is `auto`, `request`, `hour`, `day` or a column's name; `level` is the false-alarm rate of a run over all its columns;
     `floor` the smallest L-infinity that counts as drift; `min_complete` the share of a window's records that must be proved
     for a verdict; `stale_after` seconds by feature group after which a store is stale. `feature_names` names the values of
-    captured requests in order, where the managed service captured them without names.
+    captured requests in order, where the managed service captured them without names. `time_zone` is the IANA name of the zone of
+    days, weekdays and hours of day; `rolling_days` the days before a window that are its reference instead of the baseline's
+    days, 0 for none.
     """
 
     name: str = "monitor"
@@ -69,6 +72,8 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shuffles: Annotated[int, Meta(ge=99, le=100_000)] = 999
     min_complete: Share = 0.95
     schedule: Literal["hourly", "daily"] = "hourly"
+    time_zone: str = "UTC"
+    rolling_days: Annotated[int, Meta(ge=0, le=366)] = 0
     ignore: tuple[str, ...] = ()
     stale_after: dict[str, float] = {}
     columns: dict[str, ColumnSettings] = {}
@@ -76,6 +81,16 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alarms: dict[str, Any] = {}
     notify: dict[str, Any] = {}
     retraining: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the time zone is unknown, which msgspec gives back as a ValidationError."""
+        try:
+            if self.time_zone != "UTC":
+                ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is unknown: give an IANA name such as Europe/Madrid, or UTC"
+            ) from None
 
     def column(self, name: str) -> ColumnSettings:
         """Returns the settings of a column; the defaults where it has none. `ignore` holds the top level's list too."""

@@ -95,7 +95,9 @@ def build_trend(monitor: Monitor, given: TrendInput, unit: str, created: dt.date
 
 def read_trend(monitor: Monitor, source: RowSource, window: Window, schedule: Schedule, storage: Storage) -> TrendInput:
     """Returns the windows of a schedule in `window`, their profiles from kept states, and all of them judged together."""
-    spans = list(windows(window.start, window.end + LENGTH[schedule] - dt.timedelta(microseconds=1), schedule))
+    until = window.end + LENGTH[schedule] - dt.timedelta(microseconds=1)
+    zone = monitor.settings.time_zone
+    spans = list(windows(window.start, until, schedule, zone))
     by_span: dict[dt.datetime, Profile] = {span.start: Profile(monitor.baseline.id) for span in spans}
     for hour, profile in monitor.hours(source, Window(spans[0].start, spans[-1].end)):
         start = next(span.start for span in reversed(spans) if span.start <= hour)
@@ -104,7 +106,7 @@ def read_trend(monitor: Monitor, source: RowSource, window: Window, schedule: Sc
     judged = monitor.judge(source, Window(spans[0].start, spans[-1].end), merged)
     subject = judged.result.subject
     kept = {entry.key for entry in storage.list(f"runs/{subject.endpoint}/{subject.variant}/")}
-    places = {span.start: prefix(subject.endpoint, subject.variant, span) for span in spans}
+    places = {span.start: prefix(subject.endpoint, subject.variant, span, zone) for span in spans}
     reports = {start: f"{place}{PAGE}" for start, place in places.items() if f"{place}{RESULT}" in kept}
     return TrendInput(
         windows=spans,

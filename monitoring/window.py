@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from monitoring.errors import UsageError
 
@@ -40,6 +41,11 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.start:%b %-d %H:%M} to {self.end:%b %-d %H:%M} UTC"
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """Returns the time zone of an IANA name. UTC needs no time zone data on the machine."""
+    return dt.UTC if name == "UTC" else ZoneInfo(name)
 
 
 TIMELESS = Window(dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(1970, 1, 2, tzinfo=dt.UTC))

@@ -35,6 +35,8 @@ _HELP = {
     "shuffles": "permutations of the drift decision",
     "min_complete": "share of the records that must be proved for a verdict",
     "schedule": "how long a window of `watch` and `--catch-up` is",
+    "time_zone": "IANA name of the zone of days, weekdays and hours of day, such as Europe/Madrid (default UTC)",
+    "rolling_days": "hold hours and days against this many days before the window, at least 28, instead of the baseline's",
     "ignore": "column that is not monitored; may be given several times",
 }
 _HINTS = typing.get_type_hints(MonitorSettings, include_extras=True)

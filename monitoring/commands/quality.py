@@ -150,7 +150,7 @@ def _act(config: str, judged: JudgedQuality, run: QualityRun) -> None:
         write_manifest(judged, run, uri, result.created)
         return uri
 
-    page = page_with_quality(open_storage(settings.output), result)
+    page = page_with_quality(open_storage(settings.output), result, settings.time_zone)
     acting(settings, manifest).after_quality(result, page)
 
 

@@ -116,7 +116,8 @@ def _visible(column: ColumnScores, test: TimeTest, index: int, critical: float, 
 def _method(baseline: TimeUnits, window: TimeUnits, level: float, declined: str, rolling: bool) -> DriftMethod:
     name = baseline.name
     ordinary = f"the {len(baseline.starts)} {name}s before" if rolling else f"ordinary {name}s of the baseline"
-    alike = "hours of the same hour of day" if name == "hour" else "working days or weekends"
+    alike = f"hours of the same hour of day in {baseline.zone}" if name == "hour" else "working days or weekends"
+    days = f" of {baseline.zone}" if name == "day" else ""
     subject = f"Is this {name}" if len(window.starts) == 1 else f"Are these {name}s"
     return DriftMethod(
         question=f"{subject} unlike {ordinary}?",
@@ -125,7 +126,7 @@ def _method(baseline: TimeUnits, window: TimeUnits, level: float, declined: str,
         units_window=len(window.starts),
         level=level,
         promise=(
-            f"Of ordinary {name}s about {level * 100:g} % report any column, held against {alike}; the promise does not "
+            f"Of ordinary {name}s{days} about {level * 100:g} % report any column, held against {alike}; the promise does not "
             f"cover a slow change of season."
         ),
         declined=declined,

@@ -42,15 +42,17 @@ _POOLED_DF = 30.0
 
 @dataclass(frozen=True, eq=False)
 class TimeUnits:
-    """When units begin. `starts`: hours since 1970-01-01 UTC, ascending; `hours`: length of a unit, 1 or 24.
+    """When units begin. `starts`: hours since 1970-01-01, ascending, of UTC for hours and of local time for days.
 
-    `rows`: rows of each unit. `offset`: hours to add for the local time in which weekdays and hours of day are meant.
+    `hours`: length of a unit, 1 or 24. `rows`: rows of each unit. `offset`: hours to add for the local time in which weekdays
+    and hours of day are meant, one number or one for each unit. `zone` names that time.
     """
 
     starts: Ints
     rows: Floats
     hours: int = 24
-    offset: int = 0
+    offset: int | Ints = 0
+    zone: str = "UTC"
 
     @property
     def name(self) -> str:
@@ -117,18 +119,18 @@ class TimeTest:
 
 def declines(baseline: TimeUnits, window: TimeUnits, *, rolling: bool = False) -> str:
     """Returns why these units cannot be judged by time, as a clause; empty where they can."""
-    name = baseline.name
+    name, side = baseline.name, "the rolling reference" if rolling else "the baseline"
     if baseline.hours != window.hours:
-        return f"the baseline has units of {baseline.hours} hours and the window of {window.hours}"
+        return f"{side} has units of {baseline.hours} hours and the window of {window.hours}"
     if len(baseline.starts) < MIN_TIME_UNITS:
-        return f"the baseline has {len(baseline.starts)} {name}s; at least {MIN_TIME_UNITS} are needed"
+        return f"{side} has {len(baseline.starts)} {name}s; at least {MIN_TIME_UNITS} are needed"
     if not len(window.starts):
         return f"the window has no whole {name}"
     of_baseline, of_window = baseline.strata(), window.strata()
     for stratum in np.unique(of_window):
         units = int((of_baseline == stratum).sum())
         if units < MIN_IN_STRATUM:
-            return f"the baseline has {units} {name}s like it; at least {MIN_IN_STRATUM} are needed"
+            return f"{side} has {units} {name}s like it; at least {MIN_IN_STRATUM} are needed"
         rows = float(baseline.rows[of_baseline == stratum].mean())
         if rows < MIN_ROWS:
             return f"an ordinary {name} like it has {rows:.0f} rows; at least {MIN_ROWS:.0f} are needed"

@@ -7,7 +7,9 @@ missing values, one that moved otherwise with the drift.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from monitoring.findings import wording
 from monitoring.findings.broken import (
@@ -72,6 +74,8 @@ def find_causes(
         *sign_causes(open_columns, open_violations, source),
         *range_causes([c for c in open_columns if c.status is not Status.DRIFT], open_violations, source),
     ]
+    by_name = {column.name: column for column in columns}
+    causes = [_in_segment(cause, by_name) for cause in causes]
     predictions = frozenset(column.name for column in columns if column.is_prediction)
     return tuple(sorted(causes, key=lambda cause: rank(cause, predictions)))
 
@@ -96,6 +100,19 @@ def _split(
 
 def _fell_far(column: ColumnResult, fallen: dict[str, Violation]) -> bool:
     return column.name in fallen and grade_of_rise(missing_change(column)) is not Grade.SMALL
+
+
+def _in_segment(cause: Cause, columns: Mapping[str, ColumnResult]) -> Cause:
+    """Returns the cause with the segment in which all of its columns moved, where they have the same one."""
+    segments = {columns[name].segment for name in cause.columns if name in columns}
+    if cause.kind not in (CauseKind.DRIFT, CauseKind.COMPLETENESS) or len(segments) != 1:
+        return cause
+    segment = segments.pop()
+    if segment is None:
+        return cause
+    name, value = segment
+    sentence = f"{cause.sentence} Only rows with {wording.value(value)} in {wording.column(name)} changed."
+    return msgspec.structs.replace(cause, sentence=sentence, slice=f"{name} = {value}")
 
 
 def _no_data() -> Cause:

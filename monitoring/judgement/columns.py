@@ -14,6 +14,7 @@ from monitoring.states.column import EXAMPLES, ExampleReason, ValueKind
 
 if TYPE_CHECKING:
     from monitoring.drift.decision import ColumnDecision
+    from monitoring.judgement.segments import MovedSegment
     from monitoring.states.binning import ColumnBinning
     from monitoring.states.column import ColumnState
     from monitoring.states.profile import EventSample
@@ -31,6 +32,7 @@ def known_column(
     sample: EventSample,
     *,
     reason: str = "",
+    segment: MovedSegment | None = None,
 ) -> ColumnResult:
     """Returns the result of a column of the baseline. `after` is None where the window lacks it.
 
@@ -59,6 +61,7 @@ def known_column(
         unseen=() if after is None else _unseen(after),
         event_ids=() if after is None else _events(binning, before, after, sample, drifted=drifted),
         tests=() if decision is None else tuple(decision.tests.items()),
+        segment=None if segment is None else (segment.column, segment.value),
     )
 
 

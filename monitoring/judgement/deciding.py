@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from monitoring.baseline.sidecar import BaselineUnits
 from monitoring.drift.by_time import TimeDecision, choose, decide_by_time
 from monitoring.drift.decision import DriftDecision, decide
 from monitoring.drift.sample import Units
 from monitoring.judgement.samples import make_samples
-from monitoring.judgement.time_samples import HOURS, time_samples
+from monitoring.judgement.time_samples import HOURS, longest_unit, time_samples
+from monitoring.states.units import UnitKind, UnitTable
 
 if TYPE_CHECKING:
     from monitoring.baseline.baseline import Baseline
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 SEED = 20_240_229
 """Shuffles are seeded, so that a window judged twice gives the same p-values."""
-_DAY = 24 * 3600
 
 
 def decide_window(
@@ -34,16 +35,26 @@ def decide_window(
     window: Window,
     settings: MonitorSettings,
     ignored: frozenset[str],
+    reference: Profile | None = None,
 ) -> DriftDecision:
     """Returns the decision that carries the alarm.
 
     `settings.unit` is `auto`, `request`, `hour`, `day` or a column. `auto` asks whether the window's days (or hours, where it
-    has no whole day) are unlike ordinary ones, and falls back to requests where that cannot be judged.
+    has no whole day) are unlike ordinary ones, and falls back to requests where that cannot be judged. `reference`: the
+    profile of the days before the window; its hours and days are the ordinary ones then, not the baseline's.
     """
     quiet = {name for name in baseline.binning if not constraints.compares(name)}
     samples = make_samples(baseline, profile, ignored | quiet | profile.hashed)
     floors = _floors(samples, constraints, settings)
     unit = settings.unit
+    longest = longest_unit(window, settings.time_zone)
+    if reference is not None and unit in ("auto", *HOURS):
+        rolling = _by_reference(
+            baseline, reference, profile, window, settings, ignored | quiet, floors, longest if unit == "auto" else unit
+        )
+        if unit != "auto" or rolling.decision.judged:
+            return _with_unit_p(rolling)
+        return choose(rolling, _by_requests(samples, settings, floors))
     if unit in HOURS:
         return _with_unit_p(_by_time(baseline, profile, window, samples, settings, floors, unit))
     if unit not in ("auto", "request"):
@@ -53,7 +64,6 @@ def decide_window(
         return by_requests
     by_time = None
     if len(baseline.units.hours):
-        longest = "day" if (window.end - window.start).total_seconds() >= _DAY else "hour"
         by_time = _by_time(baseline, profile, window, samples, settings, floors, longest)
     if by_time is not None and by_time.decision.judged:
         return _with_unit_p(by_time)
@@ -90,9 +100,31 @@ def _by_time(
     settings: MonitorSettings,
     floors: dict[str, float],
     unit: str,
+    *,
+    rolling: bool = False,
 ) -> TimeDecision:
-    columns, ordinary, ours = time_samples(samples, baseline, profile, window, unit)
-    return decide_by_time(columns, ordinary, ours, level=settings.level, floor=settings.floor, floors=floors)
+    columns, ordinary, ours = time_samples(samples, baseline, profile, window, unit, settings.time_zone)
+    return decide_by_time(
+        columns, ordinary, ours, level=settings.level, floor=settings.floor, floors=floors, rolling=rolling
+    )
+
+
+def _by_reference(
+    baseline: Baseline,
+    reference: Profile,
+    profile: Profile,
+    window: Window,
+    settings: MonitorSettings,
+    leave_out: frozenset[str],
+    floors: dict[str, float],
+    unit: str,
+) -> TimeDecision:
+    """Returns the decision against the days before the window, counted in the baseline's bins."""
+    hours = reference.total().hours
+    units = BaselineUnits(reference.events, (), hours, UnitTable(UnitKind.COLUMN))
+    before = dataclasses.replace(baseline, profile=reference, units=units)
+    samples = make_samples(before, profile, leave_out)
+    return _by_time(before, profile, window, samples, settings, floors, unit, rolling=True)
 
 
 def _by_group(

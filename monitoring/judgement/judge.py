@@ -11,6 +11,7 @@ from monitoring.checks.run import ComparedStates, run_checks
 from monitoring.findings import conclude
 from monitoring.judgement.columns import extra_column, known_column
 from monitoring.judgement.deciding import decide_window
+from monitoring.judgement.segments import find_segment
 from monitoring.judgement.stores import store_health
 from monitoring.result import (
     ColumnResult,
@@ -48,12 +49,21 @@ class Judged:
 
 
 def judge(
-    baseline: Baseline, constraints: Constraints, judged: Judged, settings: MonitorSettings, now: dt.datetime
+    baseline: Baseline,
+    constraints: Constraints,
+    judged: Judged,
+    settings: MonitorSettings,
+    now: dt.datetime,
+    reference: Profile | None = None,
 ) -> RunResult:
-    """Returns the result of one window. `now` is the time that the result bears."""
+    """Returns the result of one window. `now` is the time that the result bears.
+
+    `reference`: the profile of the days before the window, for a drift decision with a rolling reference. Checks and charts
+    compare with the baseline all the same.
+    """
     trained, window = baseline.profile.total(), judged.profile.total()
     ignored = _ignored(baseline, window, settings)
-    decision = decide_window(baseline, constraints, judged.profile, judged.window, settings, ignored)
+    decision = decide_window(baseline, constraints, judged.profile, judged.window, settings, ignored, reference)
     columns = _columns(baseline, trained, window, judged.profile, decision, ignored)
     stores = store_health(window, trained)
     violations = (
@@ -96,7 +106,16 @@ def judge(
         method=decision.method,
         baseline=baseline.source,
         baseline_rows=baseline.profile.rows,
-        notes=tuple(dict.fromkeys((*baseline.notes, *judged.profile.notes, *_sampling_note(judged.profile)))),
+        notes=tuple(
+            dict.fromkeys(
+                (
+                    *baseline.notes,
+                    *judged.profile.notes,
+                    *_sampling_note(judged.profile),
+                    *_rolling_note(reference, settings),
+                )
+            )
+        ),
         source=judged.source,
         baseline_events=baseline.profile.events,
         sampling_percentage=min((key.sampling_percentage for key in judged.profile.slices), default=None),
@@ -116,6 +135,7 @@ def _columns(
 ) -> tuple[ColumnResult, ...]:
     """Returns the columns: predictions first, then the others in the baseline's order, then those that it lacks."""
     decided = {column.name: column for column in decision.columns}
+    moved = {column.name for column in decision.drifted}
     found = []
     for name, binning in baseline.binning.items():
         if name in ignored or name not in trained.columns:
@@ -131,6 +151,11 @@ def _columns(
                 window.sample,
                 reason=_reason(
                     name, profile, binning.kind, absent=absent, had_values=trained.columns[name].completeness > 0
+                ),
+                segment=None
+                if state is None or name not in moved
+                else find_segment(
+                    binning, trained.columns[name], state, baseline.binning, trained.sample, window.sample
                 ),
             )
         )
@@ -166,6 +191,16 @@ def _sampling_note(profile: Profile) -> tuple[str, ...]:
         return ()
     texts = ", ".join(f"{percentage:g} %" for percentage in percentages)
     return (f"Rows were captured at {texts} of the requests; counts are weighted to the largest of these.",)
+
+
+def _rolling_note(reference: Profile | None, settings: MonitorSettings) -> tuple[str, ...]:
+    if reference is None:
+        return ()
+    days = settings.rolling_days
+    return (
+        f"Drift is judged against the {days} days before the window; charts, checks and numbers compare with the baseline. "
+        f"A defect that lasts counts as ordinary after {days} days.",
+    )
 
 
 def checks_off(constraints: Constraints) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def make_samples(baseline: Baseline, profile: Profile, leave_out: Collection[str
         if name not in leave_out
         and binning.kind is not ColumnKind.UNKNOWN
         and name in window.columns
+        and name in trained.columns
         and name in window.requests.counts
         and window.columns[name].absent < window.columns[name].rows
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitoring.drift.calendar import TimeUnits
+from monitoring.drift.local_time import local_days, local_offsets, whole_days
 from monitoring.states.units import UnitTable, days_of
 
 if TYPE_CHECKING:
@@ -23,35 +24,50 @@ HOURS = {"hour": 1, "day": 24}
 
 
 def time_samples(
-    samples: Samples, baseline: Baseline, profile: Profile, window: Window, unit: str
+    samples: Samples, baseline: Baseline, profile: Profile, window: Window, unit: str, zone: str = "UTC"
 ) -> tuple[list[ColumnSample], TimeUnits, TimeUnits]:
     """Returns the samples with `unit`s ("hour" or "day") as their units, and these units of baseline and window.
 
-    Of the window only units that lie in it as a whole count.
+    Of the window only units that lie in it as a whole count. Days, weekdays and hours of day are those of `zone`.
     """
-    ours = _whole(_by_unit(profile.total().hours, unit), window, unit)
-    theirs = _by_unit(baseline.units.hours, unit)
+    ours = _by_unit(_inside(profile.total().hours, window, unit, zone), unit, zone)
+    theirs = _by_unit(baseline.units.hours, unit, zone)
     columns = [
         replace(sample, window_units=ours.counts[sample.name], baseline_units=theirs.counts[sample.name])
         for sample in samples.columns
         if sample.name in ours.counts and sample.name in theirs.counts
     ]
-    return columns, _time_units(theirs, unit), _time_units(ours, unit)
+    return columns, _time_units(theirs, unit, zone), _time_units(ours, unit, zone)
 
 
-def _by_unit(hours: UnitTable, unit: str) -> UnitTable:
-    return hours if unit == "hour" else days_of(hours)
+def longest_unit(window: Window, zone: str = "UTC") -> str:
+    """Returns "day" where a whole day of `zone` lies in the window, else "hour"."""
+    return "day" if len(whole_days(*_hours(window), zone)) else "hour"
 
 
-def _whole(table: UnitTable, window: Window, unit: str) -> UnitTable:
-    """Returns the units that begin and end in the window."""
-    seconds = HOURS[unit] * 3600
-    first = -(-int((window.start - _EPOCH).total_seconds()) // seconds)
-    last = int((window.end - _EPOCH).total_seconds()) // seconds
-    kept = (table.ids >= first) & (table.ids < last)
-    counts = {name: array[kept] for name, array in table.counts.items()}
-    return UnitTable(table.kind, table.ids[kept], table.requests[kept], table.rows[kept], counts, table.bits)
+def _hours(window: Window) -> tuple[int, int]:
+    """Returns the first whole hour of the window since 1970 UTC, and the end of the last one."""
+    first = -(-int((window.start - _EPOCH).total_seconds()) // 3600)
+    return first, max(first, int((window.end - _EPOCH).total_seconds()) // 3600)
 
 
-def _time_units(table: UnitTable, unit: str) -> TimeUnits:
-    return TimeUnits(table.ids.astype(np.int64) * HOURS[unit], table.rows, HOURS[unit])
+def _by_unit(hours: UnitTable, unit: str, zone: str) -> UnitTable:
+    return hours if unit == "hour" else days_of(hours, local_days(hours.ids.astype(np.int64), zone))
+
+
+def _inside(hours: UnitTable, window: Window, unit: str, zone: str) -> UnitTable:
+    """Returns the hours of the units that begin and end in the window."""
+    first, end = _hours(window)
+    ids = hours.ids.astype(np.int64)
+    kept = (ids >= first) & (ids < end)
+    if unit == "day":
+        kept &= np.isin(local_days(ids, zone), whole_days(first, end, zone))
+    counts = {name: array[kept] for name, array in hours.counts.items()}
+    return UnitTable(hours.kind, hours.ids[kept], hours.requests[kept], hours.rows[kept], counts, hours.bits)
+
+
+def _time_units(table: UnitTable, unit: str, zone: str) -> TimeUnits:
+    ids = table.ids.astype(np.int64)
+    if unit == "day":
+        return TimeUnits(ids * HOURS[unit], table.rows, HOURS[unit], zone=zone)
+    return TimeUnits(ids, table.rows, HOURS[unit], local_offsets(ids, zone), zone)

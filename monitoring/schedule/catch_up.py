@@ -80,7 +80,7 @@ class CatchUp:
         self._now = now
         self._stopped = stopped
         self._claims = Claims(storage, now)
-        self._month = Month(storage)
+        self._month = Month(storage, zone=monitor.settings.time_zone)
 
     def run(self, start: dt.datetime | None = None) -> Iterator[Judgement]:
         """Yields a judgement for each window that was ready, in the order of time. `start` is the first window's time."""
@@ -115,16 +115,17 @@ class CatchUp:
             for entry in self._storage.list(f"runs/{endpoint}/{variant}/")
             if entry.key.endswith(f"/{RESULT}")
         }
-        for window in windows(first, now, self._schedule):
+        zone = self._monitor.settings.time_zone
+        for window in windows(first, now, self._schedule, zone):
             silent_long_ago = window.start >= last and window.end <= earliest
-            if prefix(endpoint, variant, window) not in done and not silent_long_ago:
+            if prefix(endpoint, variant, window, zone) not in done and not silent_long_ago:
                 yield window
 
     def _judge(self, source: RowSource, endpoint: str, variant: str, window: Window) -> Judgement | None:
         """Judges a window if it is ready and no other monitor holds it."""
         if not self._is_ready(source, window):
             return None
-        place = prefix(endpoint, variant, window)
+        place = prefix(endpoint, variant, window, self._monitor.settings.time_zone)
         if not self._claims.take(place):
             return None
         try:

@@ -16,6 +16,7 @@ import msgspec
 from monitoring.drift.budget import AlarmBudget, BudgetState, judge_day, judge_hour
 from monitoring.result import CauseKind, RunResult, Urgency
 from monitoring.storage import Conflict, MissingKey, Storage
+from monitoring.window import zone_of
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _HOUR = dt.timedelta(hours=1)
@@ -26,13 +27,14 @@ def budgeted(
     result: RunResult,
     state: BudgetState,
     budget: AlarmBudget = AlarmBudget(),  # noqa: B008
+    zone: str = "UTC",
 ) -> tuple[RunResult, BudgetState]:
-    """Returns the result with the budget applied, and the state after its window."""
+    """Returns the result with the budget applied, and the state after its window. `zone` is that of the schedule's days."""
     method = result.method
     if method is None or method.p_tail is None or method.p_rank is None:
         return result, state
     if result.end - result.start > _HOUR and method.unit != "hour":
-        day = (result.start - _EPOCH).days
+        day = result.start.astimezone(zone_of(zone)).toordinal() - _EPOCH.toordinal()
         state, alarm = judge_day(budget, state, day, method.p_rank, method.p_tail)
     else:
         alarm = judge_hour(budget, method.p_tail)
@@ -52,9 +54,10 @@ def budgeted(
 class Month:
     """The budget of one storage. A day is counted once: judged again after a crash it changes nothing and says the same."""
 
-    def __init__(self, storage: Storage, budget: AlarmBudget = AlarmBudget()) -> None:  # noqa: B008
+    def __init__(self, storage: Storage, budget: AlarmBudget = AlarmBudget(), zone: str = "UTC") -> None:  # noqa: B008
         self._storage = storage
         self._budget = budget
+        self._zone = zone
 
     def apply(self, result: RunResult) -> RunResult:
         """Returns the result with the budget applied, and keeps the state. Raises Conflict where others change it all the time."""
@@ -67,7 +70,7 @@ class Month:
                 state, tag = msgspec.json.decode(stored.body, type=BudgetState), stored.tag
             except MissingKey:
                 state, tag = BudgetState(), ""
-            found, after = budgeted(result, state, self._budget)
+            found, after = budgeted(result, state, self._budget, self._zone)
             if after == state:
                 return found
             try:

@@ -126,9 +126,9 @@ def coarsened(table: UnitTable, factor: int) -> UnitTable:
     return _grouped(table.kind, table.bits, ids[:whole], table.requests[:whole], table.rows[:whole], counts, {})
 
 
-def days_of(hours: UnitTable) -> UnitTable:
-    """Returns the table by day (UTC) of a table by hour."""
-    ids = hours.ids // np.uint64(24)
+def days_of(hours: UnitTable, days: npt.NDArray[np.int64] | None = None) -> UnitTable:
+    """Returns the table by day of a table by hour. `days`: the day of each hour, those of UTC where None."""
+    ids = hours.ids // np.uint64(24) if days is None else days.astype(np.uint64)
     return _grouped(UnitKind.DAY, HASH_BITS, ids, hours.requests, hours.rows, hours.counts, {})
 
 
