@@ -144,6 +144,11 @@ class WriterCounters:
         )
 
 
+_MIN_POWER, _MAX_POWER = 10, 30
+HISTOGRAM_SECONDS = tuple(str(2**power / 1e9) for power in range(_MIN_POWER, _MAX_POWER + 1))
+"""Upper bounds of the histogram's buckets, about 1 µs to 1 s."""
+
+
 @dataclass(slots=True)
 class Latency:
     """How long `append` took: calls, nanoseconds in all, the longest, and calls by bucket."""
@@ -169,6 +174,17 @@ class Latency:
             if seen >= wanted:
                 return min(_upper(bucket), float(self.longest))
         return 0.0
+
+    def histogram(self) -> dict[str, int]:
+        """Returns the number of calls in each bucket of a histogram, by the bucket's upper bound in seconds (`+Inf` the last).
+
+        The other bounds are powers of two in nanoseconds, at which the finer buckets end.
+        """
+        found = dict.fromkeys((*HISTOGRAM_SECONDS, "+Inf"), 0)
+        for bucket, calls in self.buckets.items():
+            power = max(bucket.bit_length() if bucket < 8 else bucket >> 3, _MIN_POWER)
+            found[HISTOGRAM_SECONDS[power - _MIN_POWER] if power <= _MAX_POWER else "+Inf"] += calls
+        return found
 
 
 @dataclass(slots=True)

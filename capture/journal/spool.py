@@ -4,6 +4,7 @@
                     thread
     shipper.lock    held by the one shipper for as long as it lives
     state           what the shipper has done (`checkpoint.py`)
+    metrics.json    what the shipper's last line of metrics counted (`emf.py`)
     settings.json   the settings of the buffer that started the shipper, without secrets (`handover.py`)
     shipper.log     the log of a shipper that a buffer started
     segments/       segments that belong to a writer: prepared, open or sealed
@@ -356,7 +357,7 @@ class Spool:
                 self.path(name).rmdir()
         for path in self.directory.glob(".*.tmp"):
             path.unlink(missing_ok=True)
-        for name in ("state", "settings.json", "shipper.log", "shipper.lock", "lock"):
+        for name in ("state", "metrics.json", "settings.json", "shipper.log", "shipper.lock", "lock"):
             self.path(name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()

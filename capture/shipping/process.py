@@ -9,7 +9,6 @@ writer that enters at that moment is either seen, and the shipper stays, or find
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import logging
 import os
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from capture.config import CaptureConfig
     from capture.journal.spool import Spool
+    from capture.shipping.emf import MetricLines
     from capture.shipping.shipper import Shipper
 
 log = logging.getLogger("capture.shipper")
@@ -105,7 +105,7 @@ def _ship(spool: Spool, config: CaptureConfig, args: argparse.Namespace, stop: t
     """Ships until the end and gives up the lock; returns the line that says what was shipped."""
     import pyarrow as pa
 
-    from capture.shipping import emf
+    from capture.shipping.emf import MetricLines
     from capture.shipping.shipper import Shipper
 
     pa.set_memory_pool(pa.system_memory_pool())  # as fast here, and what a batch needed does not stay taken
@@ -116,28 +116,23 @@ def _ship(spool: Spool, config: CaptureConfig, args: argparse.Namespace, stop: t
     except OSError as error:
         raise SpoolError(f"the spool directory {spool.directory} cannot be used: {error}") from error
     gc.freeze()
-    while not _loop(shipper, spool, config, args, stop):
-        with contextlib.suppress(OSError):
-            emf.write(sys.stdout, spool.directory, config)
+    metrics = MetricLines(sys.stdout, spool.directory, config)
+    while not _loop(shipper, metrics, args, stop):
+        metrics.write()
         if spool.leave(lock):
             shipper.close()
             removed = "" if spool.directory.exists() else "; the spool was empty and is removed"
             return f"{shipper.result()}{removed}"
     line = shipper.stop(_LAST_LEDGERS)
-    with contextlib.suppress(OSError):
-        emf.write(sys.stdout, spool.directory, config)
+    metrics.write()
     if shipper.ended() and spool.remove_if_done():
         line += "; the spool was empty and is removed"
     os.close(lock)
     return line
 
 
-def _loop(
-    shipper: Shipper, spool: Spool, config: CaptureConfig, args: argparse.Namespace, stop: threading.Event
-) -> bool:
+def _loop(shipper: Shipper, metrics: MetricLines, args: argparse.Namespace, stop: threading.Event) -> bool:
     """Ships until the process is told to stop (True), or until there is nothing to do (False)."""
-    from capture.shipping import emf
-
     end = idle_since = None
     next_metrics = time.monotonic() + _METRICS_EVERY
     while True:
@@ -158,8 +153,7 @@ def _loop(
             idle_since, shipper.ending = None, False
         if now >= next_metrics:
             next_metrics = now + _METRICS_EVERY
-            with contextlib.suppress(OSError):  # whoever reads them may be gone
-                emf.write(sys.stdout, spool.directory, config)
+            metrics.write()
             gc.collect()  # what failed calls left behind while no batch was finished
         tick = _TICK if end is None else _TICK / 10
         if shipper.disk_fails or not (shipper.wait(tick) or busy):

@@ -49,6 +49,7 @@ class Stats(msgspec.Struct):
     append_mean_us: float = 0.0
     append_p99_us: float = 0.0
     append_max_us: float = 0.0
+    append_buckets: dict[str, int] = {}
 
     @property
     def balanced(self) -> bool:
@@ -96,6 +97,7 @@ def read_stats(spool_dir: Path) -> Stats:
     stats.append_mean_us = latency.total / latency.count / 1e3 if latency.count else 0.0
     stats.append_p99_us = latency.quantile(0.99) / 1e3
     stats.append_max_us = latency.longest / 1e3
+    stats.append_buckets = latency.histogram()
     return stats
 
 

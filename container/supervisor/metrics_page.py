@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from capture.journal.counters import REFUSALS
-from capture.shipping.stats import Stats, read_stats
+from capture.prometheus import capture_families
+from capture.shipping.stats import read_stats
 from container.metrics.counters import CountersReader, Family, Series
 from container.metrics.families import FAMILIES
 from container.shared.run_directory import RunDirectory
@@ -66,53 +66,6 @@ class _EndpointMetrics:
             restarts = vitals.shipper_restarts
             yield CounterMetricFamily("capture_shipper_restarts", "Shippers that had to be replaced.", restarts)
             yield from capture_families(read_stats(self._spool))
-
-
-COUNTERS = {
-    "appended": ("capture_records_appended", "Records handed to the buffer."),
-    "shipped": ("capture_records_shipped", "Records at their destination."),
-    "sampled_out": ("capture_records_sampled_out", "Records left out by sampling."),
-    "rows": ("capture_rows", "Rows of all records."),
-    "bytes": ("capture_bytes", "Bytes of all records."),
-    "row_mismatches": ("capture_row_mismatches", "Records with another number of predictions than of rows."),
-    "rescued_cells": ("capture_rescued_cells", "Cells whose value does not fit their column's type."),
-    "renamed_features": ("capture_renamed_features", "Features whose name is one of capture's own."),
-    "objects": ("capture_objects", "Objects written."),
-    "object_bytes": ("capture_object_bytes", "Bytes of all objects."),
-    "dropped_segments": ("capture_dropped_segments", "Segments that gave way at the spool's limit."),
-    "dropped_bytes": ("capture_dropped_bytes", "Bytes of those segments."),
-    "damaged_segments": ("capture_damaged_segments", "Segments with a bad checksum."),
-    "append_count": ("capture_appends", "Calls of append that were timed."),
-}
-GAUGES = {
-    "waiting": ("capture_records_waiting", "Records in the spool, not shipped yet."),
-    "backlog_bytes": ("capture_backlog_bytes", "Committed bytes that wait."),
-    "spool_bytes": ("capture_spool_bytes", "Bytes of all segments in the spool."),
-    "oldest_seconds": ("capture_oldest_waiting_seconds", "Age of the oldest segment that waits."),
-    "writers": ("capture_writers", "Living writers."),
-}
-APPEND_MICROSECONDS = {
-    "capture_append_mean_seconds": ("append_mean_us", "What append added to a request, on average."),
-    "capture_append_p99_seconds": ("append_p99_us", "What append added to a request at most, in 99 of 100."),
-    "capture_append_max_seconds": ("append_max_us", "What append added to a request at most."),
-}
-LOSSES = ("corrupt", "missing", "unknown")
-"""Reasons for which the shipper loses records, beside those for which a writer refuses them (`REFUSALS`)."""
-
-
-def capture_families(stats: Stats) -> Iterable[Metric]:
-    """Capture's counters: appended = shipped + waiting + dropped + sampled out."""
-    for field, (name, documentation) in COUNTERS.items():
-        yield CounterMetricFamily(name, documentation, getattr(stats, field))
-    for field, (name, documentation) in GAUGES.items():
-        yield GaugeMetricFamily(name, documentation, getattr(stats, field))
-    dropped = CounterMetricFamily("capture_records_dropped", "Records lost, by reason.", labels=["reason"])
-    # Each reason from the start, so that the first loss is seen as an increase.
-    for reason, count in sorted({**dict.fromkeys((*REFUSALS, *LOSSES), 0), **stats.dropped}.items()):
-        dropped.add_metric([reason], count)
-    yield dropped
-    for name, (field, documentation) in APPEND_MICROSECONDS.items():
-        yield GaugeMetricFamily(name, documentation, getattr(stats, field) / 1e6)
 
 
 def worker_families(total: Mapping[Series, Sequence[float]]) -> Iterable[Metric]:

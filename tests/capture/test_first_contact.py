@@ -48,8 +48,8 @@ def test_prometheus_collects_every_counter_of_a_buffer(tmp_path: Path) -> None:
         registry.register(CaptureCollector(opened))
         assert opened.append({"a": 1}, 0.5)
         assert not opened.append({"a": object()}, 0.5)
-        assert registry.get_sample_value("capture_appended") == 2
-        assert registry.get_sample_value("capture_dropped", {"reason": "unencodable"}) == 1
+        assert registry.get_sample_value("capture_records_appended_total") == 2
+        assert registry.get_sample_value("capture_records_dropped_total", {"reason": "unencodable"}) == 1
 
 
 def test_a_variable_that_capture_does_not_know_is_logged_by_a_buffer_of_ones_own(

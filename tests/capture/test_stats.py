@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,10 +15,12 @@ from typing import Any
 import botocore.session
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capture import CaptureBuffer
 from capture.__main__ import main
-from capture.journal.counters import REFUSALS
+from capture.journal.counters import REFUSALS, WriterCounters
 from capture.shipping import emf
 from capture.shipping.stats import Stats, read_stats
 from tests.capture.spools import settings
@@ -108,18 +111,65 @@ def assert_embedded_metrics(line: str) -> dict[str, Any]:
     return document
 
 
+def line_of(stats: Stats, before: emf.EmittedTotals | None = None) -> str:
+    return emf.line(stats, before or emf.EmittedTotals(), "flights", "AllTraffic", "machine-1", 1_790_000_000_000)
+
+
 def test_a_line_is_of_the_embedded_metric_format_and_says_what_stats_say(spool: Path) -> None:
     stats = read_stats(spool)
-    line = emf.line(stats, "flights", "AllTraffic", 1_790_000_000_000)
+    line = line_of(stats)
     assert "\n" not in line
     found = assert_embedded_metrics(line)
-    assert (found["Endpoint"], found["Variant"]) == ("flights", "AllTraffic")
+    assert (found["Endpoint"], found["Variant"], found["Instance"]) == ("flights", "AllTraffic", "machine-1")
     parts = found["Shipped"] + found["Waiting"] + found["Dropped"] + found["SampledOut"]
     assert found["Appended"] == stats.appended == parts
     assert (found["BacklogBytes"], found["SpoolBytes"]) == (stats.backlog_bytes, stats.spool_bytes)
     assert found["DroppedBy"] == stats.dropped
-    told = (found["AppendMean"], found["AppendP99"], found["AppendMax"])
-    assert told == (stats.append_mean_us, stats.append_p99_us, stats.append_max_us)
+    assert found["AppendMean"] == pytest.approx(stats.append_mean_us, abs=0.001)
+    assert (found["AppendP99"], found["AppendMax"]) == (stats.append_p99_us, stats.append_max_us)
+
+
+def test_counters_of_a_line_are_differences_to_the_line_before(spool: Path) -> None:
+    stats = read_stats(spool)
+    before = emf.EmittedTotals.of(stats)
+    grown = msgspec.structs.replace(
+        stats,
+        appended=stats.appended + 5,
+        shipped=stats.shipped + 3,
+        dropped={**stats.dropped, "corrupt": 2},
+        append_count=stats.append_count + 5,
+        append_mean_us=(stats.append_count * stats.append_mean_us + 5 * 7.0) / (stats.append_count + 5),
+    )
+    found = assert_embedded_metrics(line_of(grown, before))
+    assert (found["Appended"], found["Shipped"], found["Dropped"], found["SampledOut"]) == (5, 3, 2, 0)
+    assert found["DroppedBy"] == {"corrupt": 2}
+    assert found["AppendMean"] == pytest.approx(7.0, abs=0.01)
+    quiet = assert_embedded_metrics(line_of(stats, before))
+    assert (quiet["Appended"], quiet["Dropped"], quiet["DroppedBy"], quiet["AppendMean"]) == (0, 0, {}, 0.0)
+
+
+def test_a_shipper_that_is_started_again_counts_no_record_twice(spool: Path, tmp_path: Path) -> None:
+    lines = []
+    for damaged in (None, None, b"{"):
+        out = io.StringIO()
+        if damaged:
+            (spool / "metrics.json").write_bytes(damaged)
+        metrics = emf.MetricLines(out, spool, settings(tmp_path), "machine-1", lambda: 1_790_000_000 * 10**9)
+        metrics.write()
+        metrics.write()
+        lines.append([assert_embedded_metrics(line)["Appended"] for line in out.getvalue().splitlines()])
+    assert lines == [[60, 0], [0, 0], [60, 0]]
+    assert (spool / "metrics.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_stream_that_is_closed_fails_no_shipper(spool: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", closefd=False) as broken:
+        metrics = emf.MetricLines(broken, spool, settings(tmp_path))
+        metrics.write()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+    os.close(writing)
 
 
 def test_a_shipper_writes_such_lines_to_standard_output_and_nothing_else(tmp_path: Path) -> None:
@@ -132,10 +182,23 @@ def test_a_shipper_writes_such_lines_to_standard_output_and_nothing_else(tmp_pat
     ended = subprocess.run(
         command, env=os.environ | config.to_env(), capture_output=True, text=True, timeout=60, check=True
     )
-    *_, last = lines = ended.stdout.splitlines()
-    documents = [assert_embedded_metrics(line) for line in lines]
-    assert documents[-1] == json.loads(last)
-    assert (documents[-1]["Appended"], documents[-1]["Shipped"], documents[-1]["Waiting"]) == (7, 7, 0)
+    documents = [assert_embedded_metrics(line) for line in ended.stdout.splitlines()]
+    sums = [sum(document[name] for document in documents) for name in ("Appended", "Shipped")]
+    assert [*sums, documents[-1]["Waiting"]] == [7, 7, 0]
+    assert not (tmp_path / "spool").exists(), "the file of the last line goes with the spool"
+
+
+@given(nanoseconds=st.lists(st.integers(0, 2**40), max_size=50))
+def test_the_histogram_of_append_counts_each_call_below_its_bound(nanoseconds: list[int]) -> None:
+    words = memoryview(bytearray(4096)).cast("Q")
+    counters = WriterCounters(words)
+    for value in nanoseconds:
+        counters.measured(value)
+    histogram = counters.reading().latency.histogram()
+    total = 0
+    for bound, calls in histogram.items():
+        total += calls
+        assert total == sum(value < round(float(bound) * 1e9) if bound != "+Inf" else True for value in nanoseconds)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
@@ -147,7 +210,7 @@ def test_the_operations_page_explains_every_counter_and_every_reason() -> None:
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert set(Stats.__struct_fields__) - named == set(), "a counter of `capture stats --json` is not explained"
     assert {*REFUSALS, *LOST} - named == set(), "a reason is not explained"
-    document = msgspec.json.decode(emf.line(Stats(), "e", "v", 0))
+    document = msgspec.json.decode(line_of(Stats()))
     metrics = {metric["Name"] for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert metrics - explained == set(), "a metric is not explained"

@@ -15,9 +15,14 @@ from typing import Any
 import pytest
 import yaml
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, generate_latest
 
+from capture import CaptureBuffer, CaptureConfig
+from capture.prometheus import CaptureCollector
 from monitoring.publish.prometheus import PushgatewayPublisher, text
 from monitoring.publish.samples import of_run
+from tests.container import endpoint
+from tests.container.artefacts import OBEDIENT
 from tests.monitoring.alarms.examples import cause
 from tests.monitoring.alarms.results import column, result
 from tests.s3_server import free_ports
@@ -88,6 +93,23 @@ def test_the_rules_are_valid_and_fire_when_they_should(programs: Path, tmp_path:
 
 def test_the_text_is_what_promtool_takes(programs: Path) -> None:
     promtool(programs, "check", "metrics", given=text(of_run(result(0, columns=(column('a"b\n'), column("größe"))))))
+
+
+def test_promtool_finds_nothing_in_the_metrics_of_an_endpoint_and_of_a_buffer(programs: Path, tmp_path: Path) -> None:
+    env = {"CAPTURE_DESTINATION": f"file://{tmp_path}/captured", "CAPTURE_SPOOL_DIR": str(tmp_path / "spool")}
+    with endpoint.running(tmp_path, OBEDIENT, env) as started:
+        assert started.invoke([1, 2]).status == 200
+        assert started.invoke({"raise": "ValueError"}).status == 500
+        page = started.get("/metrics").body
+    assert b"capture_append_seconds_bucket" in page
+    assert promtool(programs, "check", "metrics", given=page) == ""
+    config = CaptureConfig(destination=f"file://{tmp_path}/own", spool_dir=tmp_path / "own-spool")
+    buffer = CaptureBuffer(config, start_shipper=False)
+    assert buffer.append({"a": 1.0}, 0.5)
+    registry = CollectorRegistry()
+    registry.register(CaptureCollector(buffer))
+    assert promtool(programs, "check", "metrics", given=generate_latest(registry)) == ""
+    buffer.close(0)
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
