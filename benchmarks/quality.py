@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality            a short form, some minutes
     python -m benchmarks.quality --full     the form whose figures the documents cite, about an hour on one core
-    python -m benchmarks.quality --only concept
+    python -m benchmarks.quality --only concept --processes 2
 
 Each section replaces its part of `results/quality.json` (short form: `results/quality-short.json`) as soon as it is done.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,79 +20,47 @@ import numpy.typing as npt
 import sklearn.metrics as sk
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from benchmarks import quality_join
+from benchmarks import quality_concept, quality_intervals, quality_join
 from benchmarks.machine import RESULTS, machine, write_results
-from benchmarks.quality_worlds import ConceptWorld, ScoreWorld, World
+from benchmarks.quality_worlds import World
 from benchmarks.tables import markdown
 from monitoring.quality.binary import auc_value, binary_metrics
 from monitoring.quality.bootstrap import make_intervals
 from monitoring.quality.calibration import calibration_metrics
-from monitoring.quality.concept import judge_concept
-from monitoring.quality.metric import MetricSums
 from monitoring.quality.multiclass import multiclass_metrics
-from monitoring.quality.ranking import rank_requests, ranking_metrics
 from monitoring.quality.regression import regression_metrics
 from monitoring.quality.state import QualityState
 from monitoring.quality.units import group_units
 
 Numbers = npt.NDArray[np.float64]
-RATES = (0.001, 0.01, 0.1, 0.5)
-FULL_WINDOWS = {50: 2000, 200: 2000, 1000: 2000, 5000: 2000}
-SHORT_WINDOWS = {50: 40, 200: 40}
-METRICS = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "auc",
-    "brier_score",
-    "calibration_gap",
-    "ndcg_at_10",
-    "mae",
-    "rmse",
-)
-TRUTH_REQUESTS = 200_000
-DRAWS = 400
-MIN_GIVEN = 0.1
-"""Share of windows that must get an interval before a cell's coverage is counted: the others say "too few"."""
-
-ONLY_INPUTS = {
-    "score: nothing": (ScoreWorld(), ScoreWorld()),
-    "score: sd 0.6": (ScoreWorld(), ScoreWorld(spread=0.6)),
-    "score: +0.7, sd 0.7": (ScoreWorld(), ScoreWorld(shift=0.7, spread=0.7)),
-    "inputs: nothing": (ConceptWorld(), ConceptWorld()),
-    "inputs: +0.5": (ConceptWorld(), ConceptWorld(shift=0.5)),
-    "inputs: sd 0.7": (ConceptWorld(), ConceptWorld(spread=0.7)),
-    "inputs: +0.7, sd 0.8": (ConceptWorld(), ConceptWorld(shift=0.7, spread=0.8)),
-}
-CONCEPTS = {
-    "score: 5 % flipped": (ScoreWorld(), ScoreWorld(flip=0.05)),
-    "score: log-odds +0.3": (ScoreWorld(), ScoreWorld(bias=0.3)),
-    "score: moved, 5 % flipped": (ScoreWorld(), ScoreWorld(shift=0.7, spread=0.7, flip=0.05)),
-    "inputs: 5 % flipped": (ConceptWorld(), ConceptWorld(flip=0.05)),
-    "inputs: moved, 5 % flipped": (ConceptWorld(), ConceptWorld(shift=0.5, flip=0.05)),
-}
 
 
 def main() -> None:
     """Runs the sections and writes what they found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sections = {
-        "exact": measure_exact,
-        "speed": measure_speed,
-        "concept": measure_concept,
-        "intervals": measure_intervals,
-        "join": quality_join.measure_join,
-    }
+    names = ("exact", "speed", "join", "concept", "intervals")
     parser.add_argument("--full", action="store_true", help="all windows and the join of 10 million rows")
-    parser.add_argument("--only", choices=sections, help="one section")
+    parser.add_argument("--only", choices=names, help="one section")
     parser.add_argument("--windows", type=int, default=2000, help="windows a cell of the full form (default: 2000)")
+    parser.add_argument("--processes", type=int, default=1, help="processes that simulate (default: 1)")
     args = parser.parse_args()
-    FULL_WINDOWS.update({requests: min(args.windows, count) for requests, count in FULL_WINDOWS.items()})
     name = "quality" if args.full else "quality-short"
+
+    def keep(section: str) -> Callable[[dict[str, Any]], None]:
+        return lambda found: save(name, section, found)
+
+    sections: dict[str, Callable[[], dict[str, Any]]] = {
+        "exact": lambda: measure_exact(args.full),
+        "speed": lambda: measure_speed(args.full),
+        "join": lambda: quality_join.measure_join(args.full),
+        "concept": lambda: quality_concept.measure_concept(args.full, args.processes, keep("concept")),
+        "intervals": lambda: quality_intervals.measure_intervals(
+            args.full, args.windows if args.full else 50, args.processes, keep("intervals")
+        ),
+    }
     for section, run in sections.items():
         if args.only in (None, section):
-            save(name, section, run(args.full))
+            save(name, section, run())
     print((RESULTS / f"{name}.md").read_text())
 
 
@@ -129,64 +98,6 @@ def table(document: dict[str, Any]) -> str:
             head, *lines = document[section]["cells"]
             parts.append(markdown(head, lines))
     return "\n\n".join(parts)
-
-
-def interval_metrics(rate: float, requests: int, rng: np.random.Generator) -> list[MetricSums]:
-    """Returns the metrics of one simulated window."""
-    world = World(rate)
-    state = world.draw(rng, requests)
-    units = group_units(state.unit)
-    values = world.draw_values(rng, requests)
-    found = binary_metrics(state, units, True) + calibration_metrics(state, units)
-    found += ranking_metrics(units, rank_requests(state, 10, 1.0), 10)
-    found += regression_metrics(values, group_units(values.unit))
-    return [metric for metric in found if metric.name in METRICS]
-
-
-def measure_intervals(full: bool) -> dict[str, Any]:
-    """Returns how often intervals hold the truth, by share of positives, requests and metric; small windows first."""
-    cells: list[list[Any]] = [["positives", "requests", "metric", "windows", "with an interval", "hold the truth"]]
-    truth = {rate: _truth(rate) for rate in RATES}
-    tally = [0, 0, 0]
-    found: dict[str, Any] = {}
-    for requests, windows in (FULL_WINDOWS if full else SHORT_WINDOWS).items():
-        for rate in RATES:
-            rng = np.random.default_rng([int(rate * 1000), requests])
-            given, held = _coverage(rate, requests, windows, truth[rate], rng)
-            for name in METRICS:
-                share = held[name] / given[name] if given[name] else None
-                text = "too few" if share is None else f"{share:.1%}"
-                cells.append([f"{rate:.1%}", requests, name, windows, given[name], text])
-                if share is None or given[name] < MIN_GIVEN * windows:
-                    tally[2] += 1
-                else:
-                    tally[1] += 1
-                    tally[0] += 0.93 <= share <= 0.97
-            summary = f'{tally[0]} of {tally[1]} cells; {tally[2]} cells say "too few" in over 90 % of their windows'
-            found = {"cells": cells, "summary": summary}
-            if full:
-                save("quality", "intervals", found)
-            print(f"intervals {rate:.1%} {requests}: {summary}", flush=True)
-    return found
-
-
-def _truth(rate: float) -> dict[str, float | None]:
-    return {m.name: m.value for m in interval_metrics(rate, TRUTH_REQUESTS, np.random.default_rng(1))}
-
-
-def _coverage(
-    rate: float, requests: int, windows: int, truth: dict[str, float | None], rng: np.random.Generator
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Returns how many windows gave an interval, and how many of these held the truth, by metric."""
-    given, held = dict.fromkeys(METRICS, 0), dict.fromkeys(METRICS, 0)
-    for _ in range(windows):
-        metrics = interval_metrics(rate, requests, rng)
-        for metric, interval in zip(metrics, make_intervals(metrics, rng, DRAWS), strict=True):
-            value = truth[metric.name]
-            if interval.low is not None and interval.high is not None and value is not None:
-                given[metric.name] += 1
-                held[metric.name] += interval.low <= value <= interval.high
-    return given, held
 
 
 def measure_exact(full: bool) -> dict[str, Any]:
@@ -256,62 +167,6 @@ def measure_speed(full: bool) -> dict[str, Any]:
             make_intervals(metrics, rng, 1000)
             seconds.append(time.process_time() - start)
     return {"seconds": min(seconds), "metrics": len(metrics), "rows": len(state)}
-
-
-def measure_concept(full: bool) -> dict[str, Any]:
-    """Returns the rates of "P(y|x) changed" where only inputs moved, and where labels changed. Baselines have 1,500 requests."""
-    head = ["what moved", "requests", "runs", "changed", "declined", '"AUC fell" alarms']
-    cells: list[list[Any]] = [head]
-    false = runs = found = tried = 0
-    sizes = {100: 200, 420: 200, 5000: 40} if full else {420: 10}
-    for name, (before, after) in (ONLY_INPUTS | CONCEPTS).items():
-        for requests, count in sizes.items():
-            rng = np.random.default_rng([len(name), requests])
-            changed, declined, fell = _concept_runs(before, after, requests, count, rng)
-            judged = count - declined
-            cells.append([name, requests, count, f"{changed / max(judged, 1):.1%}", declined, f"{fell / count:.0%}"])
-            print(*cells[-1], flush=True)
-            if name in ONLY_INPUTS:
-                false, runs = false + changed, runs + judged
-            elif "moved" not in name and "flipped" in name and requests == max(sizes):
-                found, tried = found + changed, tried + judged
-            if full:
-                save("quality", "concept", _concept_summary(cells, false, runs, found, tried))
-    return _concept_summary(cells, false, runs, found, tried)
-
-
-def _concept_summary(cells: list[list[Any]], false: int, runs: int, found: int, tried: int) -> dict[str, Any]:
-    return {
-        "cells": cells,
-        "false alarms": false / max(runs, 1),
-        "false alarm runs": runs,
-        "flips at 5,000": found / tried if tried else None,
-    }
-
-
-def _concept_runs(before: Any, after: Any, requests: int, count: int, rng: np.random.Generator) -> tuple[int, int, int]:
-    """Returns how many runs found a changed concept, declined, and how many an alarm on a fallen AUC would have raised."""
-    changed = declined = fell = 0
-    for _ in range(count):
-        baseline, window = before.draw(rng, 1500), after.draw(rng, requests)
-        test = judge_concept(baseline, window, rng, binary=True, probability=True)
-        changed += test.changed
-        declined += test.p_value is None
-        was = auc_value(baseline.label, baseline.score, baseline.weight)
-        fell += _auc_upper(window, rng) < was
-    return changed, declined, fell
-
-
-def _auc_upper(window: Any, rng: np.random.Generator) -> float:
-    """Returns the upper end of the window's interval of the AUC."""
-    zeros = np.zeros(len(window))
-    predicted = (window.score >= 0.5).astype(np.float64)
-    state = QualityState(
-        window.unit, zeros.astype(np.int64), predicted, window.score, window.label, window.weight, zeros
-    )
-    [auc] = [m for m in binary_metrics(state, group_units(window.unit), True) if m.name == "auc"]
-    high = make_intervals([auc], rng, 200)[0].high
-    return 1.0 if high is None else high
 
 
 if __name__ == "__main__":

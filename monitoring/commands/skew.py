@@ -90,9 +90,8 @@ def _lines(rows: int, found: list[FeatureSkew]) -> list[str]:
         lines.append(f"{feature.column:<{width}}{counts}")
     for feature in found:
         for kind, events in feature.examples.items():
-            if kind in (CellClass.DIFFERENT, CellClass.LATE, CellClass.AMBIGUOUS):
-                lines.append(f"\n{feature.column}, {kind.value}: events")
-                lines += [f"  {event}" for event in events]
+            lines.append(f"\n{feature.column}, {kind.value}: events")
+            lines += [f"  {event}" for event in events]
     different = sum(feature.counts[CellClass.DIFFERENT] for feature in found)
     lines.append("")
     lines.append(f"{different:,} cells differ and nothing explains them." if different else "Every cell is explained.")

@@ -34,15 +34,23 @@ def binary_metrics(state: QualityState, units: RowUnits, has_probability: bool) 
     sums = np.column_stack(cells)
     tp, fp, fn, tn = (float(cell.sum()) for cell in cells)
     no_positive, no_negative = "no positive label", "no negative label"
+    positives, negatives, alarms = (_units_with(units, mask) for mask in (positive, ~positive, predicted))
     found = [
         _of_cells("accuracy", sums, _accuracy, ""),
-        _of_cells("precision", sums, _precision, "" if tp + fp else "nothing was predicted positive"),
-        _of_cells("recall", sums, _recall, "" if tp + fn else no_positive),
-        *(_of_cells(name, sums, _f_score(beta), "" if tp + fp + fn else no_positive) for name, beta in _BETAS.items()),
-        _of_cells("true_positive_rate", sums, _recall, "" if tp + fn else no_positive),
-        _of_cells("true_negative_rate", sums, _true_negative_rate, "" if tn + fp else no_negative),
-        _of_cells("false_positive_rate", sums, _false_positive_rate, "" if tn + fp else no_negative, Better.LOWER),
-        _of_cells("false_negative_rate", sums, _false_negative_rate, "" if tp + fn else no_positive, Better.LOWER),
+        _of_cells("precision", sums, _precision, "" if tp + fp else "nothing was predicted positive", support=alarms),
+        _of_cells("recall", sums, _recall, "" if tp + fn else no_positive, support=positives),
+        *(
+            _of_cells(name, sums, _f_score(beta), "" if tp + fp + fn else no_positive, support=positives)
+            for name, beta in _BETAS.items()
+        ),
+        _of_cells("true_positive_rate", sums, _recall, "" if tp + fn else no_positive, support=positives),
+        _of_cells("true_negative_rate", sums, _true_negative_rate, "" if tn + fp else no_negative, support=negatives),
+        _of_cells(
+            "false_positive_rate", sums, _false_positive_rate, "" if tn + fp else no_negative, Better.LOWER, negatives
+        ),
+        _of_cells(
+            "false_negative_rate", sums, _false_negative_rate, "" if tp + fn else no_positive, Better.LOWER, positives
+        ),
         *_constant_metrics(sums),
     ]
     if has_probability:
@@ -84,9 +92,21 @@ def auc_value(label: Numbers, score: Numbers, weight: Numbers) -> float:
     return float((weight[positive] * _placements(label, score, weight)[positive]).sum() / total)
 
 
-def _of_cells(name: str, sums: Numbers, formula: Formula, reason: str, better: Better = Better.HIGHER) -> MetricSums:
+def _of_cells(
+    name: str,
+    sums: Numbers,
+    formula: Formula,
+    reason: str,
+    better: Better = Better.HIGHER,
+    support: int | None = None,
+) -> MetricSums:
     value = None if reason else float(formula(sums.sum(axis=0)))
-    return MetricSums(name, value, sums, formula, IntervalScale.SHARE, better, reason)
+    return MetricSums(name, value, sums, formula, IntervalScale.SHARE, better, reason, support=support)
+
+
+def _units_with(units: RowUnits, mask: npt.NDArray[np.bool_]) -> int:
+    """Returns how many units have a row in `mask`."""
+    return int((units.sums(mask.astype(np.float64)) > 0).sum())
 
 
 def _accuracy(t: Numbers) -> Numbers:
@@ -154,7 +174,15 @@ def _auc(state: QualityState, units: RowUnits, reason: str) -> MetricSums:
             units.sums(np.where(positive, 0.0, weight)),
         ]
     )
-    return MetricSums("auc", value, sums, _auc_formula(value), IntervalScale.SHARE, Better.HIGHER)
+    return MetricSums(
+        "auc",
+        value,
+        sums,
+        _auc_formula(value),
+        IntervalScale.SHARE,
+        Better.HIGHER,
+        support=rarer_label_units(state, units),
+    )
 
 
 def _auc_formula(value: float) -> Formula:
@@ -218,4 +246,4 @@ def _losses(state: QualityState, units: RowUnits) -> list[MetricSums]:
 
 def rarer_label_units(state: QualityState, units: RowUnits) -> int:
     """Returns how many units have a row with the rarer of the two labels."""
-    return min(int((units.sums(1.0 * (state.label == label)) > 0).sum()) for label in (0, 1))
+    return min(_units_with(units, state.label == label) for label in (0, 1))

@@ -4,7 +4,8 @@ Units are drawn with replacement; each draw gives the metric and, by the delta m
 on which the metric is nearly symmetric. The quantiles of the studentized draws make the interval. An ordinary percentile
 interval holds the truth too rarely for few units and rare positives. Where few units decide the value there is no
 interval at all: `effective_units` is (Σ f²)² / Σ f⁴ over the units' influences f, for a rare positive about their number.
-With e effective units an interval is wider by 1/e, because windows with an unlucky e below the limit get none.
+Windows with an unlucky e below the limit L get none, so those that pass are not typical: with e effective units an interval
+is wider by 1/e + (L/e)⁴/10. A metric of a rare label also needs MIN_SUPPORT units with that label.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DRAWS = 1000
 MIN_UNITS = 30
 MIN_EFFECTIVE_UNITS = 10.0
+MIN_SUPPORT = 15
 _CHUNK = 250
 _TAIL = 0.025
 _MAX_UNDEFINED = 0.01
@@ -85,8 +87,8 @@ def _refusal(metric: MetricSums) -> str:
         return f"too few: the value is {metric.value:g} in all {units} units"
     if metric.scale is IntervalScale.POSITIVE and metric.value <= 0:
         return "too few: no unit has an error"
-    if metric.support is not None and metric.support < MIN_EFFECTIVE_UNITS:
-        return f"too few: {metric.support} units have the rarer label, {MIN_EFFECTIVE_UNITS:.0f} are needed"
+    if metric.support is not None and metric.support < MIN_SUPPORT:
+        return f"too few: {metric.support} units have the rows that decide, {MIN_SUPPORT} are needed"
     effective = effective_units(metric)
     if effective < MIN_EFFECTIVE_UNITS:
         return f"too few: about {effective:.0f} units decide the value, {MIN_EFFECTIVE_UNITS:.0f} are needed"
@@ -177,10 +179,15 @@ def _interval(metric: MetricSums, values: npt.NDArray[np.float64], errors: npt.N
         return Interval(None, None, None, f"too few: undefined in {np.mean(~usable):.0%} of the draws")
     low, high = np.quantile(studentized[usable], [_TAIL, 1 - _TAIL], method="weibull")
     centre = to(np.array(value))
-    width = error * slope(np.array(value)) * (1 + 1 / effective_units(metric))
+    width = error * slope(np.array(value)) * _widening(effective_units(metric))
     return Interval(
         float(back(centre - high * width)), float(back(centre - low * width)), float(np.std(values[usable], ddof=1))
     )
+
+
+def _widening(effective: float) -> float:
+    """Returns the factor by which an interval of `effective` units is wider, at least 1."""
+    return 1 + 1 / effective + 0.1 * (MIN_EFFECTIVE_UNITS / effective) ** 4
 
 
 Function = Callable[["npt.NDArray[np.float64]"], "npt.NDArray[np.float64]"]

@@ -38,7 +38,8 @@ class MetricSums:
 
     `sums` is float64 of shape (units, k): additive sums. `formula` maps totals of shape (…, k) to values of shape (…).
     `value` is the exact value over all rows, None with `reason` where it is undefined. A metric whose `no_interval` gives
-    a reason gets no interval. `support` is the number of units that have the rarer label, None where labels are numbers.
+    a reason gets no interval. `support` is the number of units that have rows on which the value rests (the rarer label, predicted positives), None
+    where every row counts.
     """
 
     name: str

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capture import dataset
-from monitoring.errors import MonitoringError
+from monitoring.errors import MonitoringError, UsageError
 from monitoring.source.managed import ManagedReader, ObjectOrigin
 from monitoring.time_travel.as_known import LookupResult
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from monitoring.time_travel.rebuild import OfflineHistory, Rebuilt
 
 WRITER = "endpoint-capture backfill"
+JOIN_ROWS = 200_000
+"""Rows of logs that are joined with the histories at once: each join sorts a whole history."""
 CONTENT_TYPE = dataset.CONTENT_TYPES["parquet"]
 
 
@@ -66,22 +68,65 @@ def backfill(
     `request_columns` are the columns that hold one value for each event. Raises MonitoringError where no event can be read.
     """
     written = Backfilled()
-    for key in keys:
-        parsed = dataset.parse_object_key(key)
-        if parsed is None:
-            raise MonitoringError(f"{key} is not a key of captured data: it has no endpoint, variant and hour")
-        table = reader.read(logs.get(key).body, ObjectOrigin.of_key(parsed)).table()
-        if table.num_rows:
-            answers = history.answer(table, dataset.EVENT_TIME)
-            body = _parquet(_captured(table, answers, model, set(request_columns)))
-            output.put(f"{key.removesuffix('.jsonl')}.parquet", body, CONTENT_TYPE)
-            written.objects, written.rows = written.objects + 1, written.rows + table.num_rows
-            _count(written, answers)
-        progress()
+    columns = history.request_columns(dataset.EVENT_TIME)
+    for group in _joined_together(_read_objects(logs, keys, reader, progress), columns):
+        asked = pa.concat_tables([part.table.select(columns) for part in group])
+        answers, first = history.answer(asked, dataset.EVENT_TIME), 0
+        for part in group:
+            own = [answer.slice(first, part.table.num_rows) for answer in answers]
+            first += part.table.num_rows
+            body = _parquet(_captured(part.table, own, model, set(request_columns)))
+            output.put(f"{part.key.removesuffix('.jsonl')}.parquet", body, CONTENT_TYPE)
+            written.objects, written.rows = written.objects + 1, written.rows + part.table.num_rows
+            _count(written, own)
     reader.report.verify()
     if not written.rows:
         raise MonitoringError("the logs hold no event in this window")
     return written
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadObject:
+    """An object of the logs: its key and its rows."""
+
+    key: str
+    table: pa.Table
+
+
+def _read_objects(
+    logs: Storage, keys: list[str], reader: ManagedReader, progress: Callable[[], None]
+) -> Iterator[_ReadObject]:
+    for key in keys:
+        parsed = dataset.parse_object_key(key)
+        if parsed is None:
+            raise MonitoringError(f"{key} is not a key of captured data: it has no endpoint, variant and hour")
+        yield _ReadObject(key, reader.read(logs.get(key).body, ObjectOrigin.of_key(parsed)).table())
+        progress()
+
+
+def _joined_together(objects: Iterator[_ReadObject], columns: list[str]) -> Iterator[list[_ReadObject]]:
+    """Yields lists of objects of about JOIN_ROWS rows whose `columns` have equal types: one join answers them all.
+
+    Raises UsageError where an object with rows has no such column.
+    """
+    group: list[_ReadObject] = []
+    rows, schema = 0, None
+    for entry in objects:
+        if not entry.table.num_rows:
+            continue
+        missing = [name for name in columns if name not in entry.table.column_names]
+        if missing:
+            raise UsageError(
+                f"the groups' ids need the column {missing[0]!r}; {entry.key} has {', '.join(entry.table.column_names)}"
+            )
+        own = entry.table.select(columns).schema
+        if group and (rows >= JOIN_ROWS or own != schema):
+            yield group
+            group, rows = [], 0
+        group.append(entry)
+        rows, schema = rows + entry.table.num_rows, own
+    if group:
+        yield group
 
 
 def managed_keys(logs: Storage, endpoint: str, variant: str, start: int | None, end: int | None) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 Feature Store writes Parquet below `data/`, by hour of event time (Glue) or as Iceberg data files; both are read the same way:
 every Parquet file below the source. A compaction of an Iceberg table leaves copies of a record behind; equal copies change
-no answer. Besides the features, records carry `api_invocation_time`, `write_time` and `is_deleted`.
+no answer. Rows that an Iceberg position delete names (`DELETE` in Athena) are left out. Besides the features, records carry
+`api_invocation_time`, `write_time` and `is_deleted`.
 
 Without `api_invocation_time` no one can know when a record reached the online store; such a source is refused.
 """
@@ -27,6 +28,7 @@ API_TIME = "api_invocation_time"
 WRITE_TIME = "write_time"
 DELETED = "is_deleted"
 _AHEAD = 4
+_POSITION_DELETE = {"file_path", "pos"}
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -45,17 +47,44 @@ def read_records(group: OfflineGroup) -> pa.Table:
     def read(key: str) -> pa.Table:
         try:
             content = pq.ParquetFile(io.BytesIO(storage.get(key).body))
+            if set(content.schema_arrow.names) >= _POSITION_DELETE:
+                return content.read(columns=sorted(_POSITION_DELETE))
             return _records(group, content, f"{group.source}/{key}")
         except (pa.ArrowInvalid, StorageError) as error:
             raise MonitoringError(f"group {group.name}: cannot read {group.source}/{key}: {error}") from error
 
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="offline-store") as pool:
-        tables = list(pool.map(read, keys))
+        files = dict(zip(keys, pool.map(read, keys), strict=True))
+    tables = _without_deleted(files)
+    if not tables:
+        raise MonitoringError(f"group {group.name}: there is no record below {group.source}, only Iceberg deletes")
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
         return table.append_column("serial", pa.array(range(table.num_rows), pa.int64()))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise MonitoringError(f"group {group.name}: its files disagree about a column's type: {error}") from error
+
+
+def _without_deleted(files: dict[str, pa.Table]) -> list[pa.Table]:
+    """Returns the tables of records without the rows that position deletes name.
+
+    A delete names the data file by its whole URI, and rows by their place in it (Apache Iceberg, table spec, "Position delete files").
+    """
+    deletes = {key for key, table in files.items() if set(table.column_names) == _POSITION_DELETE}
+    places: dict[str, set[int]] = {}
+    for key in deletes:
+        columns = (files[key][name].to_pylist() for name in ("file_path", "pos"))
+        for path, place in zip(*columns, strict=True):
+            places.setdefault(path.rpartition("/")[2], set()).add(place)
+    found = []
+    for key, table in files.items():
+        gone = places.get(key.rpartition("/")[2], set())
+        if key in deletes:
+            continue
+        if gone:
+            table = table.take(pa.array([row for row in range(table.num_rows) if row not in gone], pa.int64()))
+        found.append(table)
+    return found
 
 
 def _records(group: OfflineGroup, content: pq.ParquetFile, where: str) -> pa.Table:

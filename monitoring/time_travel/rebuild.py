@@ -33,6 +33,17 @@ class Rebuilt:
     features: pa.Table
     training: pa.Table | None = None
 
+    def slice(self, first: int, rows: int) -> Rebuilt:
+        """Returns the answer for `rows` request rows from the row `first` on."""
+        training = None if self.training is None else self.training.slice(first, rows)
+        return Rebuilt(
+            self.group,
+            self.found.slice(first, rows),
+            self.event_time.slice(first, rows),
+            self.features.slice(first, rows),
+            training,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class _History:
@@ -53,6 +64,10 @@ class OfflineHistory:
     def __init__(self, groups: Sequence[OfflineGroup], connection: Any = None, *, with_training: bool = False) -> None:
         self._backend = connection if connection is not None else ibis.duckdb.connect()
         self._histories = [self._read(group, with_training) for group in groups]
+
+    def request_columns(self, time_column: str) -> list[str]:
+        """Returns the columns of the requests that `answer` reads: the time and those of the ids."""
+        return list(dict.fromkeys([time_column, *(c for entry in self._histories for c in entry.group.id_columns)]))
 
     def answer(self, requests: pa.Table, time_column: str) -> list[Rebuilt]:
         """Returns each group's answers for `requests`. Raises UsageError where an id needs a column that is not there."""
