@@ -43,6 +43,22 @@ def train(limit: int | None = None, trees: int = 120, captured: pd.DataFrame | N
     training = data.featured(data.training_rows(limit))
     if captured is not None:
         training = pd.concat([training, captured], ignore_index=True)
+    held_out = data.featured(data.held_out_rows())
+    classifier, categories = _fitted(training, trees)
+    with threadpool_limits(1):
+        risk = classifier.predict_proba(_matrix(held_out, categories))[:, 1]
+    auc = float(roc_auc_score(held_out["late"].to_numpy(dtype=bool), risk))
+    return TrainedModel(classifier, categories, len(training), auc)
+
+
+def train_on(rows: pd.DataFrame, trees: int = 120) -> TrainedModel:
+    """Train on these labelled rows of `data.flights()` alone. `held_out_auc` is NaN: which days are held out is the caller's."""
+    training = data.featured(rows)
+    return TrainedModel(*_fitted(training, trees), len(training), float("nan"))
+
+
+def _fitted(training: pd.DataFrame, trees: int) -> tuple[HistGradientBoostingClassifier, dict[str, list[str]]]:
+    """The classifier of these featured rows, and the categories that it knows."""
     categories = {name: sorted(training[name].dropna().unique().tolist()) for name in CATEGORICAL}
     classifier = HistGradientBoostingClassifier(
         max_iter=trees,
@@ -55,12 +71,9 @@ def train(limit: int | None = None, trees: int = 120, captured: pd.DataFrame | N
         early_stopping=False,
         random_state=20130101,
     )
-    held_out = data.featured(data.held_out_rows())
     with threadpool_limits(1):  # on a busy machine OpenMP's threads wait for each other far longer than one alone takes
         classifier.fit(_matrix(training, categories), training["late"].to_numpy(dtype=bool))
-        risk = classifier.predict_proba(_matrix(held_out, categories))[:, 1]
-    auc = float(roc_auc_score(held_out["late"].to_numpy(dtype=bool), risk))
-    return TrainedModel(classifier, categories, len(training), auc)
+    return classifier, categories
 
 
 def _matrix(features: pd.DataFrame, categories: dict[str, list[str]]) -> np.ndarray:

@@ -105,6 +105,8 @@ class _WindowStep:
     def _show(self, name: str, held: CauseState | None, cause: Cause) -> None:
         """The window shows the cause."""
         seen = self._seen
+        if held is not None and held.phase is Phase.OK and held.episode and seen.start < held.seen:
+            return  # the window holds a part of the last episode, and cannot show that the cause came back
         if held is None or held.phase is Phase.OK:
             held = CauseState(cause, seen.monitor, seen.model_version, Phase.SUSPECTED, seen.start, seen.end, seen.end)
         held = replace(held, cause=cause, seen=max(held.seen, seen.end), last=max(held.last, seen.end))

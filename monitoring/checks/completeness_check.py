@@ -2,19 +2,16 @@
 
 A completeness of exactly 1 and one that a person has set hold literally, as in Model Monitor. Any other is an estimate from
 the training rows, which half of all windows without a change would fall below: a window violates it only where its fall is
-more than sampling explains, by three standard errors with requests as the independent units.
+more than sampling explains, with requests as the independent units. Under 10 requests an estimate is not judged.
 """
 
 from __future__ import annotations
 
-import math
-
 from monitoring.checks.checked_column import CheckedColumn
 from monitoring.findings import wording
+from monitoring.findings.chance import LEAST_UNITS, is_by_chance
 from monitoring.findings.severity import grade_of_rise
 from monitoring.result import Violation
-
-STANDARD_ERRORS = 3.0
 
 
 def check(column: CheckedColumn) -> Violation | None:
@@ -45,5 +42,6 @@ def _by_chance(column: CheckedColumn, expected: float) -> bool:
         return False
     units = min(column.window.rows, column.events or column.window.rows)
     baseline_units = min(baseline.rows, column.baseline_events or baseline.rows)
-    error = math.sqrt(expected * (1.0 - expected) * (1.0 / units + 1.0 / max(1, baseline_units)))
-    return expected - column.window.completeness <= STANDARD_ERRORS * error
+    if units < LEAST_UNITS:
+        return True
+    return is_by_chance(1.0 - column.window.completeness, units, 1.0 - expected, baseline_units)

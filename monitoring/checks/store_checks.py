@@ -1,7 +1,7 @@
 """`stale_store_check` and `missing_entities_check`: the online feature store, by what each request's lookups found.
 
 A store is stale where the median age of its records is several times that of the baseline, or exceeds a limit that the monitor
-names. Entities are missing where the store lacked an id in more events than in the baseline. A baseline of training data has no
+names. Entities are missing where the store lacked an id in more events than in the baseline and than chance explains. A baseline of training data has no
 lookups: there `completeness_check` sees the missing values, and `monitoring.findings.stores` which group they come from.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from monitoring.findings import wording
+from monitoring.findings.chance import lacks_records
 from monitoring.findings.severity import grade_of_rise
 from monitoring.result import Grade, StoreHealth, Violation
 
@@ -17,8 +18,6 @@ TIMES = ((10.0, Grade.LARGE), (5.0, Grade.MEDIUM), (3.0, Grade.SMALL))
 """How many times the baseline's age, or the limit, each grade needs."""
 MIN_AGE = 300.0
 """Seconds by which records must be older than in the baseline."""
-MISSING_RISE = 0.005
-"""The rise of the share of events with missing ids that counts."""
 
 
 def check(stores: Sequence[StoreHealth], limits: Mapping[str, float] | None = None) -> list[Violation]:
@@ -66,7 +65,7 @@ def _missing(store: StoreHealth) -> Violation | None:
     if not store.events or before is None:
         return None
     share = store.events_with_missing / store.events
-    if share - before < MISSING_RISE:
+    if not lacks_records(share, store.events, before):
         return None
     return Violation(
         feature_name=f"capture_missing_{store.group}",

@@ -26,7 +26,7 @@ from monitoring.findings.moved import by_missing_values, by_type, missing_change
 from monitoring.findings.query import QuerySource
 from monitoring.findings.renamed import column_causes
 from monitoring.findings.severity import grade_of_rise, rank, urgency_of
-from monitoring.findings.stores import store_causes
+from monitoring.findings.stores import lost_with, store_causes
 from monitoring.result import (
     Cause,
     CauseKind,
@@ -62,7 +62,9 @@ def find_causes(
     open_violations = [violation for violation in violations if violation.feature_name not in hidden]
     types = violated(open_violations, "data_type")
     gone = {v.feature_name for v in violations if v.constraint_check_type == "missing_column_check"}
-    lacking, drifting = _split(open_columns, open_violations, types.keys() | gone)
+    lost = lost_with(broken_stores, open_columns, groups)
+    lacking, drifting = _split([c for c in open_columns if c.name not in lost], open_violations, types.keys() | gone)
+    drifting += [c for c in open_columns if c.name in lost and c.status is Status.DRIFT]
     causes = [
         *(_incomplete(completeness) if completeness.proved is False else ()),
         *broken_stores,

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from capture.dataset import AGE_PREFIX, MISSING_PREFIX
 from monitoring.findings import wording
+from monitoring.findings.chance import MISSING_RISE, lacks_records
 from monitoring.findings.moved import missing_change, missing_share
 from monitoring.findings.query import QuerySource, identifier, select
 from monitoring.findings.severity import grade_of_rise, urgency_of
 from monitoring.result import Cause, CauseKind, ColumnResult, StoreHealth, Violation
 
-MISSING_RISE = 0.005
 LEFT_OVER = 0.10
 """A column of a silent store that moved by more than this beyond its missing values is listed apart."""
 
@@ -38,6 +38,18 @@ def store_causes(
         silent = _silent(store, members, source)
         causes += [] if silent is None else [silent]
     return tuple(causes)
+
+
+def lost_with(causes: Sequence[Cause], columns: Sequence[ColumnResult], groups: Mapping[str, str]) -> set[str]:
+    """Returns the columns whose missing values a silent store explains, though their present values may have moved too."""
+    found: set[str] = set()
+    for cause in causes:
+        if cause.kind is CauseKind.MISSING_ENTITIES:
+            group = cause.key.removeprefix("missing_entities:")
+            members = [column for column in columns if groups.get(column.name) == group]
+            rise = min((missing_change(column) for column in members), default=0.0)
+            found |= {column.name for column in members if missing_change(column) <= rise + LEFT_OVER}
+    return found
 
 
 def missing_shares(store: StoreHealth, members: Sequence[ColumnResult]) -> tuple[float, float] | None:
@@ -77,9 +89,12 @@ def _stale(
 
 def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: QuerySource | None) -> Cause | None:
     shares = missing_shares(store, members)
-    if shares is None or shares[0] - shares[1] < MISSING_RISE:
+    if shares is None:
         return None
     window, baseline = shares
+    before = min((column.baseline.rows for column in members if column.baseline is not None), default=10_000)
+    if not lacks_records(window, store.events, baseline, before):
+        return None
     grade = grade_of_rise(window - baseline)
     explained = tuple(column.name for column in members if _explained(column))
     group = wording.column(store.group)

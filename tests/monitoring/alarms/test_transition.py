@@ -253,3 +253,13 @@ def test_episodes_are_numbered_in_order_and_a_state_survives_its_encoding(shown)
         numbers = [e.state.episode for e in changes if e.change is Change.NEW and e.state.cause.key == key]
         assert numbers == list(range(1, len(numbers) + 1))
     assert decode(encode(state), "here") == state
+
+
+def test_a_day_that_holds_the_hours_of_a_closed_episode_opens_no_second_one():
+    state, changes = run([window(9, cause()), *(window(hour) for hour in range(10, 24))])
+    assert kinds(changes) == ["new", "recovered"]
+    after, changes = run([window(0, cause(), monitor="daily", length=24)], state=state)
+    assert changes == []
+    assert only(after).episode == 1
+    _, changes = run([window(30, cause())], state=after)
+    assert kinds(changes) == ["new"]

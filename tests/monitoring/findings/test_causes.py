@@ -237,3 +237,22 @@ def test_every_title_has_at_most_fourteen_words() -> None:
     )
     assert len(found) == 4
     assert max(len(cause.title.split()) for cause in found) <= 14
+
+
+def test_a_column_that_training_lacked_at_times_pages_only_where_it_is_unlike_ordinary_windows() -> None:
+    fallen = [violation("wind_dir", "completeness_check")]
+    [calm] = causes(lacking("wind_dir", 20, 300, grade=Grade.NONE), violations=fallen)
+    assert (calm.key, calm.urgency) == ("completeness:wind_dir", Urgency.MESSAGE)
+    [broken] = causes(lacking("wind_dir", 20, 300, grade=Grade.LARGE, linf=0.28), violations=fallen)
+    assert (broken.key, broken.urgency) == ("completeness:wind_dir", Urgency.PAGE)
+
+
+def test_missing_values_of_a_silent_store_are_one_cause_also_in_columns_whose_other_values_moved() -> None:
+    quiet = lacking("dewp", 1, 400, grade=Grade.LARGE, linf=0.4, request_level=True)
+    moved = lacking("humid", 1, 400, grade=Grade.LARGE, linf=0.6, request_level=True)
+    fallen = [violation(name, "completeness_check") for name in ("dewp", "humid")]
+    health = store("weather", missing_ids=400, events_with_missing=400)
+    assert keys(causes(quiet, moved, stores=[health], violations=fallen)) == [
+        "missing_entities:weather",
+        "drift:weather",
+    ]
