@@ -5,13 +5,27 @@
 #
 #   docker build -t endpoint-capture .
 #   docker build -t endpoint-capture-monitoring --target monitoring .
+#
+# BASE_IMAGE may be any Linux with Python 3.11, 3.12 or 3.13, for x86_64 or arm64. SYSTEM_PACKAGES=true lets the endpoint see
+# the Python packages of the base (PyTorch, say) below its own.
 ARG BASE_IMAGE=python:3.11-slim
+ARG SYSTEM_PACKAGES=false
 
 FROM ${BASE_IMAGE} AS build
+ARG BASE_IMAGE
+ARG SYSTEM_PACKAGES
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-# An environment of its own, because a distribution's Python may refuse packages beside its own (PEP 668).
-RUN python3 -m venv /opt/endpoint
+RUN command -v python3 >/dev/null || { echo "BASE_IMAGE=${BASE_IMAGE} has no python3: name one with Python 3.11, 3.12 or 3.13" >&2; exit 1; }; \
+    python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+    { echo "BASE_IMAGE=${BASE_IMAGE} has $(python3 --version): name one with Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+# An environment of its own, because a distribution's Python may refuse packages beside its own (PEP 668). The lock of the
+# build holds pip, too: what installs everything else is pinned.
+RUN case "${SYSTEM_PACKAGES}" in \
+      true) python3 -m venv --system-site-packages /opt/endpoint ;; \
+      false) python3 -m venv /opt/endpoint ;; \
+      *) echo "SYSTEM_PACKAGES=${SYSTEM_PACKAGES} is not allowed: true or false" >&2; exit 1 ;; \
+    esac
 COPY requirements/build.txt requirements/
 RUN /opt/endpoint/bin/pip install --quiet --require-hashes -r requirements/build.txt
 

@@ -5,8 +5,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 # The first that runs: a name on the path may be a version manager's, for a version that is not there.
-SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
-BASE_PYTHON = $(firstword $(foreach name,python3.11 python3.12 python3,$(shell $(name) -c "$(SUITS)" 2>/dev/null && echo $(name))))
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+BASE_PYTHON = $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell $(name) -c "$(SUITS)" 2>/dev/null && echo $(name))))
 PYTHON := .venv/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 ROOMS := $(wildcard benchmarks capture container examples monitoring serialization tests)
@@ -22,7 +22,7 @@ venv: .venv/ready ## install what is needed into .venv; does nothing while the l
 
 # All that is installed comes from a lock with its hashes, also what builds the few source distributions in it.
 .venv/ready: requirements/build.txt requirements/dev.txt
-	@test -n "$(BASE_PYTHON)" || { echo "make: neither python3.11, python3.12 nor python3 is Python 3.11 or 3.12" >&2; exit 1; }
+	@test -n "$(BASE_PYTHON)" || { echo "make: none of python3.11, python3.12, python3.13 and python3 is Python 3.11, 3.12 or 3.13" >&2; exit 1; }
 	$(BASE_PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes -r requirements/build.txt
 	$(INSTALL) --require-hashes --no-build-isolation --use-pep517 -r requirements/dev.txt
@@ -37,6 +37,7 @@ lock: venv ## write requirements/*.txt anew; UPGRADE=--upgrade takes newer relea
 	$(COMPILE) --extra monitoring -c requirements/dev.txt -o requirements/monitoring.txt
 	$(COMPILE) --extra feast --group feast-tests -o requirements/feast.txt
 	$(COMPILE:pyproject.toml=) --group ministack -o requirements/ministack.txt
+	$(COMPILE:pyproject.toml=) --group awswrangler -o requirements/awswrangler.txt
 	$(COMPILE:pyproject.toml=) --group build -c requirements/dev.txt -o requirements/build.txt
 
 .PHONY: demo
@@ -55,7 +56,7 @@ test: venv ## the test suite
 	$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile --ignore tests/system tests
 
 .PHONY: test-system
-test-system: .venv/spark .venv-ministack/ready ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
+test-system: .venv/spark .venv-ministack/ready .venv-awswrangler/ready ## build the image, run it, send it a request, stop it (docker, else IMAGE_BUILD and IMAGE_RUN); read with Spark
 	@java -version >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; }
 	@test -x /usr/bin/chromium || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	$(PYTHON) -m pytest tests/system
@@ -70,6 +71,13 @@ test-system: .venv/spark .venv-ministack/ready ## build the image, run it, send 
 	$(BASE_PYTHON) -m venv .venv-ministack
 	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
 	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --use-pep517 -r requirements/ministack.txt
+	@touch $@
+
+# awswrangler wants an older pyarrow than ours.
+.venv-awswrangler/ready: requirements/build.txt requirements/awswrangler.txt
+	$(BASE_PYTHON) -m venv .venv-awswrangler
+	.venv-awswrangler/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	.venv-awswrangler/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --use-pep517 -r requirements/awswrangler.txt
 	@touch $@
 
 .PHONY: test-feast

@@ -23,6 +23,8 @@ from moto.core import set_initial_no_auth_action_count
 from capture import CaptureBuffer, CaptureConfig
 from capture.journal.spool import Spool
 from capture.shipping.shipper import Shipper
+from capture.sinks import SinkError
+from capture.sinks.s3 import Bucket
 from container.shared.settings import Settings
 from tests.container.endpoint import wait_for
 from tests.test_documents import blocks
@@ -43,6 +45,10 @@ CALLS = {
     ("codeartifact", "get_repository_endpoint"): ("requirements", "codeartifact:GetRepositoryEndpoint"),
 }
 """What the code calls, the policy in which the right for it belongs, and the right."""
+VPC = {
+    f"ec2:{verb}{what}" for verb in ("Create", "Delete") for what in ("NetworkInterface", "NetworkInterfacePermission")
+} | {f"ec2:Describe{what}" for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")}
+"""What SageMaker asks of the role of a model with `VpcConfig`, on every resource."""
 WITHOUT_A_RIGHT = {("s3", "head_bucket")}
 """Preflight asks whether the bucket is there; that it may not know is as good an answer."""
 FOR_OTHERS = {
@@ -114,7 +120,7 @@ def test_the_deployer_may_do_what_the_document_calls_and_update() -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_allows_named_actions_on_named_resources(name: str) -> None:
-    anywhere_only = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "sts:GetServiceBearerToken"}
+    anywhere_only = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "sts:GetServiceBearerToken"} | VPC
     for statement in statements(name):
         assert statement["Effect"] == "Allow"
         assert statement["Sid"].isalnum()
@@ -122,6 +128,50 @@ def test_a_policy_allows_named_actions_on_named_resources(name: str) -> None:
         assert not [action for action in wanted if "*" in action]
         if "Principal" not in statement and "*" in several(statement["Resource"]):
             assert set(wanted) <= anywhere_only, "this action can be narrowed to a resource"
+
+
+def test_the_role_joins_a_vpc_with_what_sagemaker_asks_for_and_so_does_the_stack() -> None:
+    assert actions("vpc") == VPC
+    template = (ROOT / "deploy/cloudformation/endpoint-monitor.yaml").read_text()
+    assert {word for word in re.findall(r"ec2:\w+", template) if word != "ec2:Vpc"} == VPC
+
+
+def test_the_log_group_is_that_of_the_endpoint_alone() -> None:
+    [log] = [statement for statement in statements("serving") if statement["Sid"] == "WriteTheLog"]
+    group = "arn:aws:logs:<region>:<account>:log-group:/aws/sagemaker/Endpoints/<endpoint>"
+    assert log["Resource"] == [group, f"{group}:*"], "`<endpoint>*` would be that of flights-2 as well"
+    assert not re.search(r"log-group:\S+[\w}]\*", (ROOT / "deploy/cloudformation/endpoint-monitor.yaml").read_text())
+
+
+@pytest.mark.parametrize(("call", "policies"), [
+    (lambda bucket: bucket.put("key", b"", "text/plain"), ("capture", "capture-kms")),
+    (lambda bucket: bucket.get("key"), ("reader",)),
+    (lambda bucket: bucket.exists("key"), ("reader",)),
+    (lambda bucket: list(bucket.list()), ("reader",)),
+])  # fmt: skip
+def test_what_a_denied_call_advises_is_what_the_policies_allow(call: Any, policies: tuple[str, ...]) -> None:
+    def try_it() -> None:
+        with pytest.raises(SinkError, match="access is denied") as refused:
+            call(Bucket("bucket", "captured"))
+        advised = set(re.findall(r"\b(?:s3|kms):\w+", str(refused.value)))
+        assert advised
+        assert advised <= {action for name in policies for action in actions(name)}
+
+    with mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bucket")
+        role = boto3.client("iam").create_role(RoleName="none", AssumeRolePolicyDocument=POLICIES["trust"])["Role"][
+            "Arn"
+        ]
+        key = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="none")["Credentials"]
+        names = {
+            "AWS_ACCESS_KEY_ID": "AccessKeyId",
+            "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
+            "AWS_SESSION_TOKEN": "SessionToken",
+        }
+        with pytest.MonkeyPatch.context() as patched:
+            for variable, name in names.items():
+                patched.setenv(variable, key[name])
+            set_initial_no_auth_action_count(0)(try_it)()
 
 
 def test_the_document_names_every_policy() -> None:

@@ -29,8 +29,15 @@ _PASSING = {
     "BadDigest", "KMS.ThrottlingException", "RequestTimeout", "SlowDown", "Throttling", "ThrottlingException",
     "XAmzContentChecksumMismatch",
 }  # fmt: skip
+_DENIED = ("AccessDenied", "Forbidden", "403")
+_RIGHTS = {
+    "put_object": "s3:PutObject there, and kms:GenerateDataKey for a key of yours",
+    "get_object": "s3:GetObject there, and kms:Decrypt for a key of yours",
+    "head_object": "s3:GetObject there",
+    "list_objects_v2": "s3:ListBucket there",
+}
+"""What the policies in `deploy/iam` allow for each call."""
 _EXPLAINED = {
-    "AccessDenied": "access is denied: the role needs s3:PutObject, s3:GetObject and s3:ListBucket there, and the use of its key",
     "InvalidAccessKeyId": "the access key is unknown",
     "SignatureDoesNotMatch": "the secret key is wrong",
     "ExpiredToken": "the credentials have expired",
@@ -91,7 +98,7 @@ class Bucket:
         try:
             return bytes(answer["Body"].read())
         except Exception as error:
-            self._refuse("read", key, error)
+            self._refuse("get_object", "read", key, error)
 
     def _pages(self, prefix: str, more: dict[str, str]) -> Iterator[dict[str, Any]]:
         token: dict[str, str] = {}
@@ -110,10 +117,10 @@ class Bucket:
                 self._client = _client(self._attempts)
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
         except Exception as error:
-            self._refuse(verb, key, error)
+            self._refuse(operation, verb, key, error)
         return answer
 
-    def _refuse(self, verb: str, key: str, error: Exception) -> NoReturn:
+    def _refuse(self, operation: str, verb: str, key: str, error: Exception) -> NoReturn:
         """Raises what a caller can act on for an error of botocore; any other error is a mistake of ours."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
@@ -132,7 +139,8 @@ class Bucket:
             raise MissingObject(f"{what}: there is no such object") from error
         if code in _CREDENTIALS:
             self._client = None
-        why = _EXPLAINED.get(code) or answer.get("Error", {}).get("Message") or f"status {status}"
+        denied = f"access is denied: the role needs {_RIGHTS[operation]}" if code in _DENIED else None
+        why = denied or _EXPLAINED.get(code) or answer.get("Error", {}).get("Message") or f"status {status}"
         passing = code in _PASSING or status >= 500 or status in (408, 429)
         raise SinkError(f"{what}: {why} ({code})", retryable=passing) from error
 

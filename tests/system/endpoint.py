@@ -97,7 +97,12 @@ class Endpoint:
 
 @contextmanager
 def started(
-    engine: Engine, image: str, dockerfile: Path, mounts: Sequence[Mount], environment: Mapping[str, str]
+    engine: Engine,
+    image: str,
+    dockerfile: Path,
+    mounts: Sequence[Mount],
+    environment: Mapping[str, str],
+    user: str | None = None,
 ) -> Iterator[Endpoint]:
     """A container on a free port of the loopback address. Whatever happens, nothing of it stays."""
     with socket.socket() as listener:
@@ -105,7 +110,7 @@ def started(
         port: int = listener.getsockname()[1]
     run = uuid.uuid4().hex
     settings = {**environment, "SAGEMAKER_BIND_TO_PORT": str(port), _MARK: run}
-    command = engine.command(image, dockerfile, mounts, settings)
+    command = engine.command(image, dockerfile, mounts, settings, user)
     with tempfile.TemporaryFile() as log:
         endpoint = Endpoint(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT), log, port, run)
         try:

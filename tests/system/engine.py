@@ -1,8 +1,8 @@
 """The container engine that builds and runs the image: docker where one answers, else two commands from the environment.
 
-`IMAGE_BUILD TAG CONTEXT [--target STAGE]` builds; `IMAGE_RUN TAG [options] -- COMMAND…` runs the command in a fresh container on the host's
-network until it ends, passes a TERM on to it and ends with its exit code. Options are `-v HOST:CONTAINER[:ro]` and
-`--env NAME=VALUE`, as docker has them.
+`IMAGE_BUILD TAG CONTEXT [--target STAGE] [--build-arg NAME=VALUE]` builds; `IMAGE_RUN TAG [options] -- COMMAND…` runs the command in a
+fresh container on the host's network until it ends, passes a TERM on to it and ends with its exit code. Options are
+`-v HOST:CONTAINER[:ro]`, `--env NAME=VALUE` and `--user UID:GID`, as docker has them.
 """
 
 import json
@@ -58,25 +58,34 @@ class Engine:
         if build and run:
             return cls(build, run, docker=False)
         raise NoEngineError(
-            "no container engine: start docker, or set IMAGE_BUILD (called with TAG CONTEXT [--target STAGE]) and IMAGE_RUN (called with "
-            "TAG [options] -- COMMAND…) to commands that build and run an image"
+            "no container engine: start docker, or set IMAGE_BUILD (called with TAG CONTEXT [--target STAGE] [--build-arg NAME=VALUE]) "
+            "and IMAGE_RUN (called with TAG [options] -- COMMAND…) to commands that build and run an image"
         )
 
-    def build(self, tag: str, context: Path, target: str | None = None) -> None:
+    def build(self, tag: str, context: Path, target: str | None = None, **arguments: str) -> None:
         """Raises `subprocess.CalledProcessError`, with the build's output in its notes.
 
-        target: the stage to build; the default is the last one.
+        target: the stage to build; the default is the last one. arguments: build arguments.
         """
         words = [*self.build_words, tag, str(context), *([] if target is None else ["--target", target])]
+        words += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         try:
             subprocess.run(words, check=True, capture_output=True, text=True)
         except subprocess.CalledProcessError as error:
             error.add_note(error.stdout[-4000:] + error.stderr[-4000:])
             raise
 
-    def command(self, tag: str, dockerfile: Path, mounts: Sequence[Mount], environment: Mapping[str, str]) -> list[str]:
-        """The words that run the image's own entry point with its default arguments."""
+    def command(
+        self,
+        tag: str,
+        dockerfile: Path,
+        mounts: Sequence[Mount],
+        environment: Mapping[str, str],
+        user: str | None = None,
+    ) -> list[str]:
+        """The words that run the image's own entry point with its default arguments. user: `UID:GID`, else the image's."""
         options = [word for mount in mounts for word in mount.option]
+        options += [] if user is None else ["--user", user]
         options += [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
         if self.docker:
             return [*self.run_words, "--network", "host", *options, tag, *instruction(dockerfile, "CMD")]
