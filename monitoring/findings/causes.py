@@ -71,7 +71,7 @@ def find_causes(
         *column_causes(open_violations),
         *type_causes(open_columns, open_violations, source),
         *completeness_causes(lacking, open_violations, source),
-        *drift_causes(drifting, groups, stores),
+        *drift_causes(drifting, groups, stores, one_level=_one_level(columns)),
         *value_causes(open_columns, open_violations, source),
         *sign_causes(open_columns, open_violations, source),
         *range_causes([c for c in open_columns if c.status is not Status.DRIFT], open_violations, source),
@@ -80,6 +80,10 @@ def find_causes(
     causes = [_in_segment(cause, by_name) for cause in causes]
     predictions = frozenset(column.name for column in columns if column.is_prediction)
     return tuple(sorted(causes, key=lambda cause: rank(cause, predictions)))
+
+
+def _one_level(columns: Sequence[ColumnResult]) -> bool:
+    return len({column.request_level for column in columns if not column.is_prediction}) < 2
 
 
 def _split(

@@ -76,8 +76,10 @@ def number_bars(edges: Floats, baseline: FineCounts, window: FineCounts, *, whol
     return tuple(bars)
 
 
-def category_bars(domain: tuple[str, ...], baseline: FineCounts, window: FineCounts) -> tuple[Bin, ...]:
-    """Returns the bars of a categorical column. Fine bin i holds domain[i], bin len(domain) every other value."""
+def category_bars(
+    domain: tuple[str, ...], baseline: FineCounts, window: FineCounts, *, rest: str = "not in training"
+) -> tuple[Bin, ...]:
+    """Returns the bars of a categorical column. Fine bin i holds domain[i], bin len(domain) every other value, called `rest`."""
     before, after = baseline.counts / max(baseline.total, 1.0), window.counts / max(window.total, 1.0)
     known = len(domain)
     by_size = np.argsort(-np.maximum(before[:known], after[:known]), kind="stable")
@@ -85,12 +87,12 @@ def category_bars(domain: tuple[str, ...], baseline: FineCounts, window: FineCou
     shown = dict.fromkeys(map(int, by_size[:MAX_CATEGORIES]))
     shown |= dict.fromkeys([int(at) for at in by_change if int(at) not in shown][:MOVED_CATEGORIES])
     bars = [Bin(_label(domain[at]), _share(before[at]), _share(after[at])) for at in shown]
-    rest = [at for at in range(known) if at not in shown]
-    if rest:
-        label = f"{wording.count(len(rest))} others"
-        bars.append(Bin(label, _share(before[rest].sum()), _share(after[rest].sum()), is_other=True))
+    small = [at for at in range(known) if at not in shown]
+    if small:
+        label = f"{wording.count(len(small))} others"
+        bars.append(Bin(label, _share(before[small].sum()), _share(after[small].sum()), is_other=True))
     if before[known] or after[known]:
-        bars.append(Bin("not in training", _share(before[known]), _share(after[known]), is_other=True))
+        bars.append(Bin(rest, _share(before[known]), _share(after[known]), is_other=True))
     if before[-1] or after[-1]:
         bars.append(_missing_bar(baseline, window))
     return tuple(bars)

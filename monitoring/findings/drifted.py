@@ -2,7 +2,7 @@
 
 Predictions come first and apart. Columns of one feature group of the online store are one cause. Of the others, small
 changes are one cause, medium and large ones stay apart unless there are more than three of one level: then the columns of
-the request, or of the items, are one cause. A column that moved by its missing values only belongs to the completeness
+the request, or of the items, are one cause. A column in another unit, or of one value only, is always a cause of its own. A column that moved by its missing values only belongs to the completeness
 causes, where it has one.
 """
 
@@ -19,6 +19,8 @@ from monitoring.findings.stores import missing_shares
 from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Status, StoreHealth
 
 APART = 3
+OWN_CAUSES = ("unit", "one value")
+"""Movements that have a cause of their own, whatever else moved."""
 _HOW_FAR = {Grade.SMALL: "moved a little", Grade.MEDIUM: "moved away from training", Grade.LARGE: "are unlike training"}
 _HOW_FAR_ONE = {
     Grade.SMALL: "moved a little",
@@ -28,9 +30,16 @@ _HOW_FAR_ONE = {
 
 
 def drift_causes(
-    columns: Sequence[ColumnResult], groups: Mapping[str, str], stores: Sequence[StoreHealth]
+    columns: Sequence[ColumnResult],
+    groups: Mapping[str, str],
+    stores: Sequence[StoreHealth],
+    *,
+    one_level: bool = False,
 ) -> tuple[Cause, ...]:
-    """Returns the causes of the drifted columns among `columns`."""
+    """Returns the causes of the drifted columns among `columns`.
+
+    `one_level` says that the run has columns of the request only, or of items only: then titles do not name the level.
+    """
     drifted = sorted((c for c in columns if c.status is Status.DRIFT), key=_size, reverse=True)
     predictions = [column for column in drifted if column.is_prediction]
     features = [column for column in drifted if not column.is_prediction]
@@ -42,10 +51,13 @@ def drift_causes(
             every = [column for column in columns if groups.get(column.name) == store.group]
             causes.append(_cause(store.group, members, title, _store_excuse(store, every)))
             features = [column for column in features if column not in members]
+    causes += [_single(column) for column in features if what_moved(column).part in OWN_CAUSES]
+    features = [column for column in features if what_moved(column).part not in OWN_CAUSES]
     for level, noun in ((True, "request"), (False, "item")):
         moved = [c for c in features if c.request_level is level and c.grade in (Grade.MEDIUM, Grade.LARGE)]
         if len(moved) > APART:
-            title = f"{wording.capitalised(wording.spelled(len(moved)))} {noun} columns {_HOW_FAR[moved[0].grade]}"
+            kind = "" if one_level else f"{noun} "
+            title = f"{wording.capitalised(wording.spelled(len(moved)))} {kind}columns {_HOW_FAR[moved[0].grade]}"
             causes.append(_cause(f"{noun}_columns", moved, title, ""))
         else:
             causes += [_single(column) for column in moved]

@@ -26,7 +26,8 @@ ROUNDING_SHIFT = 0.02
 """A Wasserstein distance, in standard deviations, below which values moved by their rounding only."""
 ROUNDING_SPREAD = 0.05
 """A rounding changes the standard deviation by less than this part."""
-UNIT_TOLERANCE = 0.04
+UNIT_TOLERANCE, FAR_UNIT, FAR_UNIT_TOLERANCE = 0.04, 5.0, 0.10
+"""How far quantiles may be from those of another unit, as a part of their spread; from a factor of FAR_UNIT on nothing else comes near."""
 UNITS: tuple[tuple[float, float, str], ...] = (
     (1000.0, 0.0, "by 1,000: milli or kilo"),
     (100.0, 0.0, "by 100: per cent, or cents"),
@@ -38,12 +39,22 @@ UNITS: tuple[tuple[float, float, str], ...] = (
     (3.28084, 0.0, "by 3.281: feet and metres"),
     (2.54, 0.0, "by 2.54: centimetres and inches"),
     (2.204623, 0.0, "by 2.205: pounds and kilograms"),
+    (25.4, 0.0, "by 25.4: inches and millimetres"),
+    (30.48, 0.0, "by 30.48: feet and centimetres"),
+    (28.349523, 0.0, "by 28.35: ounces and grams"),
+    (10.0, 0.0, "by 10: centimetres and millimetres"),
+    (24.0, 0.0, "by 24: days and hours"),
+    (7.0, 0.0, "by 7: weeks and days"),
+    (4.184, 0.0, "by 4.184: calories and joules"),
+    (1e6, 0.0, "by 1,000,000: micro or mega"),
     (3.6, 0.0, "by 3.6: km/h and m/s"),
     (1.943844, 0.0, "by 1.944: knots and m/s"),
     (1.8, 32.0, "degrees Celsius and Fahrenheit"),
     (1.0, 273.15, "degrees Celsius and kelvin"),
 )
 """Factor, offset and name of the unit changes that are recognised, each in both directions."""
+SCALE, SCALE_TOLERANCE = 1.9, 0.03
+"""A factor of no known unit is named from this size on, where the quantiles follow it this closely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +132,10 @@ def _unit(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> M
     if column.shift is None or column.shift < 0.2:
         return None
     before, after = baseline.quantiles, window.quantiles
-    fits = [(_misfit(before, after, unit, forward), unit[2]) for unit in UNITS for forward in (True, False)]
-    misfit, name = min(fits)
-    if misfit > UNIT_TOLERANCE:
-        return None
+    fits = [(_misfit(before, after, unit, forward), unit) for unit in UNITS for forward in (True, False)]
+    misfit, (factor, _, name) = min(fits)
+    if misfit > (FAR_UNIT_TOLERANCE if factor >= FAR_UNIT else UNIT_TOLERANCE):
+        return _scale(column, before, after)
     sentence = (
         f"The values of {wording.column(column.name)} follow those of training in another unit: the median is "
         f"{wording.number(after[3])}; {wording.number(before[3])} in training."
@@ -132,12 +143,26 @@ def _unit(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> M
     return Movement("unit", sentence, f"{identifier(column.name)} IS NOT NULL", None, f"a unit ({name})")
 
 
+def _scale(column: ColumnResult, before: tuple[float, ...], after: tuple[float, ...]) -> Movement | None:
+    """Returns that all values were multiplied by a factor of no known unit, None where they were not."""
+    if len(before) != 7 or len(after) != 7 or before[3] * after[3] <= 0:
+        return None
+    factor = after[3] / before[3]
+    if 1 / SCALE < factor < SCALE or _misfit(before, after, (factor, 0.0, ""), forward=True) > SCALE_TOLERANCE:
+        return None
+    sentence = (
+        f"The values of {wording.column(column.name)} follow those of training multiplied by about {factor:.3g}: the median "
+        f"is {wording.number(after[3])}; {wording.number(before[3])} in training."
+    )
+    return Movement("unit", sentence, f"{identifier(column.name)} IS NOT NULL", None, "another unit or scale")
+
+
 def _misfit(
     before: tuple[float, ...], after: tuple[float, ...], unit: tuple[float, float, str], forward: bool
 ) -> float:
     """Returns how far the quantiles `after` are from those `before` in another unit, as a part of their spread.
 
-    Infinite where they could be the same unit: where the median moved by less than a third of the spread.
+    The outermost quantiles, of 1 and 99 %, are left out: the ends of two samples differ. Infinite where they could be the same unit: where the median moved by less than a third of the spread.
     """
     if len(before) != 7 or len(after) != 7:
         return math.inf
@@ -146,7 +171,7 @@ def _misfit(
         return math.inf
     factor, offset, _ = unit
     turned = [x * factor + offset if forward else (x - offset) / factor for x in before]
-    return max(abs(a - b) / max(spread, abs(b)) for a, b in zip(after, turned, strict=True))
+    return max(abs(a - b) / max(spread, abs(b)) for a, b in zip(after[1:6], turned[1:6], strict=True))
 
 
 def _outside(column: ColumnResult, baseline: SideSummary, window: SideSummary) -> Movement | None:

@@ -61,7 +61,10 @@ def _missing(names: Sequence[str]) -> tuple[Cause, ...]:
             sentence=f"Training had {shown}; the window does not. Likely cause: a new version of the caller.",
             columns=tuple(names),
             tonight=f"Ask the caller why {shown} {'is' if len(names) == 1 else 'are'} no longer sent.",
-            tomorrow="If the model must do without, train it without.",
+            tomorrow=(
+                "If the model must do without, train it without. If it is the label, which an endpoint does not see, leave it "
+                "out: `--label` of `monitoring baseline`, or `--ignore`."
+            ),
         ),
     )
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitoring.baseline.choose_bins import choose_kind
 from monitoring.findings.charts import FineCounts, category_bars, curve, number_bars
+from monitoring.judgement.fine_counts import of_extra_column, over_common_edges
 from monitoring.judgement.summaries import summarize
 from monitoring.result import Bin, ColumnResult, Grade, Status
 from monitoring.states.binning import ColumnKind
@@ -69,7 +71,7 @@ def extra_column(name: str, after: ColumnState, *, is_prediction: bool) -> Colum
     """Returns the result of a column that the baseline does not have."""
     return ColumnResult(
         name=name,
-        kind=str(ColumnKind.UNKNOWN),
+        kind=str(choose_kind(after)),
         type_name=after.type_name,
         is_prediction=is_prediction,
         request_level=bool(after.request_rows) and after.request_rows >= after.rows,
@@ -78,26 +80,45 @@ def extra_column(name: str, after: ColumnState, *, is_prediction: bool) -> Colum
         baseline=None,
         window=summarize(None, after),
         reason="the baseline does not have this column",
+        bins=_extra_bars(after),
     )
 
 
-def _sides(before: ColumnState, after: ColumnState) -> tuple[FineCounts, FineCounts]:
-    one, other = (FineCounts(state.fine.astype(np.float64), state.sums) for state in (before, after))
-    return one, other
+def _extra_bars(after: ColumnState) -> tuple[Bin, ...]:
+    """Returns the bars of a column that the baseline does not have: numbers by their sample, texts by name."""
+    kind = choose_kind(after)
+    if kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and len(after.far):
+        edges, held = of_extra_column(after)
+        return number_bars(edges, _nothing(held), held, whole=not after.kinds[ValueKind.FRACTIONAL])
+    if kind is ColumnKind.CATEGORICAL:
+        ordered = sorted(after.unseen, key=lambda text: (-after.unseen[text], text))
+        counts = [float(after.unseen[text]) for text in ordered]
+        others = max(0.0, after.present - sum(counts))
+        held = FineCounts(np.array([*counts, others, float(after.missing)]), np.zeros(len(counts) + 1))
+        return category_bars(tuple(text[:CHART_VALUE] for text in ordered), _nothing(held), held, rest="other values")
+    return ()
+
+
+def _nothing(held: FineCounts) -> FineCounts:
+    return FineCounts(np.zeros_like(held.counts), np.zeros_like(held.sums))
 
 
 def _bars(binning: ColumnBinning, before: ColumnState, after: ColumnState) -> tuple[Bin, ...]:
     if binning.kind is ColumnKind.UNKNOWN or binning.fine < 1:
         return ()
-    one, other = _sides(before, after)
     if binning.kind is ColumnKind.CATEGORICAL:
+        one, other = (FineCounts(state.fine.astype(np.float64), state.sums) for state in (before, after))
         return category_bars(tuple(value[:CHART_VALUE] for value in binning.domain), one, other)
     whole = not (before.kinds[ValueKind.FRACTIONAL] or after.kinds[ValueKind.FRACTIONAL])
-    return number_bars(binning.edges, one, other, whole=whole)
+    edges, (one, other) = over_common_edges(binning, before, after)
+    return number_bars(edges, one, other, whole=whole)
 
 
 def _curve(binning: ColumnBinning, before: ColumnState, after: ColumnState) -> tuple[tuple[float, float, float], ...]:
-    return () if binning.fine < 2 else curve(binning.edges, *_sides(before, after))
+    if binning.fine < 2:
+        return ()
+    edges, (one, other) = over_common_edges(binning, before, after)
+    return curve(edges, one, other)
 
 
 def _unseen(after: ColumnState) -> tuple[tuple[str, int], ...]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitoring.baseline.choose_bins import choose_kind
+from monitoring.judgement.fine_counts import of_extra_column, over_common_edges
 from monitoring.result import SideSummary
 from monitoring.states.binning import ColumnKind
 from monitoring.states.column import ValueKind
@@ -20,16 +22,18 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 def summarize(binning: ColumnBinning | None, state: ColumnState) -> SideSummary:
     """Returns the summary of a state. `binning` is None for a column that the baseline does not have."""
-    numeric = binning is not None and binning.kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and state.finite > 0
+    kind = choose_kind(state) if binning is None else binning.kind
+    numeric = kind in (ColumnKind.NUMERIC, ColumnKind.LIST) and state.finite > 0
+    centre = 0.0 if binning is None else binning.centre
     return SideSummary(
         rows=state.rows,
         missing=state.missing,
         completeness=state.completeness,
-        mean=_finite(state.mean(binning.centre)) if numeric and binning is not None else None,
+        mean=_finite(state.mean(centre)) if numeric else None,
         std_dev=_finite(state.std_dev()) if numeric else None,
         minimum=_finite(state.minimum) if numeric else None,
         maximum=_finite(state.maximum) if numeric else None,
-        quantiles=quantiles(binning, state) if numeric and binning is not None else (),
+        quantiles=quantiles(binning, state) if numeric else (),
         distinct=state.distinct if len(state.hashes) else None,
         kinds={kind.name.lower(): int(state.kinds[kind]) for kind in ValueKind if state.kinds[kind]},
         infinities=state.infinities,
@@ -41,14 +45,21 @@ def summarize(binning: ColumnBinning | None, state: ColumnState) -> SideSummary:
     )
 
 
-def quantiles(binning: ColumnBinning, state: ColumnState) -> tuple[float, ...]:
-    """Returns the quantiles QUANTILES of the values, interpolated within fine bins; right to 1/512 of the rows."""
-    counts = state.fine[:-1].astype(np.float64)
+def quantiles(binning: ColumnBinning | None, state: ColumnState) -> tuple[float, ...]:
+    """Returns the quantiles QUANTILES of the values, interpolated within fine bins; right to 1/512 of the rows.
+
+    Quantiles beyond the range of the baseline come from a sample of the values there, and so do all of an extra column.
+    """
+    if binning is None:
+        edges, held = of_extra_column(state)
+    else:
+        edges, (held,) = over_common_edges(binning, state)
+    counts = held.counts[:-1]
     total = counts.sum()
     if not total:
         return ()
-    low = np.concatenate(([state.minimum], binning.edges)).clip(state.minimum, state.maximum)
-    high = np.concatenate((binning.edges, [state.maximum])).clip(state.minimum, state.maximum)
+    low = np.concatenate(([state.minimum], edges)).clip(state.minimum, state.maximum)
+    high = np.concatenate((edges, [state.maximum])).clip(state.minimum, state.maximum)
     cumulated = np.cumsum(counts)
     found = []
     for share in QUANTILES:

@@ -11,6 +11,7 @@ import numpy as np
 from monitoring.states.array_file import Arrays, read_arrays, write_arrays
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.column import ColumnState, ExampleReason
+from monitoring.states.far_values import FarValues
 from monitoring.states.profile import EventSample, Profile, SliceKey, SliceState
 from monitoring.states.store_health import StoreState
 from monitoring.states.units import UnitKind, UnitTable
@@ -189,6 +190,8 @@ def _pack_column(column: ColumnState, arrays: Arrays, path: str) -> dict[str, An
     arrays[f"{path}/fine"] = column.fine
     arrays[f"{path}/sums"] = column.sums
     arrays[f"{path}/hashes"] = column.hashes
+    if len(column.far):
+        arrays[f"{path}/far"], arrays[f"{path}/far_values"] = column.far.hashes, column.far.values
     return {
         "unseen": [[name, count] for name, count in column.unseen.items()],
         "types": column.types,
@@ -202,6 +205,9 @@ def _unpack_column(entry: Any, arrays: Arrays, path: str) -> ColumnState:
     counts = arrays[f"{path}/counts"].astype(np.int64)
     sum1, sum2, minimum, maximum = (float(value) for value in arrays[f"{path}/moments"])
     size = len(_COUNTS)
+    far = FarValues()
+    if f"{path}/far" in arrays:
+        far = FarValues(arrays[f"{path}/far"].astype(np.uint64), arrays[f"{path}/far_values"].astype(np.float64))
     values = {name: int(count) for name, count in zip(_COUNTS, counts[:size], strict=True)}
     return ColumnState(
         **values,
@@ -220,6 +226,7 @@ def _unpack_column(entry: Any, arrays: Arrays, path: str) -> ColumnState:
             ExampleReason(reason): tuple((int(key), name) for key, name in entries)
             for reason, entries in entry["examples"].items()
         },
+        far=far,
     )
 
 

@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from monitoring.states.far_values import FarValues
+
 HASHES = 1024
 """Smallest hashes of values kept for the distinct estimate (a KMV sketch)."""
 UNSEEN_VALUES = 256
@@ -55,6 +57,7 @@ class ColumnState:
     shape (fine,), the sums of values by fine bin, clipped to the outer edges (0 for categories). `unseen` counts values
     outside the domain by name, at most UNSEEN_VALUES of them. `hashes` is the KMV sketch of strings: uint64, sorted, at most
     HASHES. `types` counts rows by Arrow type. `examples` holds at most EXAMPLES events by reason.
+    `far` samples the values of the open outermost bins, or of a column that the baseline does not have.
     """
 
     rows: int = 0
@@ -80,6 +83,7 @@ class ColumnState:
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     types: dict[str, int] = field(default_factory=dict)
     examples: dict[ExampleReason, Examples] = field(default_factory=dict)
+    far: FarValues = field(default_factory=FarValues)
 
     @property
     def present(self) -> int:

@@ -18,6 +18,7 @@ from monitoring.states.bin_table import BinTable
 from monitoring.states.binning import ColumnBinning, ColumnKind
 from monitoring.states.cells import Cells, Numbers, Opaque, Texts
 from monitoring.states.column import HASHES, UNSEEN_VALUES, ColumnState, ExampleReason, Examples, ValueKind
+from monitoring.states.far_values import sample_far
 from monitoring.states.merging import added, merge_examples, smallest_hashes, smallest_names
 from monitoring.states.text_dictionary import TextDictionary, as_texts, kinds_of_numbers
 
@@ -55,10 +56,14 @@ class Coded:
 
 
 class ColumnCounter:
-    """The state of one column, growing batch by batch."""
+    """The state of one column, growing batch by batch.
 
-    def __init__(self, binning: ColumnBinning) -> None:
+    `sampled` says whether the numbers of a column without bins are sampled: those that a baseline does not have.
+    """
+
+    def __init__(self, binning: ColumnBinning, *, sampled: bool = False) -> None:
         self.binning = binning
+        self._sampled = sampled
         bins = binning.fine
         self.state = ColumnState(fine=np.zeros(bins + 1, np.int64), sums=np.zeros(bins))
         self.known = False
@@ -109,6 +114,8 @@ class ColumnCounter:
         present = len(values) - absent
         self._count_values(values, missing, present, cells.kind)
         if not binned:
+            if self._sampled and present:
+                self._sample_far(values, rows, None if missing is None else ~missing)
             if self.binning.kind is not ColumnKind.UNKNOWN and present:
                 self._examples_where(ExampleReason.TYPE, rows, None if missing is None else ~missing)
             return self._unfit(len(rows))
@@ -129,7 +136,13 @@ class ColumnCounter:
                 self._examples_where(ExampleReason.ABOVE, rows, (codes >= last) & (codes < bins))
             state.below += below
             state.above += above
+            if fine[0] or fine[bins - 1]:
+                self._sample_far(values, rows, (codes == 0) | (codes == bins - 1))
         return Coded(self._coarse_of_fine.take(codes), fine)
+
+    def _sample_far(self, values: npt.NDArray[np.float64], rows: RowSet, mask: Mask | None) -> None:
+        chosen = values if mask is None else values[mask]
+        self.state.far = sample_far(self.state.far, chosen.astype(np.float64), rows.hashes_where(mask))
 
     def _count_values(
         self, values: npt.NDArray[np.float64], missing: Mask | None, present: int, kind: ValueKind | None

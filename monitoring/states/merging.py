@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitoring.states.column import EXAMPLES, HASHES, UNSEEN_VALUES, ColumnState, ExampleReason, Examples
+from monitoring.states.far_values import merge_far
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ def merge_columns(first: ColumnState, second: ColumnState) -> ColumnState:
         hashes=smallest_hashes(first.hashes, second.hashes),
         types=added(first.types, second.types),
         examples=merge_examples(first.examples, second.examples),
+        far=merge_far(first.far, second.far),
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
 
 _NEAR = 128
 """Rows of the front that are looked through one by one for examples."""
@@ -47,6 +48,11 @@ class RowSet:
             found = np.arange(len(self._group))
         order = np.argsort(hashes.take(self._group.take(found)), kind="stable")
         return found[order]
+
+    def hashes_where(self, mask: Mask | None) -> Hashes:
+        """Returns the hash of the event of each row for which the mask is true (all rows for None)."""
+        group = self._group if mask is None else self._group[mask]
+        return self._events.hashes.take(group)
 
     def examples_where(self, mask: Mask | None) -> Examples:
         """Returns the events with the smallest hashes among the rows for which the mask is true (all rows for None)."""

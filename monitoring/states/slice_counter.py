@@ -89,8 +89,10 @@ class SliceCounter:
     def _counter(self, name: str) -> ColumnCounter:
         counter = self.columns.get(name)
         if counter is None:
-            binning = self.plan.binning.get(name) or unbinned(name)
-            counter = self.columns[name] = ColumnCounter(binning)
+            known = self.plan.binning.get(name)
+            # A survey for a baseline has no bins at all, and a sampler of its own.
+            sampled = known is None and self.plan.sampler is None
+            counter = self.columns[name] = ColumnCounter(known or unbinned(name), sampled=sampled)
             before = self.state.rows - self._batch_rows
             if before:
                 _make_absent(counter.state, before)

@@ -56,7 +56,19 @@ def test_small_changes_are_one_cause() -> None:
 def test_up_to_three_large_columns_stay_apart_and_more_are_one_cause() -> None:
     assert keys(causes(*(column(name, Grade.LARGE) for name in "abc"))) == ["drift:a", "drift:b", "drift:c"]
     [cause] = causes(*(column(name, Grade.LARGE) for name in "abcd"))
-    assert (cause.key, cause.title) == ("drift:item_columns", "Four item columns are unlike training")
+    assert (cause.key, cause.title) == ("drift:item_columns", "Four columns are unlike training")
+    request = column("hour", request_level=True)
+    [cause] = causes(request, *(column(name, Grade.LARGE) for name in "abcd"))
+    assert cause.title == "Four item columns are unlike training"
+
+
+def test_a_column_in_another_unit_is_a_cause_of_its_own_whatever_else_moved() -> None:
+    before = summary(mean=20.0, quantiles=(8.0, 12.0, 17.0, 20.0, 23.0, 28.0, 32.0))
+    after = summary(mean=508.0, quantiles=tuple(25.4 * value for value in before.quantiles))
+    inches = column("width", Grade.LARGE, linf=1.0, shift=11.0, baseline=before, window=after)
+    found = causes(inches, *(column(name, Grade.LARGE) for name in "abcd"))
+    assert keys(found) == ["drift:item_columns", "drift:width"]
+    assert "Likely cause: a unit (by 25.4: inches and millimetres)." in found[1].sentence
 
 
 def test_drift_of_the_inputs_never_pages() -> None:

@@ -41,6 +41,13 @@ def test_a_change_of_unit_is_recognised_in_both_directions(factor, offset, name,
     assert (found.part, found.likely) == ("unit", f"a unit ({name})")
 
 
+@pytest.mark.parametrize("factor", [0.013, 5.3, 140.0])
+def test_a_factor_of_no_known_unit_is_named(factor: float) -> None:
+    found = moved(VALUES, VALUES * factor)
+    assert (found.part, found.likely) == ("unit", "another unit or scale")
+    assert f"multiplied by about {factor:.3g}: " in found.sentence
+
+
 @pytest.mark.parametrize("after", [VALUES + 8, VALUES * 1.3, VALUES[::-1] + np.linspace(0, 4, 4000), VALUES**2])
 def test_other_movements_are_not_called_a_change_of_unit(after: np.ndarray) -> None:
     assert moved(VALUES, after).part != "unit"

@@ -76,6 +76,8 @@ def check_column(column: ColumnState, found: list[Row], name: str) -> None:
         check_moments(column, oracle.numbers(found, binning), binning.centre)
         expected = oracle.clipped_sums(found, binning)
         assert column.sums == pytest.approx(expected, rel=1e-12, abs=1e-3)
+        far = [value for value in oracle.numbers(found, binning) if not binning.edges[0] < value <= binning.edges[-1]]
+        assert sorted(column.far.values) == sorted(far)
     if name == "word":
         texts = Counter(value for value in present)
         assert column.unseen == {text: count for text, count in texts.items() if text not in binning.domain}
@@ -134,6 +136,8 @@ def assert_equal(ours: SliceState, theirs: SliceState) -> None:
         assert column.hashes.tolist() == other.hashes.tolist()
         assert (column.unseen, column.infinities, column.types) == (other.unseen, other.infinities, other.types)
         assert column.examples == other.examples
+        assert column.far.hashes.tolist() == other.far.hashes.tolist()
+        assert column.far.values.tolist() == other.far.values.tolist()
         assert (column.minimum, column.maximum) == (other.minimum, other.maximum)
         scale = 1e-12 * max(1.0, abs(column.minimum), abs(column.maximum)) if column.finite else 0.0
         assert column.sum1 == pytest.approx(other.sum1, rel=1e-12, abs=scale)
