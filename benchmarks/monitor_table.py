@@ -30,22 +30,29 @@ def table(found: dict[str, Any], peers: Container[str]) -> str:
         )
     head = ("", "seconds", "million cells a second", "peak MB", "report KB")
     ratios = [
-        f"- row pass on {threads} thread(s): {_ratio(figures, f'row pass, {threads} threads', f'floor, {threads} threads')} times the floor"
+        f"- row pass on {threads} thread(s): {_ratio(figures[f'row pass, {threads} threads'], figures[f'floor, {threads} threads'])} times the floor"
         for threads in (1, 2)
     ]
-    ratios.append(f"- Spark after its start: {_ratio(figures, 'Spark, 2 cores', 'row pass, 2 threads')} times threads")
+    spark = _ratio(figures.get("Spark, 2 cores", {}), figures["row pass, 2 threads"])
+    ratios.append(f"- Spark after its start: {spark} times threads")
     for name in figures:
         peer, _, of = name.partition(", ")
         if peer in peers:
-            ratios.append(f"- {name}: {_ratio(figures, name, f'{OURS}, {of}')} times ours (baseline, run and report)")
+            ours = figures.get(f"{OURS}, {of}", {})
+            run = (
+                f", {_ratio(figures[name], ours, 'run processor')} times our run and report"
+                if "run processor" in ours
+                else ""
+            )
+            ratios.append(f"- {name}: {_ratio(figures[name], ours)} times our baseline, run and report{run}")
     text = f"{found['rows']:,} rows × {found['columns']} columns; a peer's rows stand beside its name."
     return "\n".join((text, "", markdown(head, rows), "", *ratios))
 
 
-def _ratio(figures: dict[str, Any], first: str, second: str) -> str:
+def _ratio(theirs: dict[str, Any], ours: dict[str, Any], of: str = "") -> str:
     """Returns the ratio of the seconds; of the processor's, where whole processes are known: a neighbour adds none of these."""
-    theirs, ours = figures.get(first, {}), figures.get(second, {})
-    of = "whole processor" if "whole processor" in ours else "seconds"
-    if of in ours and "stopped after" in theirs:
-        return f"at least {theirs['stopped after'] / ours[of]:.0f}"
-    return f"{theirs[of] / ours[of]:.2f}" if of in ours and of in theirs else "not measured"
+    whole = "whole processor" if "whole processor" in ours else "seconds"
+    own = ours.get(of or whole)
+    if own and "stopped after" in theirs:
+        return f"at least {theirs['stopped after'] / own:.0f}"
+    return f"{theirs[whole] / own:.2f}" if own and whole in theirs else "not measured"
