@@ -50,7 +50,7 @@ from monitoring.alarms.policy import Policy
 from monitoring.notify.dry_run import Rehearsal, history, rehearse
 from monitoring.notify.settings import NotifySettings, PagerDuty, Slack
 from monitoring.quality.baseline import QualityBaseline
-from monitoring.quality.predictions import Captured
+from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import encode as encode_quality
 from monitoring.quality.run import QualityRun, judge_quality
@@ -160,7 +160,7 @@ def _judge_quality(month: Month, baseline: QualityBaseline, captured: str, label
     day, end = _time(month.first), _time(month.last) + DAY
     while day < end:
         run = QualityRun(
-            Captured(captured, ENDPOINT, VARIANT),
+            CapturedPredictions(captured, ENDPOINT, VARIANT),
             labels,
             Window(day, day + DAY),
             _QUESTION,
@@ -181,6 +181,7 @@ def summary(month: Month, requests: int, rehearsal: Rehearsal) -> dict[str, Any]
     counts = rehearsal.counts()
     return {
         "title": month.title,
+        "days": (_time(month.last) - _time(month.first)).days + 1,
         "requests": requests,
         "windows": rehearsal.runs,
         "pages": counts["page"],
@@ -194,10 +195,10 @@ def summary(month: Month, requests: int, rehearsal: Rehearsal) -> dict[str, Any]
 
 def tables(found: dict[str, Any]) -> str:
     """Returns the Markdown of the results: sums by month, then every line of each month."""
-    head = ["month", "requests", "windows judged", "pages", "pages allowed", "Slack messages", "days with one"]
+    head = ["month", "days", "requests", "windows judged", "pages", "pages allowed", "Slack messages", "days with one"]
     rows = [
         [
-            month["title"], f"{month['requests']:,}", month["windows"], month["pages"], month["budget"],
+            month["title"], month["days"], f"{month['requests']:,}", month["windows"], month["pages"], month["budget"],
             month["slack messages"], month["days with a slack message"],
         ]
         for month in found["months"].values()

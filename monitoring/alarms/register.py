@@ -28,6 +28,9 @@ from monitoring.storage import Conflict, MissingKey, Storage
 MAX_ATTEMPTS = 100
 """Conditional writes that are tried before a state counts as contended beyond reason."""
 
+MAX_SKEW = dt.timedelta(hours=1)
+"""By how much clocks of two monitors may differ."""
+
 Step = Callable[[SubjectState], SubjectState]
 
 
@@ -83,7 +86,7 @@ class AlarmRegister:
             if not proves_life:
                 return self._with_message(after, changes, context)
             after, revived = observe(after, alive(seen), self._policy)
-            runs = {**after.runs, seen.monitor: max(seen.created, after.runs.get(seen.monitor, seen.created))}
+            runs = {**after.runs, seen.monitor: _last_run(after.runs.get(seen.monitor), seen.created)}
             return self._with_message(replace(after, runs=runs), changes + revived, context)
 
         self._update(seen.endpoint, seen.variant, step)
@@ -163,6 +166,11 @@ class AlarmRegister:
         raise MonitoringError(
             f"{self._storage.uri}/{key} changed {MAX_ATTEMPTS} times while this run tried to write it"
         )
+
+
+def _last_run(known: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    """Returns the later of two runs. One far in the future came from a clock that had jumped, and hides no silence."""
+    return now if known is None or known - now > MAX_SKEW else max(known, now)
 
 
 def _without(state: SubjectState, sent: str) -> SubjectState:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from capture.dataset import AGE_PREFIX, MISSING_PREFIX
 from monitoring.findings import wording
-from monitoring.findings.chance import MISSING_RISE, lacks_records
+from monitoring.findings.chance import MISSING_RISE, SILENT, lacks_records
 from monitoring.findings.moved import missing_change, missing_share
 from monitoring.findings.query import QuerySource, identifier, select
-from monitoring.findings.severity import grade_of_rise, urgency_of
-from monitoring.result import Cause, CauseKind, ColumnResult, StoreHealth, Violation
+from monitoring.findings.severity import MOSTLY_PRESENT, grade_of_rise, urgency_of
+from monitoring.result import Cause, CauseKind, ColumnResult, Grade, StoreHealth, Urgency, Violation
 
 LEFT_OVER = 0.10
 """A column of a silent store that moved by more than this beyond its missing values is listed apart."""
@@ -109,7 +109,7 @@ def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: QuerySo
         key=f"missing_entities:{store.group}",
         kind=CauseKind.MISSING_ENTITIES,
         grade=grade,
-        urgency=urgency_of(CauseKind.MISSING_ENTITIES, grade),
+        urgency=_urgency(store, grade, window, baseline),
         title=f"Store group {group} did not answer {wording.percent(window)} of the lookups",
         sentence=sentence,
         columns=explained,
@@ -119,6 +119,16 @@ def _silent(store: StoreHealth, members: Sequence[ColumnResult], source: QuerySo
         tonight=f"Check the latency and the errors of store group {group}; the container's log names the timeouts.",
         tomorrow=f"Compare the ids that group {group} lacks with the ids that callers send.",
     )
+
+
+def _urgency(store: StoreHealth, grade: Grade, window: float, baseline: float) -> Urgency:
+    """Returns what missing records ask of a person.
+
+    Training data has no lookups. Where its columns of the group were null at times, other ids are asked on other days: without a
+    baseline of lookups only a silent store pages.
+    """
+    guessed = store.baseline_missing is None and baseline > 1 - MOSTLY_PRESENT
+    return Urgency.MESSAGE if guessed and window < SILENT else urgency_of(CauseKind.MISSING_ENTITIES, grade)
 
 
 def _explained(column: ColumnResult) -> bool:

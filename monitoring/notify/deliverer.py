@@ -35,7 +35,6 @@ from monitoring.notify.record import (
     Effect,
     Incident,
     IncidentState,
-    Lease,
     Post,
     Resolve,
     Say,
@@ -49,6 +48,7 @@ from monitoring.notify.secrets import SecretError, Secrets, fingerprint
 from monitoring.notify.settings import NotifySettings, Slack
 from monitoring.notify.slack_text import mark_repeat
 from monitoring.storage import Conflict, MissingKey, Storage
+from monitoring.storage.lease import Lease
 
 LEASE = dt.timedelta(seconds=9 * CALL_SECONDS)
 """How long a holder may work between two writes. One call takes at most two answers and a short rate limit."""
@@ -150,7 +150,7 @@ class Deliverer:
         for _ in range(MAX_ATTEMPTS):
             record, tag = self._load(endpoint, variant)
             now = self._now()
-            if record.lease is not None and record.lease.holder != self._holder and record.lease.until > now:
+            if record.lease is not None and record.lease.keeps_out(self._holder, now, LEASE):
                 raise Later(
                     f"another notifier works on {endpoint}/{variant}", (record.lease.until - now).total_seconds()
                 )

@@ -6,7 +6,6 @@ and the message. The lease keeps two notifiers from working on one variant at th
 
 from __future__ import annotations
 
-import datetime as dt
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from monitoring.alarms.state import key_part
 from monitoring.errors import MonitoringError
 from monitoring.result import Grade
+from monitoring.storage.lease import Lease
 
 RECORD_VERSION = 1
 KEPT_POSTS = 100
@@ -111,13 +111,6 @@ class Recolour(msgspec.Struct, frozen=True, omit_defaults=True, tag="recolour"):
 
 
 Effect = Trigger | Resolve | Say | Recolour
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """Who works on the record, and until when."""
-
-    holder: str
-    until: dt.datetime
 
 
 class DeliveryRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from monitoring.retraining.guard import Guard, Guards, Held, StartStage, guard_k
 from monitoring.retraining.settings import Rule
 from monitoring.retraining.starter import Starter, StartRefused, StartRequest
 from monitoring.storage import Storage
+from monitoring.storage.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,7 @@ def _claim(
         attempt=attempt,
         cause=held.cause,
         claimed=now,
-        holder=holder,
-        until=now,
+        lease=Lease(holder, now),
         token=token_of(key),
     )
 

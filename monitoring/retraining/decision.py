@@ -60,7 +60,7 @@ def _for_cause(rule: Rule, held: CauseState, earlier: Sequence[Guard], now: dt.d
             Verdict.WAIT, f"it lasts {_hours(lasted)}, the rule asks for {rule.for_hours:g} h", held
         )
     rest = dt.timedelta(hours=rule.rest_hours)
-    resting = [guard for guard in starts if now - guard.claimed < rest]
+    resting = [guard for guard in starts if abs(now - guard.claimed) < rest]
     if resting:
         return RetrainingDecision(
             Verdict.WAIT, f"the rule rests until {resting[-1].claimed + rest:%b %-d %H:%M} UTC", held

@@ -19,6 +19,7 @@ from monitoring.alarms.state import key_part
 from monitoring.errors import MonitoringError
 from monitoring.result import Cause
 from monitoring.storage import Conflict, MissingKey, Storage
+from monitoring.storage.lease import Lease, take
 
 LEASE = dt.timedelta(minutes=10)
 GUARD_VERSION = 1
@@ -43,8 +44,7 @@ class Guard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     attempt: int
     cause: Cause
     claimed: dt.datetime
-    holder: str
-    until: dt.datetime
+    lease: Lease
     token: str
     manifest: str = ""
     stage: StartStage = StartStage.CLAIMED
@@ -121,7 +121,7 @@ class Guards:
             last = msgspec.json.decode(stored.body, type=Turn)
             if last.guard == key:
                 return None
-            if now - last.at < rest:
+            if abs(now - last.at) < rest:  # a turn far in the future was taken by a clock that had jumped
                 return last.at + rest
             try:
                 self._storage.replace(place, msgspec.json.encode(turn), stored.tag)
@@ -134,20 +134,22 @@ class Guards:
 
         Returns no guard where another monitor holds it or where it is done.
         """
-        guard = replace(guard, holder=self._holder, until=now + LEASE, claimed=now)
-        try:
-            return Held(key, self._storage.create(key, msgspec.json.encode(guard)), guard), True
-        except Conflict:
-            pass
-        stored = self._storage.get(key)
-        found = _decode(stored.body, self.uri(key))
-        if found.stage is not StartStage.CLAIMED or found.until > now:
+        tried: list[tuple[Guard, bool]] = []
+
+        def body(held: bytes | None) -> bytes | None:
+            found = guard if held is None else _decode(held, self.uri(key))
+            if held is not None and (
+                found.stage is not StartStage.CLAIMED or found.lease.keeps_out(self._holder, now, LEASE)
+            ):
+                return None
+            tried.append((replace(found, lease=Lease(self._holder, now + LEASE)), held is None))
+            return msgspec.json.encode(tried[-1][0])
+
+        tag = take(self._storage, key, body)
+        if tag is None:
             return None, False
-        taken = replace(found, holder=self._holder, until=now + LEASE)
-        try:
-            return Held(key, self._storage.replace(key, msgspec.json.encode(taken), stored.tag), taken), False
-        except Conflict:
-            return None, False
+        mine, is_new = tried[-1]
+        return Held(key, tag, mine), is_new
 
     def settle(self, held: Held, stage: StartStage, now: dt.datetime, reference: str = "", problem: str = "") -> Guard:
         """Records how a start ended. Raises MonitoringError where another monitor took the guard over."""

@@ -1,6 +1,6 @@
 """Claims: of several monitors that look at the same window, one judges it.
 
-A claim is `claim.json` below the window's prefix, created by a conditional write. It holds its owner and the time until which it
+A claim is `claim.json` below the window's prefix, created by a conditional write. It is a lease: its holder, and until when it
 counts. A monitor that dies leaves a claim that runs out; then another one replaces it, again by a conditional write. So a window
 is judged by one monitor at a time, and is never lost. Two monitors judge the same window only where the first one needs longer
 than its lease; the alarms count a window once even then.
@@ -17,19 +17,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitoring.storage import Conflict, MissingKey, Storage
+from monitoring.storage.lease import Lease, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEASE = dt.timedelta(minutes=30)
 _NAME = "claim.json"
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """Who judges a window, and until when the claim counts."""
-
-    owner: str
-    until: dt.datetime
 
 
 class Claims:
@@ -52,38 +46,28 @@ class Claims:
 
     def take(self, prefix: str) -> bool:
         """Claims the window below `prefix`. Returns False where another monitor holds it."""
-        mine = msgspec.json.encode(Claim(self.owner, self._now() + self._lease))
-        try:
-            self._storage.create(f"{prefix}{_NAME}", mine)
-        except Conflict:
-            return self._take_over(prefix, mine)
-        return True
+        now = self._now()
+        mine = msgspec.json.encode(Lease(self.owner, now + self._lease))
+
+        def body(held: bytes | None) -> bytes | None:
+            return None if held is not None and _decode(held).keeps_out(self.owner, now, self._lease) else mine
+
+        return take(self._storage, f"{prefix}{_NAME}", body) is not None
 
     def release(self, prefix: str) -> None:
         """Gives up a claim, so that the next monitor need not wait for its end. Keeps a claim of another owner."""
         try:
             stored = self._storage.get(f"{prefix}{_NAME}")
-            if _decode(stored.body).owner == self.owner:
-                ended = msgspec.json.encode(Claim(self.owner, self._now()))
+            if _decode(stored.body).holder == self.owner:
+                ended = msgspec.json.encode(Lease(self.owner, self._now()))
                 self._storage.replace(f"{prefix}{_NAME}", ended, stored.tag)
         except (Conflict, MissingKey):
             return
 
-    def _take_over(self, prefix: str, mine: bytes) -> bool:
-        try:
-            stored = self._storage.get(f"{prefix}{_NAME}")
-            held = _decode(stored.body)
-            if held.owner != self.owner and held.until > self._now():
-                return False
-            self._storage.replace(f"{prefix}{_NAME}", mine, stored.tag)
-        except (Conflict, MissingKey):
-            return False
-        return True
 
-
-def _decode(body: bytes) -> Claim:
+def _decode(body: bytes) -> Lease:
     """Returns a claim; one that cannot be read has run out."""
     try:
-        return msgspec.json.decode(body, type=Claim)
+        return msgspec.json.decode(body, type=Lease)
     except msgspec.DecodeError:
-        return Claim("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+        return Lease("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC))

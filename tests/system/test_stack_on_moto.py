@@ -1,6 +1,8 @@
-"""The CloudFormation stack on moto, with its endpoint, and what moto says it made and did not."""
+"""The CloudFormation stack on moto, with its endpoint, what moto says it made and did not, and the schedule by its API."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -34,3 +36,26 @@ def test_moto_creates_the_stack_but_for_what_it_skips(aws: Aws) -> None:
     wanted = {resource["Type"] for resource in resources if resource.get("Condition") not in ("WithVpc", "WithEmail")}
     assert wanted - made == SKIPPED_BY_MOTO
     assert len(aws.client("sagemaker").list_endpoints()["Endpoints"]) == 1
+
+
+def test_the_scheduler_takes_the_templates_schedule(aws: Aws) -> None:
+    """moto's CloudFormation skips schedules; its Scheduler takes one, after botocore checked it. It never fires."""
+    asked = template()["Resources"]["Schedule"]["Properties"]
+    target = asked["Target"]
+    scheduler = aws.client("scheduler")
+    scheduler.create_schedule(
+        Name="flights",
+        ScheduleExpression=template()["Parameters"]["ScheduleExpression"]["Default"],
+        ScheduleExpressionTimezone=asked["ScheduleExpressionTimezone"],
+        FlexibleTimeWindow=asked["FlexibleTimeWindow"],
+        Target={
+            "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createProcessingJob",
+            "RoleArn": "arn:aws:iam::123456789012:role/scheduler",
+            "RetryPolicy": target["RetryPolicy"],
+            "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:123456789012:dead-letters"},
+            "Input": target["Input"]["Fn::Sub"][0].replace("${Network}", ""),
+        },
+    )
+    made = scheduler.get_schedule(Name="flights")
+    assert made["Target"]["Arn"].endswith("sagemaker:createProcessingJob")
+    assert json.loads(made["Target"]["Input"])["ProcessingJobName"] == "monitor-<aws.scheduler.execution-id>"

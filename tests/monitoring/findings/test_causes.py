@@ -268,3 +268,12 @@ def test_missing_values_of_a_silent_store_are_one_cause_also_in_columns_whose_ot
         "missing_entities:weather",
         "drift:weather",
     ]
+
+
+def test_planes_that_a_register_lacked_at_training_too_page_only_where_it_answers_nothing() -> None:
+    other = lacking("seats", 156, 378)
+    [cause] = causes(other, stores=[store("planes", missing_ids=378, events_with_missing=300)])
+    assert (cause.key, cause.grade, cause.urgency) == ("missing_entities:planes", Grade.LARGE, Urgency.MESSAGE)
+    nothing = lacking("seats", 156, 1000)
+    [cause] = causes(nothing, stores=[store("planes", missing_ids=1000, events_with_missing=1000)])
+    assert cause.urgency is Urgency.PAGE

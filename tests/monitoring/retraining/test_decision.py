@@ -13,6 +13,7 @@ from monitoring.result import Grade
 from monitoring.retraining.decision import Verdict, decide
 from monitoring.retraining.guard import Guard, StartStage
 from monitoring.retraining.settings import Rule, parse
+from monitoring.storage.lease import Lease
 from tests.monitoring.alarms.examples import HOUR, START, cause, window
 
 RULE = Rule(name="risk", causes=("drift:*",), for_hours=3, rest_hours=24, pipeline="flights-train")
@@ -29,7 +30,7 @@ def start(hour, key="drift:wind_gust", episode=1, stage=StartStage.STARTED, atte
     at = START + hour * HOUR
     return Guard(
         rule=rule, endpoint="flights", variant="AllTraffic", model_version="3", episode=episode, attempt=attempt,
-        cause=cause(key), claimed=at, holder="h", until=at, token="t", stage=stage,
+        cause=cause(key), claimed=at, lease=Lease("h", at), token="t", stage=stage,
     )  # fmt: skip
 
 
