@@ -4,7 +4,8 @@ Without a header, cells that are all numbers give a float64 array of shape (rows
 With `header=present`, or where a column has text, the result is a dict of columns: float64 arrays for columns of
 numbers, lists of text for others (an empty cell is None), named by the header, else by the model's feature names, else
 `feature_0` and on. A column with an integer that a double cannot hold exactly is an identifier: it stays text.
-So does a column with a number past the range of a double (`1e400`).
+So does a column with a number past the range of a double (`1e400`). A column that the model calls text is text in every
+body, whatever its cells are.
 
 A number is what JSON or Python's `float` reads, in ASCII and without underscores; `nan` and `inf` are numbers too.
 """
@@ -15,6 +16,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy
 
@@ -36,21 +38,25 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*")
 class CsvCodec:
     """Codec of `text/csv`."""
 
-    def __init__(self, limits: Limits, feature_names: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, limits: Limits, feature_names: tuple[str, ...] | None, text_columns: frozenset[str] = frozenset()
+    ) -> None:
         self._limits = limits
         self._feature_names = feature_names
+        self._text_columns = text_columns
 
     def decode(self, body: memoryview, media: MediaType) -> Payload:
         """An ndarray (rows, columns) of float64, or a dict of columns; see the module."""
         text = to_text(body, media)
         header = _header(media)
         self._refuse_too_many(text)
-        if not header:
+        has_names = header or not self._text_columns.isdisjoint(self._feature_names or ())
+        if not has_names:
             matrix = _plain_matrix(text)
             if matrix is not None:
                 return Payload(matrix, media.name)
         rows = _read(text, self._limits)
-        if not header:
+        if not has_names:
             matrix = _matrix_with_gaps(rows)
             if matrix is not None:
                 return Payload(matrix, media.name)
@@ -63,7 +69,8 @@ class CsvCodec:
         remark = None if header else _undeclared_header(rows, self._feature_names)
         names = self._names(rows.pop(0) if header else None, rows)
         # Column by column, and not with zip(*rows), which takes an iterator for each row.
-        columns = {name: _column([row[at] for row in rows]) for at, name in enumerate(names)}
+        texts = self._text_columns
+        columns = {name: _column([row[at] for row in rows], name in texts) for at, name in enumerate(names)}
         return Payload(columns, media.name, remark=remark)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
@@ -196,11 +203,13 @@ def _read(text: str, limits: Limits) -> list[list[str]]:
     return rows
 
 
-def _column(cells: Sequence[str]) -> "numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]] | list[str | None]":
-    try:
-        return numpy.array([_number(cell) for cell in cells])
-    except ValueError:
-        return [cell if cell else None for cell in cells]
+def _column(
+    cells: Sequence[str], is_text: bool
+) -> "numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]] | list[str | None]":
+    if not is_text:
+        with suppress(ValueError):
+            return numpy.array([_number(cell) for cell in cells])
+    return [cell if cell else None for cell in cells]
 
 
 def _number(cell: str) -> float:

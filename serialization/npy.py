@@ -25,12 +25,14 @@ _MAX_HEADER = 65_536
 _MAX_DIMENSIONS = 32
 _DTYPE = r"[<>|=]?(?:[biufcSUmM][0-9]{1,9}(?:\[[0-9]{0,9}[A-Za-z]{1,2}\])?|\?)"
 _SHAPE = r"\((?:[0-9]{1,19}L?(?:, ?[0-9]{1,19}L?)*,?)? ?\)"
+_PADDING = r"\('', '\|V([0-9]{1,9})'\)"
+"""Bytes of no field, as `numpy.save` writes them for an aligned dtype and for some columns of a structured array."""
 _FIELD = rf"\('([^'\\]{{1,255}})', '({_DTYPE})'(?:, ({_SHAPE}))?\)"
 _HEADER = re.compile(
-    rf"\{{'descr': (?:'(?P<dtype>{_DTYPE})'|(?P<fields>\[{_FIELD}(?:, {_FIELD})*,?\])), "
+    rf"\{{'descr': (?:'(?P<dtype>{_DTYPE})'|(?P<fields>\[(?:(?:{_FIELD}|{_PADDING})(?:, |,?(?=\])))+\])), "
     rf"'fortran_order': (?P<fortran>True|False), 'shape': (?P<shape>{_SHAPE}),? ?\}} *\n?"
 )
-_ONE_FIELD = re.compile(_FIELD)
+_ONE_FIELD = re.compile(f"{_FIELD}|{_PADDING}")
 
 
 class NpyCodec:
@@ -59,11 +61,13 @@ class NpyCodec:
         order = "F" if header["fortran"] == "True" else "C"
         array = numpy.frombuffer(body, dtype, offset=start).reshape(shape, order=order)  # type: ignore[call-overload]
         _check_values(array)
-        return Payload(array.astype(dtype.newbyteorder("="), order=order, copy=True), media.name)
+        return Payload(array.astype(_packed(dtype).newbyteorder("="), order=order, copy=True), media.name)
 
     def encode(self, prediction: object, media: MediaType, request: Payload | None) -> tuple[bytes, MediaType]:
         """The prediction as an array: numbers as they are, a table as a structured array with the columns' names."""
         array = _array(prediction)
+        if array.dtype.names is not None:
+            array = array.astype(_packed(array.dtype))
         out = io.BytesIO()
         try:
             numpy.save(out, array, allow_pickle=False)
@@ -103,16 +107,38 @@ def _header(body: memoryview) -> tuple[dict[str, str | None], int]:
 
 def _dtype(header: dict[str, str | None]) -> "numpy.dtype[numpy.generic]":
     try:
-        if header["fields"] is None:
-            dtype = numpy.dtype(str(header["dtype"]))
-        else:
-            parts = [(field[1], field[2], _shape(field[3])) for field in _ONE_FIELD.finditer(header["fields"])]
-            dtype = numpy.dtype([(name, kind, shape) if shape else (name, kind) for name, kind, shape in parts])
+        dtype = numpy.dtype(str(header["dtype"])) if header["fields"] is None else _structure(header["fields"])
     except (TypeError, ValueError, SyntaxError) as error:
         raise DecodeError(f"the NPY dtype is not known: {error}") from None
     if dtype.itemsize == 0:
         raise DecodeError("the NPY dtype has items of no bytes; send numbers or text")
     return dtype
+
+
+def _structure(fields: str) -> "numpy.dtype[numpy.generic]":
+    """Returns the dtype of a structured array, its padding included. Raises ValueError or TypeError for an unknown type."""
+    names, formats, offsets, at = [], [], [], 0
+    for field in _ONE_FIELD.finditer(fields):
+        name, kind, shape, padding = field.groups()
+        if padding is not None:
+            at += int(padding)
+            continue
+        found = numpy.dtype((kind, _shape(shape))) if _shape(shape) else numpy.dtype(kind)
+        names.append(name)
+        formats.append(found)
+        offsets.append(at)
+        at += found.itemsize
+    if not names:
+        raise ValueError("it has no field with a name")
+    return numpy.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": at})
+
+
+def _packed(dtype: Any) -> "numpy.dtype[Any]":
+    """Returns the same dtype without bytes that belong to no field."""
+    if dtype.names is None:
+        packed: numpy.dtype[Any] = dtype
+        return packed
+    return numpy.dtype([(name, _packed(dtype.fields[name][0])) for name in dtype.names])
 
 
 def _check_values(array: Any) -> None:

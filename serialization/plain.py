@@ -16,38 +16,40 @@ from uuid import UUID
 
 from .errors import EncodeError
 
-_AS_IS = frozenset({str, int, float, bool, type(None)})
+_AS_IS: frozenset[type] = frozenset({str, int, float, bool, type(None)})
+WITH_DECIMALS = _AS_IS | {Decimal}
+"""What stays as it is for a format that has fields of numbers, and does not want the text of a decimal."""
 _TEXT = frozenset({str})
 
 
-def to_plain(value: object) -> object:
-    """The value and everything in it as dict (text keys), list, str, int, float, bool and None.
+def to_plain(value: object, as_is: frozenset[type] = _AS_IS) -> object:
+    """The value and everything in it as dict (text keys), list, str, int, float, bool and None, or of a type in `as_is`.
 
     A table becomes a list of dicts, one for each row; an array a list of its shape; bytes base64 text; times ISO 8601
     text. Raises EncodeError, with the place, for a type that has no plain form.
     """
     try:
-        return _plain(value, "prediction")
+        return _plain(value, "prediction", as_is)
     except RecursionError:
         raise EncodeError("the prediction is nested too deeply, or contains itself") from None
 
 
-def _plain(value: Any, path: str) -> object:
+def _plain(value: Any, path: str, as_is: frozenset[type]) -> object:
     kind = type(value)
-    if kind in _AS_IS:
+    if kind in as_is:
         return value
     if kind is dict or isinstance(value, Mapping):
-        if _AS_IS.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
+        if as_is.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
             return dict(value)
-        plain = {key_text(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}
+        plain = {key_text(key, path): _plain(item, f"{path}.{key}", as_is) for key, item in value.items()}
         if len(plain) != len(value):
             raise EncodeError(f"{path} has two keys that are one as text, like 1 and '1'; return each key once")
         return plain
     if kind is list or kind is tuple:
-        if _AS_IS.issuperset(map(type, value)):
+        if as_is.issuperset(map(type, value)):
             return list(value)
-        return [_plain(item, f"{path}[{at}]") for at, item in enumerate(value)]
-    return _plain(unwrap(value, path), path)
+        return [_plain(item, f"{path}[{at}]", as_is) for at, item in enumerate(value)]
+    return _plain(unwrap(value, path), path, as_is)
 
 
 def key_text(key: object, path: str) -> str:

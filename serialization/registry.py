@@ -45,7 +45,7 @@ class Codecs:
     """The formats of one endpoint. Cheap to make; holds no state but its codecs; safe to share between threads.
 
     protobuf: the descriptor set of the model, or None where it has none. feature_names: names for the columns of CSV
-    and NPY bodies that bring none. limits: what one body may cost.
+    and NPY bodies that bring none. limits: what one body may cost. text_columns: columns of CSV that are text in every body.
     """
 
     def __init__(
@@ -53,9 +53,11 @@ class Codecs:
         protobuf: "ProtobufSchema | None" = None,
         feature_names: tuple[str, ...] | None = None,
         limits: Limits | None = None,
+        text_columns: frozenset[str] = frozenset(),
     ) -> None:
         self.limits = limits or Limits()
         self._feature_names = feature_names
+        self._text_columns = text_columns
         self._makers: dict[str, Callable[[], Codec]] = {
             JSON: self._json,
             "text/csv": self._csv,
@@ -140,7 +142,7 @@ class Codecs:
     def _csv(self) -> Codec:
         from .csv_ import CsvCodec
 
-        return CsvCodec(self.limits, self._feature_names)
+        return CsvCodec(self.limits, self._feature_names, self._text_columns)
 
     def _npy(self) -> Codec:
         from .npy import NpyCodec

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from capture import CaptureBuffer, CaptureConfig, new_event_id
+from capture.dataset import column_type
 from capture.handover import for_writer
 from container.feature_stores.opening import open_store
 from container.feature_stores.recording import FailurePolicy
@@ -70,7 +71,9 @@ class Service:
             log.warning("%s", line)
         os.chdir(artefact.directory)
         capture = capture_settings(settings, directory, artefact, context.model_name)
-        codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, Limits(max_bytes=settings.max_payload))
+        limits = Limits(max_bytes=settings.max_payload)
+        texts = frozenset(name for name, text in capture.types.items() if column_type(text) == "string")
+        codecs = Codecs(_protobuf(settings, artefact), capture.feature_names, limits, texts)
         store = None if settings.store is None else open_store(settings.store, artefact)
         if functions.pre_model_fn is not None:
             functions.pre_model_fn(model_dir, context)

@@ -10,6 +10,7 @@ converted only where nothing is lost: 3.0 fits an integer field, 3.5 does not. E
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,10 +18,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import EncodeError as GoogleEncodeError
 
 from serialization.errors import EncodeError
-from serialization.plain import to_plain
+from serialization.plain import WITH_DECIMALS, to_plain
 
 from .fields import is_map, is_repeated
-from .wellknown import WRITERS, as_bytes, as_integer
+from .wellknown import WRITERS, as_bytes, as_float, as_integer, is_past_float
 
 _INTEGERS = frozenset(
     {
@@ -30,6 +31,7 @@ _INTEGERS = frozenset(
         FieldDescriptor.CPPTYPE_UINT64,
     }
 )
+_JSON_VALUES = ("google.protobuf.Value", "google.protobuf.ListValue")
 _SCALARS = {
     FieldDescriptor.CPPTYPE_BOOL: "bool",
     FieldDescriptor.CPPTYPE_DOUBLE: "double",
@@ -55,10 +57,13 @@ class MessageWriter:
         self._list = lists[0] if len(lists) == 1 else None
         self._listed = ", ".join(self._slots) or "no fields"
         self._direct = all(slot.direct for slot in self._slots.values())
+        self._floats = [slot.name for slot in self._slots.values() if slot.is_float]
+        extensions = (Slot(field, known) for field in descriptor.file.pool.FindAllExtensions(descriptor))
+        self._extensions = {slot.name: slot for slot in extensions}
 
     def write(self, message: Any, prediction: object) -> bytes:
         """Fill an empty message of this type with a prediction, and serialize it. Raises EncodeError."""
-        self._fill_root(message, to_plain(prediction))
+        self._fill_root(message, to_plain(prediction, WITH_DECIMALS))
         try:
             return bytes(type(message).SerializeToString(message, deterministic=True))
         except (GoogleEncodeError, ValueError) as error:
@@ -67,7 +72,8 @@ class MessageWriter:
     def fill(self, message: Any, value: object, path: str) -> None:
         """Fill a message from a mapping, a well-known type from its value, a message of one field from that alone."""
         if self._known is not None:
-            _attempt(self._known, message, value, path, self.name)
+            is_number = self.name.endswith("Value") and isinstance(value, Decimal) and self.name not in _JSON_VALUES
+            _attempt(self._known, message, value if is_number else to_plain(value), path, self.name)
             return
         if not isinstance(value, dict):
             if len(self._slots) != 1:
@@ -75,7 +81,7 @@ class MessageWriter:
             value = {next(iter(self._slots)): value}
         type(message).SetInParent(message)
         for name, item in value.items():
-            slot = self._slots.get(name)
+            slot = self._slots.get(name) or self._extensions.get(name)
             at = f"{path}.{name}" if path else name
             if slot is None:
                 raise EncodeError(f"{at} is not a field of {self.name}, which has {self._listed}")
@@ -85,7 +91,11 @@ class MessageWriter:
     def add_all(self, container: Any, rows: Sequence[object], path: str) -> None:
         """Append a message for each row to a repeated field."""
         for at, row in enumerate(rows):
-            if self._direct and isinstance(row, dict):
+            if (
+                self._direct
+                and isinstance(row, dict)
+                and not any(is_past_float(row.get(name)) for name in self._floats)
+            ):
                 try:
                     container.add(**row)
                     continue
@@ -123,10 +133,14 @@ def compile_writer(descriptor: Any) -> MessageWriter:
 
 
 class Slot:
-    """Where one field's value goes. direct: protobuf itself takes plain values for it, without conversion."""
+    """Where one field's value goes. direct: protobuf itself takes plain values for it, without conversion.
+
+    An extension's name is `[full.name]`.
+    """
 
     def __init__(self, field: FieldDescriptor, known: dict[str, MessageWriter]) -> None:
-        self.name = field.name
+        self._extension = field if field.is_extension else None
+        self.name = f"[{field.full_name}]" if field.is_extension else field.name
         self._is_map = is_map(field)
         self.is_list = is_repeated(field) and not self._is_map
         value: Any = field.message_type.fields_by_name["value"] if self._is_map else field  # type: ignore[union-attr]
@@ -134,6 +148,7 @@ class Slot:
         of_message = value.message_type
         self.child = None if of_message is None else known.get(of_message.full_name) or MessageWriter(of_message, known)
         self._convert = None if self.child else _converter(value)
+        self.is_float = value.cpp_type == FieldDescriptor.CPPTYPE_FLOAT
         is_bytes = value.type == FieldDescriptor.TYPE_BYTES
         self._kind = self.child.name if self.child else "bytes" if is_bytes else _SCALARS[value.cpp_type]
         self.direct = self.child is None and not self._is_map and not is_bytes
@@ -141,18 +156,28 @@ class Slot:
     def set(self, message: Any, value: object, path: str) -> None:
         """Fill this field of a message. Raises EncodeError, which names the path."""
         if self._is_map:
-            self._set_map(getattr(message, self.name), value, path)
+            self._set_map(self._held(message), value, path)
         elif self.is_list and self.child is not None:
-            self.child.add_all(getattr(message, self.name), _rows(value, path), path)
+            self.child.add_all(self._held(message), _rows(value, path), path)
         elif self.is_list:
-            self._set_list(getattr(message, self.name), _flat(value, path), path)
+            self._set_list(self._held(message), _flat(value, path), path)
         elif self.child is not None:
-            self.child.fill(getattr(message, self.name), value, path)
+            self.child.fill(self._held(message), value, path)
         else:
-            self._store(partial(setattr, message, self.name), value, path)
+            self._store(partial(self._put, message), value, path)
+
+    def _held(self, message: Any) -> Any:
+        """Returns the message or the container that the field holds."""
+        return getattr(message, self.name) if self._extension is None else message.Extensions[self._extension]
+
+    def _put(self, message: Any, value: Any) -> None:
+        if self._extension is None:
+            setattr(message, self.name, value)
+        else:
+            message.Extensions[self._extension] = value
 
     def _set_list(self, container: Any, values: Sequence[object], path: str) -> None:
-        if self.direct:
+        if self.direct and not (self.is_float and any(map(is_past_float, values))):
             try:
                 container.extend(values)
                 return
@@ -193,6 +218,10 @@ def _converter(field: Any) -> Callable[[object], object] | None:
         return as_bytes
     if field.cpp_type in _INTEGERS:
         return as_integer
+    if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
+        return as_float
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return to_plain  # a decimal as its text
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         numbers = {name: value.number for name, value in field.enum_type.values_by_name.items()}
 

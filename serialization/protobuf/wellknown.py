@@ -15,6 +15,8 @@ import base64
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import inf
 from typing import Any
 
 _PREFIX = "google.protobuf."
@@ -196,6 +198,10 @@ def _write_wrapped_integer(message: Any, value: object) -> None:
     message.value = as_integer(value)
 
 
+def _write_wrapped_float(message: Any, value: object) -> None:
+    message.value = as_float(value)
+
+
 def _write_wrapped_bytes(message: Any, value: object) -> None:
     message.value = as_bytes(value)
 
@@ -216,8 +222,29 @@ def as_bytes(value: object) -> bytes:
 
 
 def as_integer(value: object) -> object:
-    """What an integer field takes: an integral float or a bool as an integer, anything else as it is."""
-    return int(value) if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()) else value
+    """Returns what an integer field takes: an integral float or decimal, or a bool, as an integer, anything else as it is."""
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    return value
+
+
+_PAST_FLOAT = 2.0**128 - 2.0**103
+"""From here on the nearest float is infinity."""
+
+
+def is_past_float(value: object) -> bool:
+    """Returns whether a finite number would become infinity in a field of type float."""
+    return type(value) is float and _PAST_FLOAT <= abs(value) < inf
+
+
+def as_float(value: object) -> object:
+    """Returns what a float field takes. Raises ValueError for a finite number past a float's range."""
+    number = float(value) if isinstance(value, Decimal | int) else value
+    if is_past_float(number):
+        raise ValueError("it is past the range of a float: make the field a double")
+    return number
 
 
 WRITERS: dict[str, Callable[[Any, object], None]] = {
@@ -228,6 +255,7 @@ WRITERS: dict[str, Callable[[Any, object], None]] = {
     _PREFIX + "ListValue": _write_list,
     _PREFIX + "FieldMask": _write_paths,
     _PREFIX + "BytesValue": _write_wrapped_bytes,
-    **{f"{_PREFIX}{kind}Value": _write_wrapped for kind in ("Double", "Float", "Bool", "String")},
+    **{f"{_PREFIX}{kind}Value": _write_wrapped for kind in ("Double", "Bool", "String")},
+    f"{_PREFIX}FloatValue": _write_wrapped_float,
     **{f"{_PREFIX}{kind}Value": _write_wrapped_integer for kind in ("Int64", "UInt64", "Int32", "UInt32")},
 }

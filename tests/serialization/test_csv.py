@@ -211,3 +211,20 @@ def test_a_first_line_that_looks_like_an_undeclared_header_is_remarked(body, nam
     payload = Codecs(feature_names=names).read(body, CSV)
     assert (payload.remark is not None) == remarked
     assert Codecs().read(b"price,stock\n9.5,3\n", HEADER).remark is None
+
+
+@pytest.mark.parametrize("body", [b"1,2\n", b"1,0042\n3,x\n", b"1,\n", b"1,9007199254740993\n"])
+@pytest.mark.parametrize("header", [False, True])
+def test_a_column_that_the_model_calls_text_is_text_in_every_body(body, header):
+    """So its type does not depend on the other rows of the body."""
+    codecs = Codecs(feature_names=("distance", "code"), text_columns=frozenset({"code"}))
+    kind = "text/csv; header=present" if header else "text/csv"
+    columns: Any = codecs.decode(b"distance,code\n" + body if header else body, kind)
+    assert columns["distance"].dtype == float
+    assert columns["code"] == [line.split(",")[1] or None for line in body.decode().splitlines()]
+
+
+def test_a_text_column_that_a_body_does_not_have_changes_nothing():
+    codecs = Codecs(text_columns=frozenset({"code"}))
+    matrix: Any = codecs.decode(b"1,2\n", "text/csv")
+    assert matrix.tolist() == [[1.0, 2.0]]

@@ -137,3 +137,40 @@ def test_a_prediction_is_an_array_with_its_names(prediction, array):
 def test_what_would_need_pickle_is_refused(prediction):
     with pytest.raises(EncodeError):
         CODECS.encode(prediction, NPY)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        numpy.dtype([("a", "i1"), ("b", "<f8"), ("c", "<U2")], align=True),
+        numpy.dtype({"names": ["a", "c"], "formats": ["<i4", "<f4"], "offsets": [4, 16], "itemsize": 24}),
+        numpy.dtype([("a", "<f8", (2,)), ("b", "i1")], align=True),
+    ],
+)
+def test_bytes_of_no_field_are_left_out(dtype):
+    """`numpy.save` writes them for aligned types, and for a view of some columns."""
+    array = numpy.zeros(3, dtype)
+    array["a"] = [[1], [2], [3]] if dtype["a"].shape else [1, 2, 3]
+    decoded = CODECS.decode(npy(array), NPY)
+    assert decoded.dtype.names == dtype.names
+    assert str(decoded.tolist()) == str(array.tolist())
+    assert decoded.dtype.itemsize == sum(dtype[name].itemsize for name in dtype.names)
+
+
+def test_some_columns_of_a_structured_array_go_both_ways_in_any_order():
+    table = numpy.array([(1.0, 2, "x"), (3.0, 4, "y")], [("a", "f8"), ("b", "i4"), ("c", "U1")])
+    decoded = CODECS.decode(npy(table[["a", "c"]]), NPY)
+    assert decoded.tolist() == [(1.0, "x"), (3.0, "y")]
+    body, _ = CODECS.encode(table[["c", "a"]], NPY)
+    assert numpy.load(io.BytesIO(body)).tolist() == [("x", 1.0), ("y", 3.0)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["[('', '|V4')]", "[('', '|V4'), ]", "[('a', '<f4')('', '|V4')]", "[('a', '|V4')]", "[('a', '<f4'), ('a', '<f4')]"],
+)
+def test_fields_that_numpy_does_not_write_are_refused(fields):
+    header = f"{{'descr': {fields}, 'fortran_order': False, 'shape': (1,), }}".encode()
+    body = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)
+    with pytest.raises(DecodeError):
+        CODECS.decode(body, NPY)

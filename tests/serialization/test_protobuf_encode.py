@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from decimal import Decimal
 
 import numpy
 import pandas
@@ -167,6 +168,14 @@ EVERYTHING = everything()
         ("number", 1, 1.0),
         ("number", numpy.float16(0.5), 0.5),
         ("number", math.inf, math.inf),
+        ("number", 3.4028234663852886e38, 3.4028234663852886e38),
+        ("number", Decimal("1.5"), 1.5),
+        ("integer", Decimal("3.00"), 3),
+        ("wrapped", Decimal(3), 3),
+        ("text", Decimal("1.50"), "1.50"),
+        ("struct", {"a": Decimal("1.50")}, {"a": "1.50"}),
+        ("value", Decimal("1.50"), "1.50"),
+        ("by_flag", {True: Decimal("0.25")}, {True: 0.25}),
         ("flag", numpy.bool_(True), True),
         ("text", numpy.str_("x"), "x"),
         ("raw", b"\x00\xff", "AP8="),
@@ -221,6 +230,12 @@ def test_a_value_is_converted_where_nothing_is_lost(name, value, read):
         ("integer", 2**63, "integer is of type int64"),
         ("unsigned", -1, "unsigned is of type uint32"),
         ("number", "1", "number is of type float"),
+        ("number", 1e39, "past the range of a float"),
+        ("number", numpy.float64(-1e300), "past the range of a float"),
+        ("number", 10**39, "past the range of a float"),
+        ("number", Decimal("1e39"), "past the range of a float"),
+        ("integer", Decimal("3.5"), "integer is of type int64"),
+        ("integer", Decimal("NaN"), "integer is of type int64"),
         ("number", {"a": 1}, "cannot hold a dict of 1"),
         ("raw", "no base64!", "raw is of type bytes"),
         ("raw", 1, "neither bytes nor base64"),
@@ -258,3 +273,42 @@ def test_required_fields_that_are_missing_are_named():
     field(message, "other", 2, FIELD.TYPE_INT32)
     with pytest.raises(EncodeError, match="needed"):
         ProtobufSchema(descriptor_set(file), response="test.M").encode({"other": 1})
+
+
+def test_a_score_past_a_floats_range_is_refused_in_a_list_and_in_items():
+    from google.protobuf import descriptor_pb2
+
+    file = descriptor_pb2.FileDescriptorProto(name="floats.proto", package="floats", syntax="proto3")
+    item = file.message_type.add(name="Item")
+    field(item, "score", 1, FIELD.TYPE_FLOAT)
+    for name, kind, of in (("Items", FIELD.TYPE_MESSAGE, "floats.Item"), ("Scores", FIELD.TYPE_FLOAT, None)):
+        message = file.message_type.add(name=name)
+        field(message, "scores", 1, kind, FIELD.LABEL_REPEATED, **({"of": of} if of else {}))
+    files = descriptor_set(file)
+    items, scores = (ProtobufSchema(files, f"floats.{name}", f"floats.{name}") for name in ("Items", "Scores"))
+    with pytest.raises(EncodeError, match=r"scores\[1\]\.score .*past the range of a float"):
+        items.encode([{"score": 1.0}, {"score": 1e39}])
+    with pytest.raises(EncodeError, match=r"scores\[1\] .*past the range of a float"):
+        scores.encode(numpy.array([1.0, 1e39]))
+    assert scores.decode(scores.encode([math.inf, -math.inf, 1.5]))["scores"] == [math.inf, -math.inf, 1.5]
+
+
+def test_an_extension_is_written_by_its_full_name_as_it_is_read():
+    from google.protobuf import descriptor_pb2
+
+    file = descriptor_pb2.FileDescriptorProto(name="extended.proto", package="extended", syntax="proto2")
+    message = file.message_type.add(name="M")
+    message.extension_range.add(start=100, end=200)
+    field(message, "x", 1, FIELD.TYPE_INT32)
+    one, many = FIELD.LABEL_OPTIONAL, FIELD.LABEL_REPEATED
+    for name, number, kind, label in (
+        ("note", 100, FIELD.TYPE_STRING, one), ("tags", 101, FIELD.TYPE_STRING, many), ("ratio", 102, FIELD.TYPE_FLOAT, one),
+    ):  # fmt: skip
+        file.extension.add(name=name, number=number, type=kind, label=label, extendee=".extended.M")
+    schema = ProtobufSchema(descriptor_set(file), "extended.M", "extended.M")
+    value = {"x": 1, "[extended.note]": "n", "[extended.tags]": ["a", "b"], "[extended.ratio]": 0.5}
+    assert schema.decode(schema.encode(value)) == value
+    with pytest.raises(EncodeError, match=r"\[extended.ratio\] .*past the range"):
+        schema.encode({"[extended.ratio]": 1e39})
+    with pytest.raises(EncodeError, match=r"\[extended.none\] is not a field"):
+        schema.encode({"[extended.none]": 1})
