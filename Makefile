@@ -80,6 +80,11 @@ test-system: .venv/spark .venv-ministack/ready .venv-awswrangler/ready ## build 
 	.venv-awswrangler/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --use-pep517 -r requirements/awswrangler.txt
 	@touch $@
 
+.PHONY: pictures
+pictures: venv ## make the pictures of the documents again, from real flights in headless Chromium
+	@test -x /usr/bin/chromium || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	$(PYTHON) -m tests.system.pictures
+
 .PHONY: test-feast
 test-feast: .venv-feast/ready ## the tests of the Feast store, in an environment of its own: Feast wants an older pandas
 	.venv-feast/bin/python -m pytest tests/container/feature_stores/test_feast.py

@@ -22,6 +22,7 @@ from monitoring.settings import MonitorSettings, load_settings
 from monitoring.source.captured import CapturedSource
 from monitoring.source.managed_source import ManagedSource, baseline_columns, summed
 from monitoring.source.open import open_rows
+from monitoring.source.part import UnreadablePart
 from monitoring.states.profile import Profile
 from monitoring.states.store import StateStore
 from monitoring.storage import open_storage
@@ -65,7 +66,7 @@ class Monitor:
         if isinstance(baseline, str):
             base["baseline"] = baseline
         self.settings = load_settings(None, base | given)
-        self.baseline = baseline if isinstance(baseline, Baseline) else open_baseline(baseline)
+        self.baseline = baseline if isinstance(baseline, Baseline) else open_baseline(baseline, self.settings)
         self.constraints = with_settings(self.baseline.constraints, self.settings)
         self._engine = engine or _engine(self.settings)
         self._now = now
@@ -200,8 +201,11 @@ class Monitor:
         return endpoint or "data", variant or "all"
 
 
-def open_baseline(given: Any) -> Baseline:
-    """Returns the baseline at a URI, or the baseline of training data that is given or stands there."""
+def open_baseline(given: Any, settings: MonitorSettings | None = None) -> Baseline:
+    """Returns the baseline at a URI, or the baseline of training data that is given or stands there.
+
+    The id and time column of the settings are those of the training data too, where it has them.
+    """
     from monitoring.source.files import is_file
 
     if isinstance(given, str) or hasattr(given, "__fspath__"):
@@ -210,9 +214,34 @@ def open_baseline(given: Any) -> Baseline:
             return _registered(text)
         if VERSION in text:
             return Baseline.load(text.replace(VERSION, newest_version(text)))
-        if not is_file(text) and not text.endswith((".parquet", ".csv")):
+        if not is_file(text) and not _is_training(text):
             return Baseline.load(text)
-    return Baseline.from_training(given)
+    known = _first_columns(given) if settings is not None and (settings.id_column or settings.time_column) else set()
+    return Baseline.from_training(
+        given,
+        id_column=settings.id_column if settings is not None and settings.id_column in known else None,
+        time_column=settings.time_column if settings is not None and settings.time_column in known else None,
+    )
+
+
+def _is_training(uri: str) -> bool:
+    """Returns True if a directory or prefix holds Parquet or CSV files and no baseline."""
+    from monitoring.source.files import is_file
+
+    storage = open_storage(uri)
+    if any(next(storage.list(name), None) is not None for name in (STATES_FILE, STATISTICS)):
+        return False
+    return any(is_file(entry.key) for entry in storage.list())
+
+
+def _first_columns(data: Any) -> set[str]:
+    """Returns the columns of the first rows of training data."""
+    group = next(iter(open_rows(data).groups(None)))
+    try:
+        batch = next(iter(group.parts[0].fetch().batches()), None)
+    except UnreadablePart:
+        return set()
+    return set() if batch is None else set(batch.schema.names)
 
 
 def newest_version(template: str) -> str:

@@ -66,7 +66,7 @@ def facts(result: RunResult) -> list[tuple[str, str, bool]]:
         ("Model", f"{visible_value(subject.model_name)}{version}", False),
         ("Window", window if timeless else f"{window}, {length}", False),
         ("Volume", f"{wording.counted(result.rows, 'row')}{events}{sampling}", False),
-        ("WindowCompleteness", completeness_text(result.completeness), bool(result.completeness.proved)),
+        ("Completeness", completeness_text(result.completeness), bool(result.completeness.proved)),
         ("Baseline", _baseline(result), False),
     ]
     if method is not None:

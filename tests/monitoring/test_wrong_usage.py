@@ -1,5 +1,7 @@
 """Wrong usage is one line on stderr that names what is wrong and what to do, and exit code 2."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -83,6 +85,25 @@ def test_a_file_that_does_not_exist_is_no_empty_window(capsys, train, tmp_path):
 def test_a_trend_of_one_table_names_the_command_to_use(capsys, train, tmp_path):
     argv = ("trend", "--captured", train, "--baseline", train, "--output", tmp_path / "t")
     assert "for one table use `python -m monitoring run`" in one_line(capsys, *argv)
+
+
+def test_a_directory_of_training_files_is_a_baseline(capsys, train, tmp_path):
+    (tmp_path / "parts").mkdir()
+    for number in range(2):
+        pq.write_table(table(), tmp_path / "parts" / f"part-{number}.parquet")
+    assert main(["run", "--captured", train, "--baseline", str(tmp_path / "parts")]) == 0
+    assert "no drift     2 columns" in capsys.readouterr().out
+
+
+def test_the_id_and_time_columns_of_a_run_are_those_of_the_training_data_too(capsys, tmp_path):
+    times = pa.array(np.arange(300) * 60_000_000, pa.timestamp("us", "UTC"))
+    named = table().append_column("order", [[f"o{n // 2}" for n in range(300)]]).append_column("at", times)
+    pq.write_table(named, tmp_path / "both.parquet")
+    argv = ["run", "--captured", str(tmp_path / "both.parquet"), "--baseline", str(tmp_path / "both.parquet")]
+    assert main([*argv, "--id-column", "order", "--time-column", "at", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {column["name"] for column in result["columns"]} == {"price", "late"}
+    assert result["baseline_events"] == result["events"] == 150
 
 
 def test_types_are_printed_only_where_asked_for(capsys, train, tmp_path):

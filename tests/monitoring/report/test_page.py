@@ -63,7 +63,8 @@ def page(run: RunResult) -> Outline:
 
 BARS = tuple(Bin(str(at), 0.025, 0.02 + at / 4000, at, at + 1) for at in range(40))
 CURVE = tuple((float(at), at / 40, (at / 40) ** 2) for at in range(41))
-PLAIN = outline(render(conclude(draft((column("a", Grade.SMALL),)))))
+PLAIN_HTML = render(conclude(draft((column("a", Grade.SMALL),))))
+PLAIN = outline(PLAIN_HTML)
 
 
 def wide_run(number: int) -> RunResult:
@@ -75,6 +76,20 @@ def wide_run(number: int) -> RunResult:
     )
     source = QuerySource(("s3://bucket/prefix/*/*.parquet",), ("id",), "time", START, END)
     return conclude(draft(columns), source)
+
+
+def test_the_facts_below_the_verdict_are_labelled_in_words() -> None:
+    for label in (
+        "Endpoint",
+        "Model",
+        "Window",
+        "Volume",
+        "Completeness",
+        "Baseline",
+        "Question answered",
+        "False alarms",
+    ):
+        assert f"<dt>{label}</dt>" in PLAIN_HTML
 
 
 def test_every_link_on_the_page_leads_somewhere() -> None:
