@@ -289,6 +289,15 @@ def _id_text(given: object) -> str:
 
 
 def _detail(error: Exception) -> str:
+    """Returns the text of an error that goes no further, and frees what it holds.
+
+    Its traceback and its frames refer to each other (`comes_from_outside` looked into them), and so would keep a request's
+    features until a collection.
+    """
+    held: BaseException | None = error
+    while held is not None:
+        held.__traceback__ = None
+        held = held.__context__
     try:
         return str(error) or type(error).__name__
     except Exception:  # an error of the caller's own that cannot say what it is
