@@ -50,7 +50,8 @@ def by_unit(column: Column, unit_of_request: Ints, units: int) -> Floats:
     return column.by_unit(np.arange(len(unit_of_request)), unit_of_request, units)
 
 
-def _samples(columns: Sequence[tuple[Column, Floats]], baseline: Ints, window: Ints) -> list[ColumnSample]:
+def select(columns: Sequence[tuple[Column, Floats]], baseline: Ints, window: Ints) -> list[ColumnSample]:
+    """Returns the samples of some units of both sides; `columns`: each with its counts by unit."""
     return [
         ColumnSample(
             c.name, c.categorical, c.request_level, counts[baseline].sum(axis=0), counts[window].sum(axis=0),
@@ -74,11 +75,11 @@ def flights_by_day(flights: Flights, baselines: int, progress: Callable[[str], N
             held = everything[(everything - first) // 7 == week]
             tests = _judge_days(flights, np.setdiff1d(everything, held), held)
             _extend(found.held_out, {name: test.p_units <= 0.05 for name, test in tests.items()})
-            found.weeks.append(_month(tests["1"].p_units, tests["1"].p_tails))
+            found.weeks.append(month_alarms(tests["1"].p_units, tests["1"].p_tails))
         tests = _judge_days(flights, everything, np.arange(first + LENGTH, first + LENGTH + LATER))
         _extend(found.days_1_to_10, {name: test.p_units[:10] <= 0.05 for name, test in tests.items()})
         _extend(found.days_11_to_30, {name: test.p_units[10:] <= 0.05 for name, test in tests.items()})
-        found.after.append(_month(tests["1"].p_units, tests["1"].p_tails))
+        found.after.append(month_alarms(tests["1"].p_units, tests["1"].p_tails))
         progress(f"days of the baseline from day {first}")
     for name, number in (("April", 4), ("July", 7), ("October", 10)):
         tests = _judge_days(flights, np.arange(LENGTH), np.flatnonzero(month == number))
@@ -94,7 +95,7 @@ def _judge_days(flights: Flights, baseline: Ints, window: Ints) -> dict[str, cal
         rows = column.rows(np.flatnonzero(of_request))
         own = rebinned(column, rows)
         columns.append((own, by_unit(own, flights.day, 365)))
-    samples = _samples(columns, baseline, window)
+    samples = select(columns, baseline, window)
     scores = [score(sample, _days(baseline), _days(window)) for sample in samples]
     return {f"{shrinkage:.2g}": compare(scores, 24, shrinkage) for shrinkage in SHRINKAGES}
 
@@ -104,7 +105,7 @@ def _extend(into: dict[str, list[bool]], found: dict[str, np.ndarray[tuple[int],
         into.setdefault(name, []).extend(bool(alarm) for alarm in alarms)
 
 
-def _month(p_units: Floats, p_tails: Floats, p_hours: Floats | None = None) -> bool:
+def month_alarms(p_units: Floats, p_tails: Floats, p_hours: Floats | None = None) -> bool:
     """Returns whether the budget alarms over days that follow each other."""
     budget, state, alarm = AlarmBudget(), BudgetState(), False
     for day, (p, tail) in enumerate(zip(p_units, p_tails, strict=True)):
@@ -180,7 +181,7 @@ def month_of(season: Season, rng: np.random.Generator) -> dict[str, bool]:
     budget = AlarmBudget()
     hour = bool((by_hour.p_tails <= budget.of_hour).any())
     day = bool((by_day.p_tails <= budget.of_day).any())
-    total = _month(by_day.p_units, by_day.p_tails, by_hour.p_tails)
+    total = month_alarms(by_day.p_units, by_day.p_tails, by_hour.p_tails)
     state, running = BudgetState(), False
     for number, p in enumerate(by_day.p_units):
         state, judged = judge_day(budget, state, number, float(p), 1.0)

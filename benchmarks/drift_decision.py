@@ -27,6 +27,7 @@ from sklearn import datasets
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks import drift_columns, drift_rivals, drift_worlds
+from benchmarks.drift_by_hour import flights_by_hour, rolling_reference
 from benchmarks.drift_by_time import SHRINKAGES, Season, flights_by_day, month_of
 from benchmarks.drift_columns import Column
 from benchmarks.drift_flights import flights
@@ -66,6 +67,7 @@ class Found:
     real: dict[str, Any] = field(default_factory=dict)
     by_day: dict[str, Any] = field(default_factory=dict)
     months: list[dict[str, Any]] = field(default_factory=list)
+    hours: dict[str, Any] = field(default_factory=dict)
 
 
 def cells() -> list[Cell]:
@@ -184,9 +186,11 @@ class FalseAlarms:
         ]
 
 
-def measure_power(found: Found, runs: int, rivals: int, rng: np.random.Generator, save: Callable[[str], None]) -> None:
+def measure_power(
+    found: Found, runs: int, rivals: int, sizes: Sequence[int], rng: np.random.Generator, save: Callable[[str], None]
+) -> None:
     """Runs every change `runs` times for each size of window."""
-    for rows in (200, 1000, 5000, 50000):
+    for rows in sizes:
         window = rows // ROWS_A_REQUEST
         cell: dict[tuple[str, str], dict[str, list[int]]] = {}
         for number in range(4):
@@ -253,6 +257,12 @@ def measure_by_day(found: Found, baselines: int, save: Callable[[str], None]) ->
     save("by day, done")
 
 
+def measure_hours(found: Found, baselines: int, save: Callable[[str], None]) -> None:
+    """Judges hours of the flights, and days against the 28 before."""
+    found.hours = {"rolling": rolling_reference(flights())} | flights_by_hour(flights(), baselines, save)
+    save("hours, done")
+
+
 def measure_months(found: Found, runs: int, rng: np.random.Generator, save: Callable[[str], None]) -> None:
     """Runs months of 720 hours and 30 days."""
     for phi in (0.0, 0.5, 0.8):
@@ -272,7 +282,8 @@ def measure_months(found: Found, runs: int, rng: np.random.Generator, save: Call
             save(f"months, correlation of days {phi}, shift {shift}")
 
 
-PARTS = ("real", "days", "power", "months", "false-alarms")
+PARTS = ("real", "days", "hours", "power", "months", "false-alarms")
+SIZES = (200, 1000, 5000, 50000)
 
 
 def main() -> None:
@@ -284,6 +295,7 @@ def main() -> None:
     parser.add_argument(
         "--ours-only", action="store_true", help="false alarms of the test by units alone: the cheap part"
     )
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="rows of the windows of the power")
     parser.add_argument("--output", help="name of the result (default drift_decision, or drift_decision_short)")
     parser.add_argument("--merge", nargs="+", type=Path, help="result files to merge instead of a run")
     given = parser.parse_args()
@@ -306,6 +318,7 @@ def main() -> None:
             "real": found.real,
             "by_day": found.by_day,
             "months": found.months,
+            "hours": found.hours,
         }
         write_results(name, result, tables(result))
 
@@ -313,7 +326,8 @@ def main() -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("real", lambda: measure_real(found, rng, save)),
         ("days", lambda: measure_by_day(found, 17 if full else 2, save)),
-        ("power", lambda: measure_power(found, 160 if full else 20, 60 if full else 8, rng, save)),
+        ("hours", lambda: measure_hours(found, 17 if full else 1, save)),
+        ("power", lambda: measure_power(found, 160 if full else 20, 60 if full else 8, given.sizes, rng, save)),
         ("months", lambda: measure_months(found, 240 if full else 20, rng, save)),
     ]
     rivals = 0 if given.ours_only else RUNS_OF_RIVALS if full else 10
@@ -330,12 +344,14 @@ def main() -> None:
 
 
 def merged(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns one result of several: false alarms added up, every other part from the last result that has it."""
+    """Returns one result of several: false alarms added up, power by size, every other part from the last that has it."""
     total: dict[str, Any] = dict(results[0])
     total["seed"] = [result["seed"] for result in results]
     cells: dict[tuple[str, int], dict[str, Any]] = {}
+    power: dict[tuple[int, str, str], dict[str, Any]] = {}
     for result in results:
-        total.update({part: result[part] for part in ("power", "real", "by_day", "months") if result[part]})
+        total.update({part: result[part] for part in ("real", "by_day", "months", "hours") if result.get(part)})
+        power.update({(cell["rows"], cell["column"], cell["change"]): cell for cell in result["power"]})
         for cell in result["false_alarms"]:
             key = (cell["world"], cell["rows"])
             before = cells.get(key)
@@ -348,7 +364,7 @@ def merged(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 name: before["rivals"].get(name, 0) + cell["rivals"].get(name, 0)
                 for name in (*before["rivals"], *cell["rivals"])
             }
-    total["false_alarms"] = list(cells.values())
+    total["false_alarms"], total["power"] = list(cells.values()), list(power.values())
     return total
 
 

@@ -22,7 +22,8 @@ _SHORT = {
 def tables(result: dict[str, Any]) -> str:
     """Returns all tables of a result, those of missing parts left out."""
     parts = [_false_alarms(result["false_alarms"]), _power(result["power"], result["false_alarms"])]
-    parts += [_real(result["real"]), _by_day(result["by_day"]), _months(result["months"])]
+    parts += [_real(result["real"]), _by_day(result["by_day"]), _hours(result.get("hours", {}))]
+    parts.append(_months(result["months"]))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -122,7 +123,11 @@ def _real(months: dict[str, Any]) -> str:
             counts.append(f"{sum(alarms)} of {len(alarms)}")
         rows.append([_SHORT.get(name, name), *counts])
     parts.append("Columns that each method names.\n\n" + markdown(head, rows))
-    july = months.get("July", [])
+    parts += [_month_by_column(month, columns) for month, columns in months.items()]
+    return "\n\n".join(parts)
+
+
+def _month_by_column(month: str, columns: list[dict[str, Any]]) -> str:
     head = ["column", "ours", "p", "L-infinity", "shift (sd)", "what moved", "also named by"]
     rows = [
         [
@@ -134,10 +139,9 @@ def _real(months: dict[str, Any]) -> str:
             c["what"],
             ", ".join(_SHORT[name] for name in c["rivals"]),
         ]
-        for c in july
+        for c in columns
     ]
-    parts.append("July, column by column.\n\n" + markdown(head, rows))
-    return "\n\n".join(parts)
+    return f"{month}, column by column.\n\n" + markdown(head, rows)
 
 
 def _by_day(found: dict[str, Any]) -> str:
@@ -168,6 +172,39 @@ def _by_day(found: dict[str, Any]) -> str:
         + markdown(head, rows)
         + f"\n\nThe month's budget over days alone: {weeks['alarms']} of {weeks['of']} held-out weeks alarm, and {after['alarms']} "
         f"of {after['of']} spans of 30 days after a baseline."
+    )
+
+
+def _hours(found: dict[str, Any]) -> str:
+    if not found:
+        return ""
+    head = [
+        "spans of the flights",
+        "spans",
+        "budget (%)",
+        "its hours (%)",
+        "its days (%)",
+        "hours that alarm at 5 % (%)",
+    ]
+    rows = [
+        [
+            name,
+            found[spans]["of"],
+            *(_percent(found[spans][part], found[spans]["of"]) for part in ("budget", "hours", "days")),
+            _percent(*found[hours]),
+        ]
+        for name, spans, hours in (
+            ("held-out weeks", "weeks", "hours"),
+            ("30 days after a baseline", "after", "hours_after"),
+        )
+    ]
+    rolling = found["rolling"]
+    return (
+        "### The month's budget on the flights, hours and days\n\nSpans (%) that alarm, and hours that alarm when each is judged at "
+        "5 %. 17 baselines of 90 days; hours of day with under 30 rows are not judged.\n\n"
+        + markdown(head, rows)
+        + f"\n\nA rolling reference of 28 days: {rolling['alarms']} of {rolling['of']} days of the year alarm at 5 % "
+        f"({_percent(rolling['alarms'], rolling['of'])} %); {rolling['declined']} are declined."
     )
 
 
