@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from benchmarks import drift_rivals
 from benchmarks.tables import markdown
@@ -60,7 +61,23 @@ def _false_alarms(cells: list[dict[str, Any]]) -> str:
     )
     rows[-1] += [""] * (len(head) - len(rows[-1]))
     text = "Runs (%) that alarm though nothing changed. Baseline: 2,000 requests, 1,000 blocks of 8 at 50,000 rows.\n\n"
-    return "### False alarms\n\n" + text + markdown(head, rows)
+    return "### False alarms\n\n" + text + markdown(head, rows) + f"\n\n{_outside(cells)}"
+
+
+def _outside(cells: list[dict[str, Any]]) -> str:
+    """Returns a sentence about the cells that lie more than two standard errors from 5 %."""
+    distances = [(cell["ours"] / cell["runs"] - 0.05) / float(np.sqrt(0.05 * 0.95 / cell["runs"])) for cell in cells]
+    named = [
+        f"{cell['world']} at {cell['rows']:,} rows ({z:+.1f})"
+        for cell, z in zip(cells, distances, strict=True)
+        if abs(z) > 2
+    ]
+    chance = float(special.chdtrc(len(cells), np.square(distances).sum()))
+    return (
+        f"Cells of ours more than two standard errors from 5 %: {'; '.join(named) or 'none'}. Of {len(cells)} cells at exactly 5 %, "
+        f"{0.0455 * len(cells):.1f} lie so far on average. The sum of squares of all {len(cells)} distances has the tail probability "
+        f"{chance:.2f} under 5 % in every cell."
+    )
 
 
 def _power(cells: list[dict[str, Any]], false_alarms: list[dict[str, Any]]) -> str:

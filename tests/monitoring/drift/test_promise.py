@@ -91,6 +91,22 @@ def test_what_could_have_been_seen_is_seen_four_times_of_five() -> None:
     assert 0.55 <= found / 40 <= 1.0
 
 
+def shares(rng, first):
+    """300 and 60 requests of 4 rows, three categories; the first one's share in the window is `first`."""
+    base, wind = np.repeat(np.arange(300), 4), np.repeat(np.arange(60), 4)
+    rest = (1 - first) * np.array([0.6, 0.4])
+    codes = rng.choice(3, len(base), p=[0.5, 0.3, 0.2]), rng.choice(3, len(wind), p=[first, *rest])
+    return [categorical("c", codes[0].astype(float), codes[1].astype(float), base, wind, values=3)]
+
+
+def test_a_share_that_could_have_been_seen_is_seen_four_times_of_five() -> None:
+    rng = np.random.default_rng(8)
+    visible = decide(shares(rng, 0.5), rng=rng, shuffles=99).columns[0].detectable
+    assert visible is not None
+    found = [decide(shares(rng, 0.5 + visible), rng=rng, shuffles=99).columns[0].p_value for _ in range(40)]
+    assert 0.55 <= np.mean([p is not None and p <= 0.05 for p in found]) <= 1.0
+
+
 def test_blocks_of_another_size_than_the_baselines_do_not_alarm_more() -> None:
     rng = np.random.default_rng(5)
     found = 0
