@@ -146,9 +146,17 @@ def encode_batch(
     try:
         objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
     except EncodingError as error:
+        _free_objects(error)
         source.find_spoiled(source.refs, error)
         objects = encode_objects(manifest.header, manifest.batch, source.events(source.refs))
     return Encoded(objects, list(source.spoiled.values()), source.damaged)
+
+
+def _free_objects(error: BaseException | None) -> None:
+    """Frees the objects of an attempt that failed, which its tracebacks hold, before the next attempt."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__
 
 
 class _BatchEvents:
@@ -201,6 +209,7 @@ class _BatchEvents:
             try:
                 encode_objects(self._manifest.header, self._manifest.batch, self.events(half))
             except EncodingError as found:
+                _free_objects(found)
                 self.find_spoiled(half, found)
 
     def _spoil(self, ref: FrameRef, error: Exception) -> None:
