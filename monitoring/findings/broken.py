@@ -13,7 +13,7 @@ from monitoring.findings import wording
 from monitoring.findings.moved import missing_change, missing_share, new_values, unit_of_count
 from monitoring.findings.query import QuerySource, identifier, rescued, select
 from monitoring.findings.severity import MOSTLY_PRESENT, grade_of_rise, grade_of_types, gravest, urgency_of
-from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Status, Violation
+from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Status, Urgency, Violation
 
 HARDLY = 0.005
 """A rise of the share of missing values that is no cause, in a column that lacked values in training."""
@@ -103,6 +103,7 @@ def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], s
     first = group[0]
     present = all(missing_share(column.baseline) <= 1 - MOSTLY_PRESENT for column in group)
     certain = any(_is_certain(column) for column in group)
+    ordinary = not certain and all(column.status is Status.NO_DRIFT for column in group)
     grade = grade_of_rise(max(missing_change(column) for column in group))
     shown = wording.column(first.name)
     if len(group) == 1:
@@ -120,7 +121,9 @@ def _missing_together(group: list[ColumnResult], fallen: dict[str, Violation], s
         key=f"completeness:{first.name}",
         kind=CauseKind.COMPLETENESS,
         grade=grade,
-        urgency=urgency_of(CauseKind.COMPLETENESS, grade, mostly_present=present and certain),
+        urgency=Urgency.NOTE
+        if ordinary
+        else urgency_of(CauseKind.COMPLETENESS, grade, mostly_present=present and certain),
         title=title,
         sentence=sentence,
         columns=tuple(column.name for column in group),

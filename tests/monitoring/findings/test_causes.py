@@ -3,7 +3,7 @@
 import pytest
 
 from monitoring.findings import find_causes
-from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Urgency, Violation, WindowCompleteness
+from monitoring.result import Cause, CauseKind, ColumnResult, Grade, Status, Urgency, Violation, WindowCompleteness
 from tests.monitoring.findings.samples import PROVED, column, stale, store, summary, violation
 
 
@@ -132,7 +132,8 @@ def test_columns_that_lack_the_same_rows_are_one_cause() -> None:
 
 
 def test_values_that_were_always_there_page_when_they_go_missing_and_others_do_not() -> None:
-    always, often = lacking("a", 0, 300), lacking("wind_gust", 670, 861)
+    always = lacking("a", 0, 300)
+    often = lacking("wind_gust", 670, 861, grade=Grade.LARGE, linf=0.191)
     found = causes(always, often, violations=[violation(n, "completeness_check") for n in ("a", "wind_gust")])
     assert [(cause.key, cause.urgency) for cause in found] == [
         ("completeness:a", Urgency.PAGE),
@@ -254,7 +255,9 @@ def test_every_title_has_at_most_fourteen_words() -> None:
 def test_a_column_that_training_lacked_at_times_pages_only_where_it_is_unlike_ordinary_windows() -> None:
     fallen = [violation("wind_dir", "completeness_check")]
     [calm] = causes(lacking("wind_dir", 20, 300, grade=Grade.NONE), violations=fallen)
-    assert (calm.key, calm.urgency) == ("completeness:wind_dir", Urgency.MESSAGE)
+    assert (calm.key, calm.urgency) == ("completeness:wind_dir", Urgency.NOTE)
+    [unknown] = causes(lacking("wind_dir", 20, 300, status=Status.NOT_JUDGED), violations=fallen)
+    assert unknown.urgency is Urgency.MESSAGE
     [broken] = causes(lacking("wind_dir", 20, 300, grade=Grade.LARGE, linf=0.28), violations=fallen)
     assert (broken.key, broken.urgency) == ("completeness:wind_dir", Urgency.PAGE)
 
