@@ -92,6 +92,7 @@ def _plain(counts: ReplayCounts) -> dict[str, object]:
         "rows": counts.rows,
         "failed_events": counts.failed_events,
         "failures": counts.failures,
+        "model_seconds": counts.model_seconds,
     }
 
 
@@ -99,7 +100,7 @@ def _lines(counts: ReplayCounts, found: ReplayComparison) -> list[str]:
     lines = [f"Replayed {counts.events:,} events, {counts.rows:,} rows."]
     if counts.failed_events:
         lines.append(f"predict_fn failed on {counts.failed_events:,} events:")
-        lines += [f"  {failure}" for failure in counts.failures or ()]
+        lines += [f"  {failure}" for failure in counts.failures]
     if found.only_captured or found.only_replayed:
         lines.append(f"{found.only_captured:,} rows only captured, {found.only_replayed:,} only replayed.")
     for column in found.columns:

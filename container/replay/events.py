@@ -2,8 +2,7 @@
 
 The dataset does not keep the caller's container. `FeatureContainer` says which one to build: `features` (a `Features` of request-level
 and item-level values), `rows` (a list of mappings), `row` (one mapping), `frame` (a pandas DataFrame), `array` (a float64 array
-of shape (rows, columns)). `auto` takes `features` where the objects have request-level columns, else `row` for an event of
-one item and `rows` for others.
+of shape (rows, columns)). `auto` is for `shapes`, which finds out.
 
 Values come back as the dataset holds them: a JSON integer was captured as a double and is one again. Rescued cells return to
 their columns; nested values are JSON again; a renamed feature has its own name.
@@ -47,13 +46,14 @@ class FeatureContainer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplayEvent:
-    """One event: its id, its request-level values, and the values of its items, a mapping each."""
+    """One event: its id, its request-level values, the values of its items and their captured predictions, a mapping each."""
 
     event_id: str
     inference_id: str | None
     model_name: str
     request: dict[str, Any]
     items: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
 
 
 def events_of(
@@ -76,6 +76,7 @@ def events_of(
     if end is not None:
         table = table.filter(pc.less(table[dataset.EVENT_TIME], pa.scalar(end)))
     values = {column: _values(table[column].to_pylist(), column in captured.json_columns) for column in features}
+    predicted = {column: table[column].to_pylist() for column in captured.prediction_columns}
     ids = table[dataset.EVENT_ID].to_pylist()
     inference_ids = table[dataset.INFERENCE_ID].to_pylist()
     models = table[dataset.MODEL_NAME].to_pylist()
@@ -91,20 +92,13 @@ def events_of(
         items = [{names[column]: values[column][at] for column in item_columns} for at in range(first, last)]
         for item, text in zip(items, rescued[first:last], strict=True):
             _restore(request, item, text)
-        yield ReplayEvent(ids[first], inference_ids[first], models[first], request, items)
+        predictions = [{name: cells[at] for name, cells in predicted.items()} for at in range(first, last)]
+        yield ReplayEvent(ids[first], inference_ids[first], models[first], request, items, predictions)
         first = last
 
 
 def build(event: ReplayEvent, shape: FeatureContainer, feature_names: Sequence[str] | None = None) -> Any:
     """Returns what `predict_fn` is given for an event. `feature_names` orders the columns of a frame or an array."""
-    if shape is FeatureContainer.AUTO:
-        shape = (
-            FeatureContainer.FEATURES
-            if event.request
-            else FeatureContainer.ROW
-            if len(event.items) == 1
-            else FeatureContainer.ROWS
-        )
     if shape is FeatureContainer.FEATURES:
         return Features(request=event.request, items=event.items)
     rows = [event.request | item for item in event.items]

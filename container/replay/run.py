@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capture import CaptureBuffer, CaptureConfig
-from container.replay.events import FeatureContainer, ReplayError, ReplayEvent, build, events_of
+from container.replay.events import FeatureContainer, ReplayError, ReplayEvent, events_of
+from container.replay.shapes import ModelCalls
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SHIP_TIMEOUT = 600.0
 END_TIMEOUT = 30.0
+SPOOL_MAX_BYTES = 8 << 30
+"""Rows may be predicted faster than they are written: none of them may be dropped."""
+MAX_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,13 @@ class ReplayWindow:
 
 @dataclass(slots=True)
 class ReplayCounts:
-    """What was replayed. `failed` holds the first failures of `predict_fn`, by event id."""
+    """What was replayed. `failures` holds the first failures of `predict_fn`, by event id; `model_seconds` is its own time."""
 
     events: int = 0
     rows: int = 0
     failed_events: int = 0
-    failures: list[str] | None = None
+    model_seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
 
 
 def replay(
@@ -56,7 +61,7 @@ def replay(
     Raises ReplayError where the window holds no event, the model fails on all of them, or the new rows cannot be written.
     """
     model = functions.model_fn(str(artefact.directory), None)
-    counts = ReplayCounts(failures=[])
+    counts = ReplayCounts()
     spool = output / "spool"
     base = CaptureConfig.from_env({}, toml=artefact.capture_settings)
     config = CaptureConfig(
@@ -69,15 +74,19 @@ def replay(
         feature_names=base.feature_names,
         max_columns=base.max_columns,
         max_age_seconds=1.0,
+        max_records=50_000,
+        spool_max_bytes=SPOOL_MAX_BYTES,
     )
     buffer = CaptureBuffer(config)
+    calls = ModelCalls(lambda features: functions.predict_fn(features, model, None), shape, base.feature_names)
     try:
         for event in _events(dataset, window):
-            _predict(event, functions, model, shape, config, buffer, counts)
+            _predict(event, calls, buffer, counts)
             progress(counts.events)
     finally:
         shipped = buffer.close(SHIP_TIMEOUT)
         _wait_until_removed(spool)
+    counts.model_seconds = calls.seconds
     if not counts.events and not counts.failed_events:
         raise ReplayError(f"there is no event in this window below {dataset.uri}")
     if not counts.events:
@@ -104,25 +113,25 @@ def _events(dataset: Dataset, window: ReplayWindow) -> Iterator[ReplayEvent]:
         yield from events_of(captured, window.start, window.end)
 
 
-def _predict(
-    event: ReplayEvent,
-    functions: Functions,
-    model: Any,
-    shape: FeatureContainer,
-    config: CaptureConfig,
-    buffer: CaptureBuffer,
-    counts: ReplayCounts,
-) -> None:
-    features = build(event, shape, config.feature_names)
-    prepared = buffer.prepare(features, event_id=event.event_id, inference_id=event.inference_id)
-    try:
-        predictions = functions.predict_fn(features, model, None)
-    except Exception as error:
-        counts.failed_events += 1
-        if counts.failures is not None and len(counts.failures) < 5:
-            counts.failures.append(f"event {event.event_id}: {type(error).__name__}: {error}")
+def _predict(event: ReplayEvent, calls: ModelCalls, buffer: CaptureBuffer, counts: ReplayCounts) -> None:
+    failure: Exception | None = None
+    for features in _containers(event, calls):
+        prepared = buffer.prepare(features, event_id=event.event_id, inference_id=event.inference_id)
+        try:
+            predictions = calls.call(features)
+        except Exception as error:
+            failure = failure or error
+            continue
+        if not buffer.append(prepared, predictions, model_name=event.model_name):
+            raise ReplayError(f"event {event.event_id} could not be captured again; the log says why")
+        counts.events += 1
+        counts.rows += len(event.items)
         return
-    if not buffer.append(prepared, predictions, model_name=event.model_name):
-        raise ReplayError(f"event {event.event_id} could not be captured again; the log says why")
-    counts.events += 1
-    counts.rows += len(event.items)
+    counts.failed_events += 1
+    if len(counts.failures) < MAX_FAILURES:
+        counts.failures.append(f"event {event.event_id}: {type(failure).__name__}: {failure}")
+
+
+def _containers(event: ReplayEvent, calls: ModelCalls) -> Iterator[Any]:
+    yield calls.container(event)
+    yield from calls.others(event)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from capture import CaptureBuffer, CaptureConfig, Features
@@ -60,11 +61,20 @@ def compared(*arguments):
     return json.loads(result.stdout)
 
 
+OF_ONE = "    return {'score': features['x'] * factor}"
+OF_LISTS = "    return [{'score': row['x'] * len(features) * factor} for row in features]"
+OF_FRAME = "    return (features['x'] * factor + features['y']).to_numpy()"
+OF_MATRIX = "    return (features[:, 0] * factor + features[:, 1] / 3).reshape(-1, 1)"
 EVENTS: dict[str, tuple[str, str, list[Any]]] = {
     "features": (OF_FEATURES, "auto", [Features({"base": 0.1}, [{"x": 0.3}, {"x": None}]), Features({"base": 7.0}, [{"x": 1.0}])]),
     "rows": (OF_ROWS, "auto", [[{"x": 0.1}, {"x": 0.2}], [{"x": 3.0}, {"x": -1.0}, {"x": 0.7}]]),
     "one row": (OF_ROWS, "row", [{"x": 0.1}, {"x": 2.0}]),
     "array": (OF_ARRAY, "array", [np.array([[0.1, 0.2], [0.3, 0.4]]), np.array([[1.0, 2.0]])]),
+    "a mapping, found": (OF_ONE, "auto", [{"x": 0.1}, {"x": 2.0}]),
+    "lists of one row, found": (OF_LISTS, "auto", [[{"x": 0.1}], [{"x": 2.0}], [{"x": 0.7}, {"x": 0.9}]]),
+    "a mapping or a list, found": (OF_ROWS, "auto", [{"x": 0.1}, [{"x": 0.2}, {"x": 0.3}], {"x": 2.0}]),
+    "a frame, found": (OF_FRAME, "auto", [pd.DataFrame({"x": [0.1], "y": [0.2]}), pd.DataFrame({"x": [0.3, 1.7], "y": [0.7, 0.1]})]),
+    "an array, found": (OF_MATRIX, "auto", [np.array([[0.1, 0.2]]), np.array([[1.0, 2.0], [0.7, 0.3]])]),
 }  # fmt: skip
 
 
@@ -109,11 +119,18 @@ def test_an_event_on_which_the_model_fails_is_counted_and_the_rest_goes_on(tmp_p
 
 def test_a_model_that_fails_on_all_events_is_an_error_that_names_the_shapes(tmp_path):
     data = captured(tmp_path, [({"x": 1.0}, {"score": 1.1})])
-    only_lists = "    return [{'score': row['x'] * factor} for row in features]"
-    result = replay("--captured", data, "--model", artefact(tmp_path / "model", only_lists))
+    neither = "    return [{'score': row['y'] * factor} for row in features]"
+    result = replay("--captured", data, "--model", artefact(tmp_path / "model", neither))
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "--shape rows, row, frame or array" in result.stderr
+
+
+def test_a_model_that_takes_lists_gets_a_list_for_an_event_of_one_item(tmp_path):
+    data = captured(tmp_path, [([{"x": 1.0}], [1.1]), ([{"x": 3.0}], [3.3])])
+    only_lists = "    assert isinstance(features, list)\n    return [row['x'] * factor for row in features]"
+    found = compared("--captured", data, "--model", artefact(tmp_path / "model", only_lists))
+    assert (found["counts"]["events"], found["counts"]["failed_events"]) == (2, 0)
 
 
 def test_a_rescued_cell_is_given_to_the_model_as_it_was(tmp_path):
