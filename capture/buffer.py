@@ -96,7 +96,7 @@ class CaptureBuffer:
         self._clock = clock
         self._encoder = BlockEncoder(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
         self._threshold = round(config.sampling_percentage / 100 * 2**64)
-        self._throttled_log = ThrottledLog()
+        self._throttled_log = ThrottledLog(log)
         self._writers = WriterPool(config, start_shipper is not False, clock, self._throttled_log)
         if config.enabled:
             _buffers.add(self)
@@ -278,7 +278,7 @@ class CaptureBuffer:
         else:
             reason = INTERNAL
         writer.counters.refused(reason)
-        self._throttled_log.say(REFUSALS[reason], _detail(error))
+        self._throttled_log.warning(REFUSALS[reason], f"refused a record ({REFUSALS[reason]}): {_detail(error)}")
 
 
 def _id_text(given: object) -> str:

@@ -2,10 +2,10 @@
 
 At start, after each batch and at stop the shipper overwrites
 `{prefix}/_ledger/{endpoint}/{variant}/{yyyy}/{mm}/{dd}/{spool}.json` with one `Ledger`. A ledger's day is that of the
-objects it lists; every writer stands in the ledger of each day on which the spool lived.
+objects it lists. The ledger of each day on which the spool existed lists every writer.
 
-A window [start, end) is *covered* by a ledger when everything whose event time lies before `end` has been shipped or
-given up by then: `complete_until >= end`. What was given up stands in `writers[].lost`, by reason.
+A ledger *covers* a window [start, end) if `complete_until >= end`: all records with an event time before `end` are then
+shipped or lost. `writers[].lost` lists the lost ones by reason.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ LEDGER_VERSION = 1
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """Records first..last (inclusive) of a writer that were accepted and will not arrive, and why; `event_times` spans
-    them in microseconds since 1970 UTC where known."""
+    """Records first..last (inclusive) of a writer that were accepted and will not arrive, and the reason. `event_times`
+    spans them, in microseconds since 1970 UTC, or is None if unknown."""
 
     reason: str
     first: int
@@ -26,12 +26,12 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class WriterEntry(msgspec.Struct):
-    """One writer's account.
+    """One writer's records.
 
-    `appended` counts every call of append; `kept` those that were written, numbered from 1; `refused` those that
-    append turned away, by reason; `shipped` holds inclusive ranges of record numbers, sorted and merged.
-    appended = kept + sampled_out + sum(refused); kept = shipped + waiting + lost. `told` is the shipper's own note that an
-    ended writer stands in its totals.
+    `appended` counts all calls of append, `kept` the records that were written and numbered from 1, `refused` the calls
+    that were refused, by reason. `shipped` holds inclusive ranges of record numbers, sorted and merged.
+    appended = kept + sampled_out + sum(refused); kept = shipped + waiting + lost. Ledgers written before 0.2 also have a
+    key `told`, which readers ignore.
     """
 
     appended: int
@@ -41,7 +41,6 @@ class WriterEntry(msgspec.Struct):
     shipped: list[tuple[int, int]]
     lost: list[Lost]
     open: bool
-    told: bool = False
 
     @property
     def waiting(self) -> int:
@@ -51,7 +50,7 @@ class WriterEntry(msgspec.Struct):
 
 
 class ObjectEntry(msgspec.Struct, frozen=True):
-    """One object that was written: its rows and events (records), and the event times that it spans (µs UTC)."""
+    """One object: its rows, its events (records), and its first and last event time (microseconds since 1970 UTC)."""
 
     rows: int
     events: int
@@ -61,7 +60,7 @@ class ObjectEntry(msgspec.Struct, frozen=True):
 class Ledger(msgspec.Struct):
     """One day of one spool. Times are microseconds since 1970 UTC; `objects` is by key below the destination.
 
-    `next_by` is when the next ledger is written at the latest, as long as the instance is alive; None: unknown.
+    `next_by` is the latest time at which a living instance writes its next ledger, or None if unknown.
     """
 
     spool: str
@@ -77,10 +76,10 @@ class Ledger(msgspec.Struct):
 
 
 def encode(ledger: Ledger) -> bytes:
-    """The ledger as JSON."""
+    """Returns the ledger as JSON."""
     return msgspec.json.format(msgspec.json.encode(ledger), indent=1)
 
 
 def decode(data: bytes) -> Ledger:
-    """The ledger in `data`; msgspec.ValidationError where it is none."""
+    """Returns the ledger in `data`. Raises msgspec.ValidationError if it is not a ledger."""
     return msgspec.json.decode(data, type=Ledger)

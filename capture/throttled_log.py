@@ -1,30 +1,48 @@
-"""What is said of refused records in the log: each reason at most once a minute, with how many there were since."""
+"""A throttled log: each cause at most once a minute, with the number of repeats since.
+
+Everything in this room that may fail again and again logs through it. A handler or filter of the user's own that raises
+does not fail the caller.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import time
+from typing import TYPE_CHECKING
 
-log = logging.getLogger("capture")
-_AGAIN = 60.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PERIOD = 60.0
+_MAX_CAUSES = 100
 
 
 class ThrottledLog:
-    """The throttled_log of one buffer, by reason."""
+    """Logs to one logger. `monotonic` gives seconds. Safe to share between threads: a race costs one repeated line."""
 
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[float, int]] = {}
+    def __init__(self, logger: logging.Logger, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._monotonic = monotonic
+        self._last: dict[str, tuple[float, int]] = {}
 
-    def say(self, reason: str, detail: str) -> None:
-        """Records are refused for this reason; `detail` is for a person to read. Raises nothing."""
-        now = time.monotonic()
-        last, since = self._said.get(reason, (-_AGAIN, 0))
-        if now - last < _AGAIN:
-            self._said[reason] = (last, since + 1)
+    def warning(self, cause: str, message: str) -> None:
+        """Logs a warning, unless this cause was logged less than a minute ago."""
+        self._log(logging.WARNING, cause, message)
+
+    def error(self, cause: str, message: str) -> None:
+        """Logs an error, unless this cause was logged less than a minute ago."""
+        self._log(logging.ERROR, cause, message)
+
+    def _log(self, level: int, cause: str, message: str) -> None:
+        now = self._monotonic()
+        last, repeats = self._last.get(cause, (-_PERIOD, 0))
+        if now - last < _PERIOD:
+            self._last[cause] = (last, repeats + 1)
             return
-        self._said[reason] = (now, 0)
-        with contextlib.suppress(
-            Exception
-        ):  # a filter or handler of the user's own that fails is not to fail a request
-            log.warning("capture: records are refused (%s; %d more since last said): %s", reason, since, detail)
+        if len(self._last) >= _MAX_CAUSES:
+            self._last = {}
+        self._last[cause] = (now, 0)
+        more = f" ({repeats} repeats not logged)" if repeats else ""
+        with contextlib.suppress(Exception):
+            self._logger.log(level, "capture: %s%s", message, more)

@@ -113,6 +113,46 @@ def test_no_two_classes_share_a_name() -> None:
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
 
 
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("capture.shipping.checkpoint_file", {"checkpoint", "stats", "ledger_writer"}),
+        ("capture.shipping.manifest_files", {"shipper", "pending_batches", "delivery", "trial_encoding"}),
+    ],
+)
+def test_one_class_owns_the_checkpoint_and_one_the_manifests(module: str, users: set[str]) -> None:
+    """`stats` and `trial_encoding` only read; `ledger_writer` names streams; the others call the owner's methods."""
+    package, name = module.rsplit(".", 1)
+    found = {
+        path.stem
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and (node.module == module or (node.module == package and name in {alias.name for alias in node.names}))
+    }
+    assert found == users
+
+
+def test_looking_at_the_spool_changes_nothing_in_it() -> None:
+    """The watcher neither knows the checkpoint nor calls what changes a segment, a counters file or the directory."""
+    text = (ROOT / "capture/shipping/spool_watcher.py").read_text()
+    changing = {
+        "set_taken",
+        "seal",
+        "correct",
+        "settle",
+        "recycle",
+        "quarantine",
+        "quarantine_file",
+        "unlink",
+        "locked",
+    }
+    calls = {node.func.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)
+             and isinstance(node.func, ast.Attribute)}  # fmt: skip
+    assert calls & changing == set()
+    assert "checkpoint" not in text
+
+
 def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
     """The contracts of pyproject.toml over the rooms of `tree`, which stand before the installed ones on the path."""
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo", "--no-cache"]

@@ -4,10 +4,9 @@ The manifest pins ranges of committed records of segments with equal headers. Ev
 it and from the segments' bytes, so a batch that is begun again after a crash writes the same keys and the same bytes.
 A record that cannot be encoded is found by halving, noted in the manifest before the first upload, and quarantined.
 
-A record that kills its encoder is found by halving the manifest itself (`trial_encoding.py` finds that it does). A batch that
-takes more memory than a batch may (`batch_memory.py`) is halved too. A half is another batch, with keys of its own:
-so a batch is halved only as long as nothing of it was uploaded, which is what `encoded` says, and a half counts only
-once the manifest that it came from is gone.
+A record that kills its encoder is found by halving the manifest itself (`trial_encoding.py` finds out whether a batch does
+that). A batch that takes more memory than a batch may (`batch_memory.py`) is halved, too. A half is another batch with keys of its own. So a batch is halved only while `encoded` is False, that is, before
+anything of it is uploaded. A half is ignored while its parent's manifest exists.
 """
 
 from __future__ import annotations
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from capture.record import Event
 
 
+MANIFEST_VERSION = 2
+
+
 class SegmentRange(msgspec.Struct, frozen=True):
     """Records of one segment: bytes [start, stop) of its data, `records` of them, numbered from `first`."""
 
@@ -43,26 +45,27 @@ class SegmentRange(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """A batch in flight. `aside` names records, by writer and number, that cannot be encoded; `tries` counts how often
-    encoding was begun; `encoded` says that it was finished once; `parent` is the batch of which this is a half."""
+    """A batch in flight. `unencodable` names records, by writer and number, that the objects leave out. `tries` counts how
+    often encoding was begun. `encoded` is True once it was finished. `parent` is the batch of which this is a half."""
 
     batch: str
     header: Header
     parts: list[SegmentRange]
-    aside: list[tuple[str, int]] = []
+    unencodable: list[tuple[str, int]] = []
     tries: int = 0
     encoded: bool = False
     parent: str = ""
+    version: int = MANIFEST_VERSION
 
     @property
     def records(self) -> int:
-        """Records pinned, those set aside included."""
+        """Records pinned, the unencodable ones included."""
         return sum(part.records for part in self.parts)
 
     @property
     def divisible(self) -> bool:
-        """Whether two records or more are to be encoded."""
-        return self.records - len(self.aside) > 1
+        """True if two records or more are to be encoded."""
+        return self.records - len(self.unencodable) > 1
 
 
 class FrameRef(msgspec.Struct, frozen=True):
@@ -73,16 +76,6 @@ class FrameRef(msgspec.Struct, frozen=True):
     end: int
     head: int
     number: int
-
-
-def encode(manifest: Manifest) -> bytes:
-    """The manifest as JSON."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-
-
-def decode(data: bytes) -> Manifest:
-    """The manifest in `data`; msgspec.DecodeError where it is none."""
-    return msgspec.json.decode(data, type=Manifest)
 
 
 def frames(readers: Sequence[SegmentReader], parts: Sequence[SegmentRange]) -> list[FrameRef]:
@@ -108,7 +101,7 @@ def halve(
             if own:
                 start = part.start if own[0].number == part.first else own[0].at
                 parts.append(SegmentRange(part.segment, part.writer, start, own[-1].end, own[0].number, len(own)))
-        halves.append(Manifest(name, manifest.header, parts, list(manifest.aside), tries, parent=manifest.batch))
+        halves.append(Manifest(name, manifest.header, parts, list(manifest.unencodable), tries, parent=manifest.batch))
     return halves[0], halves[1]
 
 
@@ -139,8 +132,8 @@ def encode_batch(
 ) -> Encoded:
     """Makes the batch's objects; raises GivenUp, at the next record if there is one, once `given_up` says so.
 
-    Raises BatchTooLarge where the batch takes more memory than a batch may, and can still be halved. Records that the
-    manifest sets aside already are left out and not reported again. The objects depend on the segments' bytes alone.
+    Raises BatchTooLarge if the batch takes more memory than a batch may, and can still be halved. Records that the
+    manifest calls unencodable are left out. The result depends on the arguments and the segments' bytes only.
     """
     source = _BatchEvents(manifest, readers, given_up)
     try:
@@ -167,7 +160,7 @@ class _BatchEvents:
         self._given_up = given_up
         self._memory = BatchMemory() if manifest.divisible and not manifest.encoded else None
         self._readers = [readers[part.segment] for part in manifest.parts]
-        aside = set(manifest.aside)
+        left_out = set(manifest.unencodable)
         refs = frames(self._readers, manifest.parts)
         whole = Counter(ref.reader for ref in refs)
         self.damaged = [
@@ -175,7 +168,7 @@ class _BatchEvents:
             for index, part in enumerate(manifest.parts)
             if whole[index] < part.records
         ]
-        self.refs = [ref for ref in refs if (manifest.parts[ref.reader].writer, ref.number) not in aside]
+        self.refs = [ref for ref in refs if (manifest.parts[ref.reader].writer, ref.number) not in left_out]
         self.spoiled: dict[FrameRef, Spoiled] = {}
 
     def events(self, refs: Iterable[FrameRef]) -> Iterator[Event]:

@@ -18,7 +18,6 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from capture.durable_file import write_whole
 from capture.shipping import batch as batches
 from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.uploader import Upload
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
     from capture.shipping.batch import Encoded, Manifest
+    from capture.shipping.manifest_files import ManifestFiles
     from capture.shipping.uploader import Uploader
 
 log = logging.getLogger("capture.shipper")
@@ -82,6 +82,7 @@ class Delivery:
         manifest: Manifest,
         readers: Mapping[str, SegmentReader],
         spool: Spool,
+        files: ManifestFiles,
         encoders: EncoderThreads,
         uploader: Uploader,
         monotonic: Callable[[], float],
@@ -93,16 +94,16 @@ class Delivery:
         self.entered = False
         self.failures = 0
         self._spool = spool
+        self._files = files
         self._uploader = uploader
         self._monotonic = monotonic
         self._done = 0
         self._max_pause = _MAX_PAUSE
         self._not_before = 0.0
         self._sent: Future[int] | None = None
-        self.path = spool.path("batches") / f"{manifest.batch}.json"
         manifest.tries += 1
         try:
-            self._write_manifest()
+            self._files.write(manifest)
         except OSError:
             manifest.tries -= 1
             raise
@@ -148,24 +149,21 @@ class Delivery:
         """What a thread does for this batch just now."""
         return self._encoding if self.encoded is None else self._sent
 
-    def _write_manifest(self) -> None:
-        write_whole(self.path, batches.encode(self.manifest))
-
     def _note(self, encoded: Encoded) -> None:
         """Writes down, before anything is uploaded, what is left out of the objects."""
         manifest = self.manifest
-        known = set(manifest.aside)
+        known = set(manifest.unencodable)
         for record in encoded.spoiled:
             if (record.writer, record.number) in known:
                 continue
             log.error("capture: record %s of writer %s is quarantined: %s", record.number, record.writer, record.why)
-            with contextlib.suppress(OSError):  # the record is told in the ledger, whether a copy fits the disk or not
+            with contextlib.suppress(OSError):  # the ledger names the record, whether a copy fits the disk or not
                 self._spool.quarantine(f"{record.writer}.{record.number}.frame", record.frame)
-            manifest.aside.append((record.writer, record.number))
+            manifest.unencodable.append((record.writer, record.number))
         if encoded.spoiled or not manifest.encoded:
             before, manifest.encoded = manifest.encoded, True
             try:
-                self._write_manifest()
+                self._files.write(manifest)
             except OSError:
                 manifest.encoded = before
                 raise

@@ -1,8 +1,8 @@
 """Losses: the records that can no longer arrive, by number, and why.
 
-A writer's numbers that are neither shipped nor lost already nor in any segment that stands in the spool were dropped at
-its limit (a note in `lost/` says so), or were in a segment that is damaged or gone (decision 8). Counts come from the
-processes: what a damaged segment says of itself is no evidence.
+A record that is neither shipped nor lost nor in a segment of the spool was dropped at the spool's limit (a note in `lost/`
+says so), or was in a segment that is damaged or gone (decision 8). The counters files say how many records there were: a
+damaged segment's own count is not evidence.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from capture.shipping import checkpoint, ranges
+from capture.shipping import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from capture.journal.spool import Spool
     from capture.shipping.checkpoint import Checkpoint
+    from capture.shipping.housekeeping import Housekeeping
     from capture.shipping.spool_watcher import SpoolWatcher, TrackedSegment
 
 log = logging.getLogger("capture.shipper")
@@ -26,21 +27,31 @@ _MAX_UNHEARD = 1_000_000
 
 
 class Losses:
-    """Enters losses into the books of one spool's state. `clock` gives nanoseconds since 1970 UTC.
+    """Enters losses into the checkpoint of one spool. `clock` gives nanoseconds since 1970 UTC.
 
-    `used_notes` are the notes that the state has taken over and that may go once it is saved.
+    `used_notes` are the notes that the checkpoint has taken over. They are removed once it is saved.
     """
 
-    def __init__(self, spool: Spool, restored: Checkpoint, watcher: SpoolWatcher, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        checkpoint: Checkpoint,
+        watcher: SpoolWatcher,
+        housekeeping: Housekeeping,
+        clock: Callable[[], int],
+    ) -> None:
         self.used_notes: list[str] = []
         self._spool = spool
-        self._checkpoint = restored
+        self._checkpoint = checkpoint
         self._watcher = watcher
+        self._housekeeping = housekeeping
         self._clock = clock
 
     def give_up(self, tracked: TrackedSegment) -> bool:
-        """Sets aside and counts what stands behind the first damage of a segment that nobody writes any more; False
-        where there is no damage, or the file is not that segment's any more."""
+        """Quarantines and counts what follows the first damage of a segment that has no writer any more.
+
+        Returns False if there is no damage, or if the file now belongs to another segment.
+        """
         reader, (done, start) = tracked.reader, tracked.done
         with self._spool.locked():
             records, length = reader.committed
@@ -53,31 +64,32 @@ class Losses:
             self._spool.quarantine(f"{reader.identity}.{start}.data", data)
         tracked.done = (max(records, done), length)
         tracked.given_up = True
-        self._checkpoint.progress[reader.identity] = tracked.done
-        self._checkpoint.totals.damaged_segments += 1
+        self._checkpoint.set_progress(reader.identity, *tracked.done)
+        self._checkpoint.count_damaged_segment()
         times = (opened, self._clock() // 1000)
         process_counters = self._watcher.processes.get(writer[:24])
         if process_counters is None:
-            self._lose_of_nobody(writer, first + done, first + min(records, done + len(data) // _MIN_FRAME) - 1, times)
+            last = first + min(records, done + len(data) // _MIN_FRAME) - 1
+            self._lose_without_counters(writer, first + done, last, times)
         elif not process_counters.began_at <= opened <= times[1]:
             times = (process_counters.began_at, times[1])
         self.find({writer: times})
         return True
 
-    def _lose_of_nobody(self, writer: str, first: int, last: int, times: tuple[int, int]) -> None:
-        """Counts damaged records of a writer without a counters file, if it was heard of before; else its very id may be what
-        is damaged, and nothing is guessed."""
-        for ledger_state in self._checkpoint.ledgers:
-            if writer in ledger_state.writers and 0 < first <= last <= ledger_state.writers[writer].kept + _MAX_UNHEARD:
-                checkpoint.lose(ledger_state.writers[writer], "corrupt", first, last, times)
+    def _lose_without_counters(self, writer: str, first: int, last: int, times: tuple[int, int]) -> None:
+        """Counts damaged records of a writer without a counters file, if the checkpoint knows the writer. If it does not,
+        the writer's id itself may be damaged, and nothing is counted."""
+        state = self._checkpoint.writer(writer)
+        if state is not None and 0 < first <= last <= state.kept + _MAX_UNHEARD:
+            self._checkpoint.lose(writer, "corrupt", first, last, times)
 
     def find(self, times: Mapping[str, tuple[int, int]] | None = None) -> None:
-        """Enters into the books the records that can no longer arrive; `times` are those of a writer's, where known.
+        """Enters into the checkpoint the records that can no longer arrive. `times` has a writer's event times, if known.
 
-        The counters are read before the directory: whatever they count is in a segment that stands there, or is lost.
+        The counters are read before the directory: a record that they count is then in a segment that exists, or lost.
         """
         kept = {writer: counters.records for writer, _, counters in self._watcher.writers()}
-        self._watcher.scan_segments()
+        self._housekeeping.scan_segments()
         present: dict[str, list[ranges.Range]] = {}
         for tracked in self._watcher.segments.values():
             if not tracked.given_up:
@@ -87,26 +99,25 @@ class Losses:
         now = self._clock() // 1000
         for note in notes:
             writer, *texts = note.name.split(".")
-            found = self._watcher.entry(writer)
-            if found is not None and all(text.isdigit() for text in texts):
+            if all(text.isdigit() for text in texts) and self._housekeeping.known_writer(writer) is not None:
                 begin, end, opened = map(int, texts)
-                checkpoint.lose(found[1], "spool_limit", begin, end, (opened, now))
+                self._checkpoint.lose(writer, "spool_limit", begin, end, (opened, now))
         for writer, records in kept.items():
-            found = self._watcher.entry(writer)
-            if found is None:
+            state = self._housekeeping.known_writer(writer)
+            if state is None:
                 continue
-            known = [*found[1].shipped, *((item.first, item.last) for item in found[1].lost), *present.get(writer, [])]
+            known = [*state.shipped, *((item.first, item.last) for item in state.lost), *present.get(writer, [])]
             for first, last in ranges.subtract((1, records), known):
-                checkpoint.lose(found[1], self._reason(), first, last, times.get(writer) if times else None)
+                self._checkpoint.lose(writer, self._reason(), first, last, times.get(writer) if times else None)
         self.used_notes = [note.name for note in notes]
 
     def _reason(self) -> str:
         if self._checkpoint.fresh:
             return "unknown"
-        return "corrupt" if self._checkpoint.totals.damaged_segments else "missing"
+        return "corrupt" if self._checkpoint.damaged_segments else "missing"
 
     def drop_notes(self) -> None:
-        """Removes the notes that a saved state has taken over."""
+        """Removes the notes that a saved checkpoint has taken over."""
         for name in self.used_notes:
             (self._spool.path("lost") / name).unlink(missing_ok=True)
         self.used_notes = []

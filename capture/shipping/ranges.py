@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Range = tuple[int, int]
 
 
@@ -43,6 +48,6 @@ def subtract(from_: Range, ranges: list[Range]) -> list[Range]:
     return rest
 
 
-def count(ranges: list[Range]) -> int:
+def count(ranges: Iterable[Range]) -> int:
     """How many numbers the ranges hold."""
     return sum(last - first + 1 for first, last in ranges)

@@ -27,17 +27,23 @@ from typing import TYPE_CHECKING, Any
 from capture.errors import SpoolError
 from capture.event_id import event_id_bytes, event_id_text
 from capture.shipping import batch as batches
-from capture.shipping import checkpoint, trial_encoding
+from capture.shipping import trial_encoding
+from capture.shipping.batch_entry import BatchEntry
 from capture.shipping.batch_memory import BatchTooLarge
+from capture.shipping.checkpoint import Checkpoint
 from capture.shipping.daemon_executor import DaemonExecutor
 from capture.shipping.delivery import Delivery, EncoderThreads
+from capture.shipping.ended_processes import EndedProcesses
 from capture.shipping.flush_policy import FlushPolicy
+from capture.shipping.housekeeping import Housekeeping
 from capture.shipping.ledger_writer import LedgerWriter
 from capture.shipping.losses import Losses
+from capture.shipping.manifest_files import ManifestFiles
 from capture.shipping.pending_batches import PendingBatches
 from capture.shipping.spool_watcher import SpoolWatcher
 from capture.shipping.uploader import Uploader
 from capture.sinks import open_sink
+from capture.throttled_log import ThrottledLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from capture.config import CaptureConfig
+    from capture.journal.segment import SegmentReader
     from capture.journal.spool import Spool
     from capture.shipping.batch import Manifest
     from capture.sinks import Sink
@@ -78,20 +85,31 @@ class Shipper:
         self._heartbeat = config.max_age_seconds
         self._clock = clock
         self._monotonic = monotonic
-        self._checkpoint = checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
-        self._named = spool.path("state").exists()
-        self._watcher = SpoolWatcher(spool, self._checkpoint, clock, monotonic)
+        self._checkpoint = Checkpoint.load(spool.path("state"), uuid.uuid4().hex, clock() // 1000)
+        self._checkpoint.keep_only(
+            {path.stem for path in spool.segments()}, {path.name for path in spool.counter_files()}
+        )
+        self._watcher = SpoolWatcher(spool, self._done_of, clock, monotonic)
         self._policy = FlushPolicy(config, spool, self._watcher, monotonic)
         self._encoders = EncoderThreads()
         self._uploader = Uploader(monotonic, opener)
-        self._losses = Losses(spool, self._checkpoint, self._watcher, clock)
-        self._ledgers = LedgerWriter(self._checkpoint, self._watcher, self._losses, self._uploader, clock, monotonic)
+        self._housekeeping = Housekeeping(spool, self._checkpoint, self._watcher, clock)
+        self._losses = Losses(spool, self._checkpoint, self._watcher, self._housekeeping, clock)
+        self._ended = EndedProcesses(self._checkpoint, self._watcher, self._housekeeping, self._losses)
+        self._ledgers = LedgerWriter(
+            self._checkpoint, self._watcher, self._housekeeping, self._uploader, clock, monotonic
+        )
+        self._entering = BatchEntry(self._checkpoint, self._watcher, clock)
+        self._log = ThrottledLog(log, monotonic)
+        self._files = ManifestFiles(spool)
         self._delivery: Delivery | None = None
         self._survives = survives
         self._trial_executor = DaemonExecutor("capture-trial")
         self._trial: Future[bool] | None = None
-        self._watcher.scan()
-        self._pending = PendingBatches(spool, self._checkpoint.last_batch, self._watcher.segments, self._new_batch)
+        self._housekeeping.scan()
+        self._pending = PendingBatches(
+            spool, self._files, self._checkpoint.last_batch, self._watcher.segments, self._new_batch
+        )
         self._give_up_damaged()
         self._losses.find()
 
@@ -105,13 +123,13 @@ class Shipper:
                 where = self._spool.directory
                 raise SpoolError(f"the spool directory {where} was removed under the shipper") from error
             self.disk_fails = True
-            self._ledgers.say(f"the spool's disk fails, tried again: {error}")
+            self._log.error("spool", f"the spool's disk fails, tried again: {error}")
             with contextlib.suppress(SpoolError):
                 self._spool.prepare()
             return False
 
     def _step(self) -> bool:
-        vanished = self._watcher.scan()
+        vanished = self._housekeeping.scan()
         self._give_up_damaged()
         if vanished:
             self._losses.find()
@@ -124,10 +142,9 @@ class Shipper:
         under_way = self._delivery is not None
         finished = self._delivery is not None and self._arrived(self._delivery) and self._finish(self._delivery)
         self._recycle_done()
-        self._ledgers.end_writers(self._save)
-        if (
-            self._named or self._save()
-        ):  # ledgers bear the spool's name: one that a crash forgets would be missed for ever
+        self._end_processes()
+        # Save the spool's id first. If a crash loses it, readers report this instance as missing forever.
+        if self._checkpoint.saved or self._save():
             self._ledgers.write_due(self._heartbeat, closed=self.ending and self.idle())
         if finished:
             return bool(self._pending or self._policy.due())
@@ -154,11 +171,6 @@ class Shipper:
         """Whether it is idle, and the ledgers say that the spool is closed."""
         return self.idle() and self._ledgers.published_closed
 
-    @property
-    def failing(self) -> bool:
-        """Whether a sink refuses what is to be delivered."""
-        return self._delivery is not None and self._delivery.failures > 0
-
     def wait(self, seconds: float) -> bool:
         """Waits for what a thread does just now, at most so long; False, at once, where none does anything."""
         delivered = self._trial if self._delivery is None else self._delivery.under_way
@@ -170,19 +182,20 @@ class Shipper:
     def stop(self, seconds: float = 3.0) -> str:
         """Writes the last ledgers, waiting for them at most so long; returns a line that says what was shipped."""
         try:
-            self._watcher.scan()
-            self._ledgers.end_writers(self._save)
+            self._housekeeping.scan()
+            self._end_processes()
             if self._save() and not self.ended():
                 self._ledgers.write_last(self.idle(), seconds)
         except (OSError, SpoolError) as error:
-            self._ledgers.say(f"the spool's disk fails: {error}")
+            self._log.error("spool", f"the spool's disk fails: {error}")
         self.close()
         return self.result()
 
     def result(self) -> str:
         """Returns a line that says what was shipped."""
-        told = f"shipped {self._checkpoint.totals.records} records in {self._checkpoint.totals.objects} objects"
-        return f"{told}, {self.waiting()} not shipped, {self._ledgers.lost()} lost"
+        records, objects = self._checkpoint.shipped
+        lost = self._checkpoint.lost
+        return f"shipped {records} records in {objects} objects, {self.waiting()} not shipped, {lost} lost"
 
     def close(self) -> None:
         """Ends the threads, whatever they do, and closes the counters."""
@@ -205,7 +218,7 @@ class Shipper:
             return
         readers = {part.segment: self._watcher.segments[part.segment].reader for part in manifest.parts}
         self._delivery = Delivery(
-            manifest, readers, self._spool, self._encoders, self._uploader, self._monotonic, self._urgent()
+            manifest, readers, self._spool, self._files, self._encoders, self._uploader, self._monotonic, self._urgent()
         )
         self._pending.delivered_now()
         if self._policy.draining:
@@ -243,7 +256,7 @@ class Shipper:
         return event_id_text(event_id_bytes(self._clock() // 1000))
 
     def _arrived(self, delivery: Delivery) -> bool:
-        """Advances a delivery; returns whether all of it is there. A batch that is too large goes on as two halves."""
+        """Advances a delivery. Returns True if all of it is stored. A batch that is too large goes on as two halves."""
         try:
             return delivery.advance()
         except BatchTooLarge as error:
@@ -254,31 +267,35 @@ class Shipper:
             return False
 
     def _finish(self, delivery: Delivery) -> bool:
-        """Everything is uploaded: says so in the state, then lets go of what was pinned. False where the disk does not
-        take it; the books have it by then, and it is tried again."""
+        """Enters a batch whose objects are all uploaded, then unpins its segments. Returns False if the checkpoint cannot be
+        saved: the batch is entered by then, and saving is tried again."""
         parts = delivery.manifest.parts
         if not delivery.entered:
-            self._ledgers.enter(delivery)
-            for part in parts:
-                tracked = self._watcher.segments.get(part.segment)
-                if tracked is not None:
-                    done = part.first - tracked.reader.first_number + part.records
-                    tracked.done = self._checkpoint.progress[part.segment] = (done, part.stop)
-                    tracked.since = None
-            self._checkpoint.last_batch = delivery.manifest.batch
+            self._ledgers.mark_dirty(self._entering.enter(delivery))
             delivery.entered = True
         if not self._save():
             return False
-        delivery.path.unlink(missing_ok=True)
+        self._files.remove(delivery.manifest.batch)
         for part in parts:
             tracked = self._watcher.segments.get(part.segment)
             if tracked is not None:
                 tracked.reader.set_taken(*tracked.done)
         self._delivery = None
-        self._watcher.count_in()
+        self._housekeeping.exchange_counts()
         self._ledgers.mark_dirty()
         gc.collect()
         return True
+
+    def _end_processes(self) -> None:
+        if self._ended.end(self._save):
+            self._ledgers.mark_dirty()
+
+    def _done_of(self, reader: SegmentReader) -> tuple[int, int]:
+        """Returns how much of a new segment is done. Without a checkpoint, the segment's own word says it."""
+        done = self._checkpoint.progress(reader.identity)
+        if done is not None:
+            return done
+        return reader.taken if self._checkpoint.fresh else (0, 0)
 
     def _pinned(self) -> set[str]:
         pinned = set(self._pending.pins())
@@ -297,26 +314,25 @@ class Shipper:
     def _recycle_done(self) -> None:
         pinned = self._pinned()
         tracked = self._watcher.segments.items()
-        self._watcher.recycle(
-            [name for name, one in tracked if one.sealed and not one.waiting[0] and name not in pinned]
+        self._housekeeping.recycle(
+            name for name, one in tracked if one.sealed and not one.waiting[0] and name not in pinned
         )
 
     def _save(self) -> bool:
-        """Saves the state; False, said in the log, where the disk does not take it."""
+        """Saves the checkpoint. Returns False, and logs it, if the disk refuses."""
         notes = list(self._losses.used_notes)
         try:
-            checkpoint.save(self._spool.path("state"), self._checkpoint)
+            self._checkpoint.save()
         except OSError as error:
-            self._ledgers.say(f"the state cannot be saved: {error}")
+            self._log.error("spool", f"the checkpoint cannot be saved: {error}")
             self._make_room()
             return False
-        self._named = True
         if notes:
             self._losses.drop_notes()
         return True
 
     def _make_room(self) -> None:
-        """On a full disk, the file of a free segment is worth less than the state."""
+        """Removes the file of a free segment, so that a full disk takes the checkpoint."""
         with self._spool.locked(), contextlib.suppress(OSError):
             for path in sorted(self._spool.path("free").iterdir())[:1]:
                 path.unlink()

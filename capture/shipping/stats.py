@@ -13,9 +13,10 @@ import msgspec
 
 from capture.journal import segment
 from capture.journal.counters import Latency, ProcessCounters
-from capture.shipping import checkpoint
+from capture.shipping import checkpoint_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from capture.journal.counters import WriterCounts
@@ -59,15 +60,15 @@ class Stats(msgspec.Struct):
 
 def read_stats(spool_dir: Path) -> Stats:
     """The counters of the spool in `spool_dir`; all zero where there is none."""
-    now = checkpoint.load_or_none(spool_dir / "state")
+    now = checkpoint_file.read_or_none(spool_dir / "state")
     stats = Stats()
     latency = Latency()
     entries: dict[str, tuple[int, int]] = {}
     if now is not None:
         _from_state(stats, now, latency)
-        for ledger_state in now.ledgers:
-            for writer, entry in ledger_state.writers.items():
-                if not entry.told:
+        for stream in now.streams:
+            for writer, entry in stream.writers.items():
+                if not entry.in_totals:
                     shipped = sum(last - first + 1 for first, last in entry.shipped)
                     lost = _lost(stats, entry.lost)
                     entries[writer] = (entry.kept, shipped + lost)
@@ -101,7 +102,7 @@ def read_stats(spool_dir: Path) -> Stats:
     return stats
 
 
-def _from_state(stats: Stats, now: checkpoint.Checkpoint, latency: Latency) -> None:
+def _from_state(stats: Stats, now: checkpoint_file.Content, latency: Latency) -> None:
     totals = now.totals
     stats.appended = totals.ended_appended
     stats.shipped = totals.ended_shipped
@@ -118,7 +119,7 @@ def _from_state(stats: Stats, now: checkpoint.Checkpoint, latency: Latency) -> N
     latency.add(Latency(*totals.ended_latency[:3], totals.ended_latency[3]))
 
 
-def _lost(stats: Stats, lost: list[Lost]) -> int:
+def _lost(stats: Stats, lost: Sequence[Lost]) -> int:
     for item in lost:
         stats.dropped[item.reason] = stats.dropped.get(item.reason, 0) + item.last - item.first + 1
     return sum(item.last - item.first + 1 for item in lost)

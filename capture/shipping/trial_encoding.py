@@ -63,9 +63,10 @@ def main(spool: Path, batch: str) -> int:
 def _encode(spool: Path, batch: str) -> int:
     from capture.journal.segment import SegmentReader
     from capture.shipping import batch as batches
+    from capture.shipping import manifest_files
     from capture.shipping.batch_memory import BatchTooLarge
 
-    manifest = batches.decode((spool / "batches" / f"{batch}.json").read_bytes())
+    manifest = manifest_files.decode(manifest_files.path_of(spool / "batches", batch).read_bytes())
     readers = {}
     for name in {part.segment for part in manifest.parts}:
         path = spool / "segments" / f"{name}.seg"

@@ -1,8 +1,7 @@
-"""Dispatch: objects on their way to their sinks, one after the other, in a thread that the shipper does not wait for.
+"""The uploader: stores objects in their sinks, one after the other, in a thread that the shipper does not wait for.
 
-A server that takes a connection and never answers holds that thread for 20 seconds; the shipper meanwhile looks after
-the spool, and ends when it is told to. Errors of a sink are never final here: they are said once a minute, and whoever
-asked tries again.
+A server that accepts a connection and never answers blocks that thread for 20 seconds. Meanwhile the shipper scans the
+spool, and can end. Errors of a sink are logged at most once a minute per cause; the caller tries again.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from capture.shipping.daemon_executor import DaemonExecutor
 from capture.sinks import SinkError, open_sink
+from capture.throttled_log import ThrottledLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from capture.sinks import Sink
 
 log = logging.getLogger("capture.shipper")
-_SAY_AGAIN = 60.0
-_MAX_CAUSES = 100
 
 
 class Upload(NamedTuple):
@@ -35,17 +33,16 @@ class Upload(NamedTuple):
 
 
 class Uploader:
-    """The sinks in use, each opened once, and what they last said. `send` is for the shipper's thread."""
+    """The sinks in use, each opened once. Only the shipper's thread calls `send`."""
 
     def __init__(self, monotonic: Callable[[], float], opener: Callable[[str, str | None], Sink] = open_sink) -> None:
         self._open: dict[tuple[str, str | None], Sink] = {}
         self._opener = opener
-        self._monotonic = monotonic
-        self._said: dict[str, float] = {}
+        self._log = ThrottledLog(log, monotonic)
         self._thread = DaemonExecutor("capture-uploader")
 
     def send(self, uploads: Sequence[Upload]) -> Future[int]:
-        """Stores objects in their order; the result is how many are there before the first that could not be stored."""
+        """Stores objects in their order. The result is the number of objects stored before the first failure."""
         return self._thread.submit(self._store, list(uploads))
 
     def close(self) -> None:
@@ -57,10 +54,10 @@ class Uploader:
             try:
                 self._sink(upload).put(upload.key, upload.body, upload.content_type)
             except SinkError as error:
-                self._say(upload, str(error))
+                self._warn(upload, str(error))
                 return done
-            except Exception as error:  # a setting that a client refuses in a way of its own: mended, it goes on
-                self._say(upload, f"{type(error).__name__}: {error}")
+            except Exception as error:  # a client that refuses a setting in its own way
+                self._warn(upload, f"{type(error).__name__}: {error}")
                 return done
         return len(uploads)
 
@@ -70,12 +67,7 @@ class Uploader:
             self._open[stream] = self._opener(*stream)
         return self._open[stream]
 
-    def _say(self, upload: Upload, what: str) -> None:
+    def _warn(self, upload: Upload, why: str) -> None:
         """Logs a cause at most once a minute, whichever object it hit."""
-        now = self._monotonic()
-        cause = f"{upload.destination}: {what.replace(upload.key, '')}"
-        if now - self._said.get(cause, -_SAY_AGAIN) >= _SAY_AGAIN:
-            if len(self._said) > _MAX_CAUSES:
-                self._said = {}
-            self._said[cause] = now
-            log.warning("capture: not delivered, tried again: %s: %s", upload.destination, what)
+        cause = f"{upload.destination}: {why.replace(upload.key, '')}"
+        self._log.warning(cause, f"not delivered, tried again: {upload.destination}: {why}")

@@ -100,7 +100,7 @@ class WriterPool:
         if self.closed:
             if self._config.enabled:
                 self._refuse(CLOSED)
-                self._throttled_log.say("closed", "the buffer is closed")
+                self._throttled_log.warning("closed", "refused a record (closed): the buffer is closed")
             return None
         if not (self.process_counters is not None or self._enter()) or not self._serve():
             self._refuse(SPOOL_UNAVAILABLE)
@@ -116,7 +116,7 @@ class WriterPool:
             with contextlib.suppress(IndexError):
                 writer = self.idle.pop()
         self._refuse(BUSY)
-        self._throttled_log.say("busy", "every writer is in use")
+        self._throttled_log.warning("busy", "refused a record (busy): every writer is in use")
         return None
 
     def write_elsewhere(
@@ -216,7 +216,7 @@ class WriterPool:
         self._opening, self._counting = threading.Lock(), threading.Lock()
         self.idle, self.made = [], []
         self._serving = False
-        self._throttled_log = ThrottledLog()
+        self._throttled_log = ThrottledLog(log)
         self._unassigned = {}
         self._next_try = 0.0
         self.here = fork_guard()
@@ -268,7 +268,7 @@ class WriterPool:
                 process_counters.close()
                 with contextlib.suppress(OSError):
                     path.unlink()
-            self._throttled_log.say("spool_unavailable", str(error))
+            self._throttled_log.warning("spool_unavailable", f"refused a record (spool_unavailable): {error}")
             return False
         if self._begin(process_counters, segment_pool):
             return True
@@ -303,7 +303,7 @@ class WriterPool:
             try:
                 segment_pool.begin()
             except RuntimeError as error:
-                self._throttled_log.say("spool_unavailable", str(error))
+                self._throttled_log.warning("spool_unavailable", f"refused a record (spool_unavailable): {error}")
                 segment_pool.clear()
                 process_counters.close()
                 process_counters.path.unlink(missing_ok=True)

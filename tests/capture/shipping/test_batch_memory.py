@@ -14,7 +14,7 @@ import pytest
 from capture import CaptureBuffer, CaptureConfig
 from capture.encoding import jsonl
 from capture.record import Event, Rows
-from capture.shipping import batch_memory
+from capture.shipping import batch_memory, manifest_files
 from capture.shipping.batch_memory import MAX_GROWTH, BatchMemory, BatchTooLarge
 from capture.shipping.daemon_executor import DaemonExecutor
 from tests.capture.shipping.stage import Stage
@@ -65,7 +65,6 @@ def test_a_batch_that_takes_too_much_memory_goes_on_as_halves(
 
 def test_a_batch_that_was_encoded_once_is_never_halved(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its objects may be at their destination: halves would write their records under other names."""
-    from capture.shipping import batch as batches
 
     stage = make_stage(limit=64 << 20)
     stage.append(stage.writer(), 6, nested=[[]] * 30_000)
@@ -77,7 +76,7 @@ def test_a_batch_that_was_encoded_once_is_never_halved(make_stage: Make, monkeyp
     for _ in range(500):
         first.step()
         first.wait(10)
-        manifests = [batches.decode(path.read_bytes()) for path in (stage.directory / "batches").glob("*.json")]
+        manifests = [manifest_files.decode(path.read_bytes()) for path in (stage.directory / "batches").glob("*.json")]
         if any(manifest.encoded for manifest in manifests):
             break
     first.close()

@@ -208,12 +208,7 @@ def test_losses_in_the_state_stay_few_however_long_an_outage_lasts(make_stage: M
         stage.append(writer, 50, padding="x" * 4000)
         stage.run(shipper)
         stage.clock.pass_(60)
-    lost = [
-        item
-        for stream_ledgers in shipper._checkpoint.ledgers
-        for entry in stream_ledgers.writers.values()
-        for item in entry.lost
-    ]
+    lost = [item for stream in shipper._checkpoint.streams for entry in stream.writers.values() for item in entry.lost]
     assert sum(item.last - item.first + 1 for item in lost) > 1500
     assert len(lost) <= 3
     assert stage.stats.balanced
@@ -230,7 +225,7 @@ def test_progress_and_open_files_do_not_grow_with_the_segments_that_came_and_wen
         stage.append(writer, 50, padding="x" * 4000)
         stage.run(shipper)
     assert stage.stats.objects > 50
-    assert len(shipper._checkpoint.progress) <= len(stage.segments())
+    assert len(shipper._checkpoint._content.progress) <= len(stage.segments())
     collect()
     assert len(list(Path("/proc/self/fd").iterdir())) <= files + 30
     assert len((stage.directory / "state").read_bytes()) < 50_000

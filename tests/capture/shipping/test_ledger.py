@@ -165,7 +165,7 @@ def test_a_state_that_forgets_old_days_leaves_their_ledgers_as_they_were(
     make_stage: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The books keep so many objects at most; a forgotten day's ledger must not be written again without them."""
-    monkeypatch.setattr("capture.shipping.ledger_writer._MAX_OBJECTS", 6)
+    monkeypatch.setattr("capture.shipping.checkpoint._MAX_OBJECTS", 6)
     stage = make_stage(max_records=1)
     begun = now(stage)
     writer, shipper = stage.writer(), stage.shipper()
@@ -198,7 +198,7 @@ def test_a_batch_that_is_tried_again_after_a_crash_stands_in_one_ledger_entry(ma
 
 
 def test_writers_that_named_no_gap_do_not_fill_the_ledger(make_stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("capture.shipping.ledger_writer._MAX_ENDED", 5)
+    monkeypatch.setattr("capture.shipping.checkpoint._MAX_ENDED", 5)
     stage = make_stage()
     shipper = stage.shipper()
     shipper.drain()
@@ -209,6 +209,6 @@ def test_writers_that_named_no_gap_do_not_fill_the_ledger(make_stage: Make, monk
         stage.run(shipper)
     stage.clock.pass_(400)
     stage.run(shipper)
-    assert len(shipper._checkpoint.ledgers[0].writers) <= 6
+    assert len(shipper._checkpoint.streams[0].writers) <= 6
     stage.assert_exactly_once()
     assert stage.assert_balanced().appended == 20

@@ -14,6 +14,7 @@ import pytest
 from capture import CaptureBuffer
 from capture.journal.segment import OPEN, SEALED, SegmentReader
 from capture.journal.spool import Spool
+from capture.shipping.housekeeping import Housekeeping
 from capture.shipping.spool_watcher import SpoolWatcher
 from tests.capture.shipping.stage import Stage
 
@@ -42,9 +43,9 @@ def at_each_call(patch: pytest.MonkeyPatch, owner: type, name: str, then: Callab
         (Spool, "recycle"),
         (Spool, "pinned"),
         (SpoolWatcher, "scan_segments"),
-        (SpoolWatcher, "_scan_counters"),
-        (SpoolWatcher, "_seal_orphans"),
-        (SpoolWatcher, "count_in"),
+        (SpoolWatcher, "scan_counters"),
+        (Housekeeping, "_seal_orphans"),
+        (Housekeeping, "exchange_counts"),
     ],
 )
 def test_a_writer_that_begins_while_the_shipper_looks_keeps_its_segments(
@@ -91,7 +92,7 @@ def test_a_file_that_another_writer_took_since_is_not_sealed_for_its_former_owne
         stage.append(heir, 100, padding="x" * 4000)
 
     with monkeypatch.context() as patch:
-        at_each_call(patch, SpoolWatcher, "_seal_orphans", use_again)
+        at_each_call(patch, Housekeeping, "_seal_orphans", use_again)
         shipper.step()
     heir = stage.writers[0]
     own = [reader for reader in map(SegmentReader, stage.segments()) if reader.writer.startswith(_process(heir))]
@@ -122,7 +123,7 @@ def test_a_writer_that_dies_while_its_account_is_closed_leaves_no_record_behind(
         stage.kill(writer)
 
     with monkeypatch.context() as patch:
-        at_each_call(patch, SpoolWatcher, "count_in", last_words)
+        at_each_call(patch, Housekeeping, "exchange_counts", last_words)
         shipper.step()
     stage.finish()
     stage.assert_exactly_once()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.ledger import WriterEntry
-from capture.shipping import checkpoint, ranges
+from capture.shipping import ranges
+from capture.shipping.writer_state import WriterState
 
 some_range = st.tuples(st.integers(1, 60), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
-def numbers(given_ranges: list[ranges.Range]) -> set[int]:
+def numbers(given_ranges: Iterable[ranges.Range]) -> set[int]:
     return {number for first, last in given_ranges for number in range(first, last + 1)}
 
 
@@ -40,26 +41,25 @@ def test_a_record_is_shipped_lost_or_waiting_and_never_two_of_these(
     taken: list[tuple[str, ranges.Range, bool]],
 ) -> None:
     """What was thought lost and arrives is shipped; what is shipped is never lost."""
-    entry = checkpoint.new_entry()
+    entry = WriterState()
     shipped: set[int] = set()
     lost: set[int] = set()
     for what, (first, last), timed in taken:
         if what == "ship":
-            checkpoint.ship(entry, first, last)
+            entry = entry.with_shipped(first, last)
             shipped |= set(range(first, last + 1))
             lost -= shipped
         else:
-            new = checkpoint.lose(entry, what, first, last, (first, last) if timed else None)
-            assert new == len(set(range(first, last + 1)) - shipped - lost)
+            entry = entry.with_lost(what, first, last, (first, last) if timed else None)
             lost |= set(range(first, last + 1)) - shipped
         assert _lost(entry) == lost
         assert numbers(entry.shipped) == shipped
         assert entry.kept == max(shipped | lost, default=0)
         assert entry.waiting == entry.kept - len(shipped) - len(lost)
-        assert checkpoint.settled(entry) == len(shipped) + len(lost)
+        assert entry.settled == len(shipped) + len(lost)
 
 
-def _lost(entry: WriterEntry) -> set[int]:
+def _lost(entry: WriterState) -> set[int]:
     found = [(item.first, item.last) for item in entry.lost]
     assert sum(last - first + 1 for first, last in found) == len(numbers(found)), "no number is lost twice"
     return numbers(found)
