@@ -230,7 +230,7 @@ def test_a_spool_of_another_version_is_quarantined_and_said_and_the_rest_ships(
     assert "format version 7" in said
     assert "checkpoint cannot be read" in said
     assert "manifest old.json is quarantined" in said
-    assert f"counters of writer {process} is not of this version" in said
+    assert f"counters file of process {process} is not of this version" in said
     assert len(list((stage.directory / "quarantine").iterdir())) == 4
 
 
