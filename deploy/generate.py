@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from monitoring.publish.cloudwatch import DATA_NAMESPACE, QUALITY_NAMESPACE  # noqa: E402
-from monitoring.publish.table import COMMON_LABELS, LABELS, TABLE, Level, metric  # noqa: E402
+from monitoring.publish.table import COMMON_LABELS, LABELS, TABLE, MetricLevel, metric  # noqa: E402
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 SELECTOR = '{endpoint="$endpoint", variant="$variant"}'
@@ -202,7 +202,7 @@ def document() -> str:
         "| CloudWatch | Prometheus, OpenTelemetry | label | unit | meaning |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for level in Level:
+    for level in MetricLevel:
         lines += [
             f"| `{spec.cloudwatch}` | `{spec.prometheus}` | {LABELS[level] and f'`{LABELS[level]}`'} | {spec.unit} | {spec.help} |"
             for spec in TABLE

@@ -3,7 +3,8 @@
 The dataset does not keep the caller's container: `{"x": 1}`, `[{"x": 1}]` and a frame of one row are captured alike. `auto`
 takes `features` for events with request-level values. For other events it gives the model each container in turn, and keeps the one whose
 predictions are the captured ones; where none gives these (another model), the first that the model accepts. An event on which
-the kept container fails is tried with the others.
+the kept container fails is tried with the others of its kind: a mapping for a list of mappings, an array for a frame. A frame in
+place of mappings would turn a missing value into NaN, and the failure into an answer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from container.replay.events import ReplayEvent
 
+_OF_PYTHON = (FeatureContainer.ROWS, FeatureContainer.ROW)
 _TRIED = (FeatureContainer.ROWS, FeatureContainer.ROW, FeatureContainer.FRAME, FeatureContainer.ARRAY)
 
 
@@ -66,11 +68,13 @@ class ModelCalls:
             self.seconds += self._clock() - start
 
     def others(self, event: ReplayEvent) -> list[Any]:
-        """Returns containers of the shapes that were not tried for an event on which the kept shape failed."""
+        """Returns containers of the other shapes of the kept one's kind, for an event on which the kept shape failed."""
         if self._shape is not FeatureContainer.AUTO or event.request:
             return []
         made = []
         for shape in _TRIED:
+            if self._kept is not None and (shape in _OF_PYTHON) != (self._kept in _OF_PYTHON):
+                continue
             if shape is not self._kept and not (shape is FeatureContainer.ROW and len(event.items) != 1):
                 try:
                     made.append(build(event, shape, self._names))

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 HOLDS = """
 import sys, time
 from pathlib import Path
-from capture.journal.counters import Account
-counters = Account.create(Path(sys.argv[1]), b"header", 5)
+from capture.journal.counters import ProcessCounters
+counters = ProcessCounters.create(Path(sys.argv[1]), b"header", 5)
 counters.writer(3).kept(17, 100, False)
 print("ready", flush=True)
 sys.stdin.read()

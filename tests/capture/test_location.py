@@ -25,7 +25,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
 
 def shared_memory(machine: pytest.MonkeyPatch, size: int, memory: int, tmpfs: bool = True) -> None:
     machine.setattr(location, "_size", lambda directory: size)
-    machine.setattr(location, "_is_tmpfs", lambda directory: tmpfs and directory.is_relative_to("/dev/shm"))
+    disk = tempfile.gettempdir()
+    machine.setattr(
+        location,
+        "_is_tmpfs",
+        lambda directory: tmpfs and directory.is_relative_to("/dev/shm") and not directory.is_relative_to(disk),
+    )
     machine.setattr(location, "container_memory", lambda: memory)
 
 

@@ -170,8 +170,6 @@ def test_inside_a_job_violations_of_a_plain_command_are_exit_code_0(folder, path
     assert "--captured is missing" in paths.message.read_text()
 
 
-def test_without_arguments_and_outside_a_job_the_help_is_printed(folder, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main([], JobPaths(folder / "no-job.json"))
-    assert ended.value.code == 0
-    assert "migrate" in capsys.readouterr().out
+def test_without_arguments_and_outside_a_job_a_command_is_asked_for(folder, capsys):
+    assert main([], JobPaths(folder / "no-job.json")) == 2
+    assert "migrate" in capsys.readouterr().err

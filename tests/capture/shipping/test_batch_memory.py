@@ -55,7 +55,7 @@ def test_a_batch_that_takes_too_much_memory_goes_on_as_halves(
     stage = make_stage(limit=64 << 20, format=form)
     monkeypatch.setattr("tests.capture.shipping.stage.survives", lambda *_: pytest.fail("a batch was tried in a child"))
     writer = stage.writer(format=form)
-    stage.append(writer, 8, nested=[[]] * 30_000)
+    stage.append(writer, 8, nested=[[]] * 150_000)  # more than the heap of earlier tests has free
     stage.finish()
     stage.assert_exactly_once()
     stage.assert_balanced()
