@@ -26,7 +26,7 @@ from monitoring.states.profile import Profile, merge_profiles
 from monitoring.states.store import StateStore
 from monitoring.storage import open_storage
 from monitoring.window import Window
-from tests.capture.samples import HOUR, NOON, event, predictions, rows, write_ledger, write_objects
+from tests.capture.samples import HOUR, NOON, SECOND, event, predictions, rows, write_ledger, write_objects
 from tests.monitoring.states.test_kernel import assert_equal
 
 TRAINING = pa.table(
@@ -248,6 +248,27 @@ def test_more_objects_than_a_listing_shows_are_counted(s3_bucket: str, baseline:
     profile = count_window(CapturedSource(f"s3://{s3_bucket}/many"), None, baseline, LocalEngine(2))
     assert (profile.rows, profile.duplicates, len(profile.unreadable)) == (made.rows, made.rows, 0)
     assert len(list(CapturedSource(f"s3://{s3_bucket}/many").groups(None))[1].parts) == 1050
+
+
+@pytest.mark.long
+def test_thousands_of_objects_of_a_window_are_read_and_those_of_no_other_hour(
+    s3_bucket: str, baseline: Baseline
+) -> None:
+    """A reader that went beyond the hours of its window would report what stands there and is no Parquet."""
+    place = open_sink(f"s3://{s3_bucket}/busy")
+
+    def write(number: int) -> int:
+        one = event({"seats": float(number % 300), "carrier": "UA"}, number=number, time=NOON + number % 7200 * SECOND)
+        return sum(made.rows for made in write_objects(place, [one], batch=f"batch-{number:05d}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        rows_written = sum(pool.map(write, range(3000)))
+        for hour in ("11", "14"):
+            keys = [f"flights/AllTraffic/2026/01/01/{hour}/other-{number:04d}.parquet" for number in range(500)]
+            list(pool.map(lambda key: place.put(key, b"no Parquet", "application/octet-stream"), keys))
+    profile = count_window(CapturedSource(f"s3://{s3_bucket}/busy"), Window(at(0), at(2)), baseline, LocalEngine(2))
+    assert (profile.rows, profile.duplicates, profile.unreadable) == (rows_written, 0, ())
+    assert rows_written == 3000
 
 
 def test_training_data_and_baselines_may_stand_in_a_bucket(s3_bucket: str) -> None:
