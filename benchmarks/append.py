@@ -95,7 +95,7 @@ def _figures(name: str, buffer: CaptureBuffer, share: float) -> dict[str, Any]:
     calls = int(workload.calls * share)
     if name.endswith("×4"):
         return threaded(workload, buffer, calls)
-    return paced(lambda: workload.append(buffer), workload.floor, workload.rate, calls)
+    return paced(workload.append, (buffer,), workload.floor, workload.rate, calls)
 
 
 def cost_of_import() -> dict[str, Any]:

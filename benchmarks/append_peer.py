@@ -58,7 +58,8 @@ def _produce(calls: int) -> dict[str, Any]:
     found = {}
     for name, message in messages.items():
         found[name] = paced(
-            lambda message=message: produce("captured", dumps(message())),  # type: ignore[misc]
+            lambda message=message: produce("captured", dumps(message())),
+            (),
             lambda: floor.put(row),
             RATE,
             calls,

@@ -42,7 +42,8 @@ def timed(call: Any, *given: Any) -> tuple[int, bool]:
 
 
 def paced(
-    call: Callable[[], object],
+    call: Callable[..., object],
+    given: tuple[object, ...],
     floor: Callable[[], object],
     rate: int,
     calls: int,
@@ -50,7 +51,7 @@ def paced(
 ) -> dict[str, Any]:
     """Returns what `calls` calls took at `rate` calls a second: the call, its floor and the fixed microsecond in turn.
 
-    `after_tick` is called once a tick and is not timed.
+    `given` are the call's arguments. `after_tick` is called once a tick and is not timed.
     """
     each = max(int(rate * TICK), 1)
     tick = each / rate
@@ -59,7 +60,7 @@ def paced(
     floors: list[int] = []
     fixed: list[int] = []
     for _ in range(100):
-        call()
+        call(*given)
         floor()
         time.sleep(TICK)
     next_tick = time.perf_counter()
@@ -70,7 +71,7 @@ def paced(
             floor_first = (ticks + number) % 2
             if floor_first:
                 floors.append(timed(floor)[0])
-            nanoseconds, preempted = timed(call)
+            nanoseconds, preempted = timed(call, *given)
             taken.append(nanoseconds)
             if not preempted:
                 calm.append(nanoseconds)

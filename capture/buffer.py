@@ -26,12 +26,13 @@ from capture.asynchronous import comes_from_outside
 from capture.config import unknown_variables
 from capture.event_id import event_id_bytes, event_id_text, event_time_of
 from capture.journal.counters import INTERNAL, REFUSALS, SPOOL_FULL, TOO_LARGE, UNENCODABLE
-from capture.journal.frame import COLUMNS
+from capture.journal.frame import COLUMNS, ROW
 from capture.record import Features, Lookup
 from capture.secret import with_secrets
 from capture.throttled_log import ThrottledLog
-from capture.writing.block_encoder import BlockEncoder, EncodedBlock, decided, freeze
+from capture.writing.block_encoder import BlockEncoder, EncodedBlock, decided
 from capture.writing.column_names import Shapes
+from capture.writing.plans import PLAIN
 from capture.writing.writer import RecordRefused
 from capture.writing.writer_pool import WriterPool
 
@@ -96,6 +97,7 @@ class CaptureBuffer:
         self._clock = clock
         self._encoder = BlockEncoder(Shapes(config.exclude, config.hash, config.hash_key), config.feature_names)
         self._threshold = round(config.sampling_percentage / 100 * 2**64)
+        self._plans = self._threshold >= 2**64 and not self._encoder.active
         self._throttled_log = ThrottledLog(log)
         self._writers = WriterPool(config, start_shipper is not False, clock, self._throttled_log)
         if config.enabled:
@@ -136,18 +138,27 @@ class CaptureBuffer:
         exception that comes from outside (a signal handler's, a timeout's) reaches the caller.
         """
         begun = perf_counter_ns()
-        if not self._writers.here[0]:
+        writers = self._writers
+        if not writers.here[0]:
             self._forget_parent()
         try:
-            writer = self._writers.idle.pop()
+            writer = writers.idle.pop()
         except IndexError:
-            another = self._writers.another()
+            another = writers.another()
             if another is None:
                 return False
             writer = another
         encoder = self._encoder
         try:
             writer.begun = begun
+            new_size = 0  # of a row for which there is no plan yet
+            if type(features) is dict and type(predictions) in PLAIN and not (request_features or lookups):
+                plan = writer.row_plans.get(len(features))
+                if plan is None:
+                    new_size = len(features) if self._plans else 0
+                elif plan(begun, features, predictions, event_id, inference_id, custom_attributes, model_name):
+                    begun = 0
+                    return True
             if type(features) is Prepared:
                 prepared = features
                 begun -= prepared.spent
@@ -186,11 +197,17 @@ class CaptureBuffer:
                 raise RecordRefused(TOO_LARGE, f"a record of {items.rows} rows; at most {MAX_ROWS} are captured")
             ages, missing = _freshness(lookups, now) if lookups else (None, None)
             about = (event, now, inference_id, custom_attributes, model_name, ages, missing)
+            known = writer.write_known
+            if known is not None and not new_size and known(about, request, items, outputs, begun):
+                begun = 0
+                return True
             try:
                 writer.write(about, request, items, outputs, now)
             except RecordRefused as refusal:
                 if refusal.reason != SPOOL_FULL or not self._writers.write_elsewhere(about, request, items, outputs):
                     raise
+            if new_size and items.kind == ROW:
+                writer.learn(new_size, items, outputs, self._clock)
             return True
         except Exception as error:
             if comes_from_outside(error):
@@ -203,10 +220,11 @@ class CaptureBuffer:
             raise
         finally:
             try:
-                writer.counters.measured(perf_counter_ns() - begun)
+                if begun:
+                    writer.counters.measured(perf_counter_ns() - begun)
             finally:
                 writer.begun = 0
-                self._writers.idle.append(writer)
+                writers.idle.append(writer)
 
     def prepare(
         self,
@@ -231,8 +249,8 @@ class CaptureBuffer:
                 return Prepared(False, event_id, now, inference_id, None, None)
             if type(features) is Features:
                 features, request_features = _apart(features, request_features)
-            request = freeze(self._encoder.request(request_features)) if request_features else None
-            items = freeze(self._encoder.features(features, feature_names))
+            request = self._encoder.frozen_request(request_features) if request_features else None
+            items = self._encoder.frozen_features(features, feature_names)
             return Prepared(True, event_id, now, inference_id, request, items, None, perf_counter_ns() - begun)
         except Exception as error:
             if comes_from_outside(error):
@@ -282,7 +300,7 @@ class CaptureBuffer:
 
 
 def _id_text(given: object) -> str:
-    """The text of an id that is a number or a UUID. Raises Refused for anything else."""
+    """The text of an id that is a number or a UUID. Raises RecordRefused for anything else."""
     if isinstance(given, str | int | uuid.UUID):
         return str(given)
     raise RecordRefused(UNENCODABLE, f"an event id of type {type(given).__name__}: give text, as new_event_id() does")
@@ -312,10 +330,12 @@ def _apart(features: Features, request_features: Mapping[str, Any] | None) -> tu
 def _freshness(lookups: Mapping[str, Lookup], now: int) -> tuple[dict[str, float | None], dict[str, int]]:
     """Ages in seconds at the time of the event, and missing ids, by feature group."""
     ages: dict[str, float | None] = {}
+    missing: dict[str, int] = {}
     for group, lookup in lookups.items():
         oldest = lookup.oldest_event_time
         ages[group] = None if oldest is None else now / 1e6 - oldest
-    return ages, {group: lookup.missing for group, lookup in lookups.items()}
+        missing[group] = lookup.missing
+    return ages, missing
 
 
 def _close_all() -> None:

@@ -51,7 +51,8 @@ PREFIX = 16
 EVENT, SHAPE = 1, 2
 ROW, ROWS, RAGGED, MATRIX, COLUMNS, BATCH, TABLE, LISTS = range(8)
 _prefix = struct.Struct("<IIII")
-_checksum = struct.Struct("<I")
+pack_prefix = _prefix.pack_into
+pack_checksum = struct.Struct("<I").pack_into
 
 
 def place(view: memoryview, start: int, kind: int, head: bytes, buffers: tuple[Any, ...], seed: int) -> int:
@@ -68,8 +69,8 @@ def place(view: memoryview, start: int, kind: int, head: bytes, buffers: tuple[A
         stop = at + len(buffer)
         view[at:stop] = buffer
         at = stop + 7 & -8
-    _prefix.pack_into(view, start, end - start, 0, size, kind)
-    _checksum.pack_into(view, start + 4, crc32c(view[start + 8 : end], seed, 0))
+    pack_prefix(view, start, end - start, 0, size, kind)
+    pack_checksum(view, start + 4, crc32c(view[start + 8 : end], seed, 0))
     return end
 
 

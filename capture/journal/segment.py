@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 MAGIC = int.from_bytes(b"ECAPTURE", "little")
 VERSION = 1
 PREPARED, OPEN, SEALED = 0, 1, 2
-_MAGIC, _VERSION, _OFFSET, _COMMIT, _STATE, _FIRST, _SEED, _TAKEN, _OPENED, _HEADER = range(10)
+_MAGIC, _VERSION, _OFFSET, COMMIT, _STATE, _FIRST, _SEED, _TAKEN, _OPENED, _HEADER = range(10)
 _WRITER_AT, _HEADER_AT, _PAGE = 80, 128, 4096
 _LOW = 0xFFFF_FFFF
 
@@ -79,7 +79,7 @@ def header_of(text: bytes) -> Header | None:
 def lay(view: memoryview, writer: str, header: bytes, seed: int) -> None:
     """Makes mapped memory a prepared segment, whatever it was before."""
     words = view.cast("Q")
-    words[_COMMIT] = words[_TAKEN] = words[_STATE] = words[_FIRST] = words[_OPENED] = 0
+    words[COMMIT] = words[_TAKEN] = words[_STATE] = words[_FIRST] = words[_OPENED] = 0
     offset = _data_offset(len(header))
     if offset > len(view) // 4:
         raise ValueError(f"a header of {len(header)} bytes leaves no room for records: [types] is too long")
@@ -117,16 +117,16 @@ class SegmentWriter:
     """The writing end: one per writer at a time, used by one thread at a time."""
 
     __slots__ = (
-        "_data",
         "_map",
-        "_position",
-        "_seed",
-        "_shape_ids",
         "_view",
-        "_words",
+        "data",
         "identity",
         "needed",
+        "position",
         "records",
+        "seed",
+        "shape_ids",
+        "words",
     )
 
     def __init__(self, identity: str, mapped: mmap.mmap) -> None:
@@ -136,18 +136,18 @@ class SegmentWriter:
         self.needed = 0
         self._map = mapped
         self._view = view
-        self._words = view.cast("Q")
-        self._data = view[self._words[_OFFSET] :]
-        self._seed = self._words[_SEED] & _LOW  # of this life of the file; from `open` on, of the writer's records
-        self._position = 0
-        self._shape_ids: dict[Shape | None, int] = {}
+        self.words = view.cast("Q")
+        self.data = view[self.words[_OFFSET] :]
+        self.seed = self.words[_SEED] & _LOW  # of this life of the file; from `open` on, of the writer's records
+        self.position = 0
+        self.shape_ids: dict[Shape | None, int] = {}
 
     def open(self, writer: str, first_number: int, now: int) -> None:
         """Opens a prepared segment for a writer's records from `first_number`."""
-        view, words, text = self._view, self._words, writer.encode()
+        view, words, text = self._view, self.words, writer.encode()
         view[_WRITER_AT : _WRITER_AT + 32] = text
         words[_FIRST], words[_OPENED] = first_number, now
-        self._seed = crc32c(text + first_number.to_bytes(8, "little"), self._seed)
+        self.seed = crc32c(text + first_number.to_bytes(8, "little"), self.seed)
         words[_STATE] = OPEN
 
     def write(
@@ -158,14 +158,14 @@ class SegmentWriter:
 
         `about` is the head's beginning, id to missing. Raises what `values.encode` raises.
         """
-        start, known = self._position, len(self._shape_ids)
+        start, known = self.position, len(self.shape_ids)
         try:
             blocks = (None if request is None else self._block(request), self._block(items), self._block(predictions))
             head = values.encode(about + blocks)
             buffers = items.buffers
             if predictions.buffers or (request is not None and request.buffers):
                 buffers = (*(request.buffers if request else ()), *buffers, *predictions.buffers)
-            end = frame.place(self._data, self._position, frame.EVENT, head, buffers, self._seed)
+            end = frame.place(self.data, self.position, frame.EVENT, head, buffers, self.seed)
         except BaseException:
             self._forget(start, known)
             raise
@@ -173,57 +173,57 @@ class SegmentWriter:
             self._forget(start, known)
             self.needed = frame.frame_size(head, buffers)
             return 0
-        self._position = end
+        self.position = end
         self.records += 1
-        self._words[_COMMIT] = self.records << 32 | end
+        self.words[COMMIT] = self.records << 32 | end
         return end - start
 
     def restore(self) -> None:
         """Goes back to what the commit word covers, after an append that an exception from outside interrupted."""
-        committed = self._words[_COMMIT]
-        frames = frame.walk(self._data, 0, committed & _LOW, self._seed)
+        committed = self.words[COMMIT]
+        frames = frame.walk(self.data, 0, committed & _LOW, self.seed)
         shapes = sum(1 for _, _, kind, _ in frames if kind == frame.SHAPE)
-        self._shape_ids = {object(): number for number in range(shapes)}  # type: ignore[misc]  # numbers that are taken
-        self._position, self.records = committed & _LOW, committed >> 32
+        self.shape_ids = {object(): number for number in range(shapes)}  # type: ignore[misc]  # numbers that are taken
+        self.position, self.records = committed & _LOW, committed >> 32
 
     @property
     def last_number(self) -> int:
         """The number of the last record that is committed; 0 where the segment was never opened."""
-        return max(self._words[_FIRST] + (self._words[_COMMIT] >> 32) - 1, 0)
+        return max(self.words[_FIRST] + (self.words[COMMIT] >> 32) - 1, 0)
 
     def seal(self) -> None:
         """No further record comes."""
-        self._words[_STATE] = SEALED
+        self.words[_STATE] = SEALED
 
     def close(self) -> None:
         """Unmaps the file, which takes the kernel a third of a millisecond: not for a request's thread."""
-        self._data.release()
-        self._words.release()
+        self.data.release()
+        self.words.release()
         self._view.release()
         self._map.close()
 
     def capacity(self) -> int:
         """The bytes of frames that a segment of this size and header holds."""
-        return len(self._data)
+        return len(self.data)
 
     def _block(self, block: EncodedBlock) -> tuple[Any, ...]:
         shape = block.shape
-        number = self._shape_ids.get(shape)
+        number = self.shape_ids.get(shape)
         if number is None and shape is not None:
             number = self._introduce(shape)
         return (block.kind, number) + block.fields  # noqa: RUF005  (a third faster than unpacking)
 
     def _introduce(self, shape: Shape) -> int:
-        end = frame.place(self._data, self._position, frame.SHAPE, shape.head, (), self._seed)
-        number = self._shape_ids[shape] = len(self._shape_ids)
-        self._position = end or len(self._data)
+        end = frame.place(self.data, self.position, frame.SHAPE, shape.head, (), self.seed)
+        number = self.shape_ids[shape] = len(self.shape_ids)
+        self.position = end or len(self.data)
         return number
 
     def _forget(self, position: int, known: int) -> None:
         """Takes back the shapes of an event that was not committed."""
-        self._position = position
-        while len(self._shape_ids) > known:
-            self._shape_ids.popitem()
+        self.position = position
+        while len(self.shape_ids) > known:
+            self.shape_ids.popitem()
 
 
 class SegmentReader:
@@ -287,7 +287,7 @@ class SegmentReader:
     @property
     def committed(self) -> tuple[int, int]:
         """Committed records, and the bytes of their frames; a length beyond the file (damage) is cut to it."""
-        word = self._words[_COMMIT]
+        word = self._words[COMMIT]
         return word >> 32, min(word & _LOW, len(self._data))
 
     @property

@@ -143,15 +143,16 @@ def _plain_key(key: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_extension, decimal_format="number")
-_encode = _encoder.encode
+encode_plain = _encoder.encode
+"""As `encode`, without the second try for what msgspec refuses: large integers, lone surrogates, odd keys."""
 
 
 def encode(value: Any) -> bytes:
     """`value` as msgpack; TypeError, ValueError or RecursionError where it cannot be captured."""
     try:
-        return _encode(value)
+        return encode_plain(value)
     except (OverflowError, TypeError, ValueError, BufferError):
-        return _encode(_plain(value))
+        return encode_plain(_plain(value))
 
 
 def _revive(code: int, data: memoryview) -> Any:

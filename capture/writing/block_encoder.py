@@ -85,6 +85,7 @@ class BlockEncoder:
 
     def __init__(self, shapes: Shapes, feature_names: Sequence[str] | None = None) -> None:
         self._shapes = shapes
+        self.active = shapes.active
         self._feature_names = tuple(feature_names) if feature_names else None
         self._no_names = shapes.of(())
         self._last_frame: tuple[Any, Shape] = (None, self._no_names)
@@ -131,6 +132,43 @@ class BlockEncoder:
             return self._sequences(rows, names, "feature_{}")
         return self._one_sequence(given, self._named(names, len(given), "feature_{}"))
 
+    def frozen_request(self, given: Mapping[str, Any]) -> EncodedBlock:
+        """Returns `request` in memory of its own."""
+        if type(given) is dict and not self.active:
+            shape = self._shapes.last.get(len(given))
+            if shape is not None:
+                try:
+                    row = shape.take(given)
+                except KeyError:
+                    pass
+                else:
+                    return EncodedBlock(ROW, shape, (_Raw(values.encode(row)),), (), 1)
+        return freeze(self.request(given))
+
+    def frozen_features(self, given: Any, names: Sequence[str] | None = None) -> EncodedBlock:
+        """Returns `features` in memory of its own."""
+        if type(given) is list and given and not self.active:
+            draft = self._known_rows(given)
+            if draft is not None:
+                return EncodedBlock(ROWS, draft.shape, (_Raw(values.encode(draft.fields[0])),), (), draft.rows)
+        return freeze(self.features(given, names))
+
+    def _known_rows(self, given: list[Any]) -> EncodedBlock | None:
+        """Returns the draft of mappings that all have the names of the last mapping of their size; None for anything else."""
+        first = given[0]
+        if type(first) is not dict:
+            return None
+        shape = self._shapes.last.get(len(first))
+        if shape is None:
+            return None
+        if len(given) > 1 and (set(map(type, given)) != _DICTS or set(map(len, given)) != {shape.size}):
+            return None
+        try:
+            rows = list(map(shape.take, given))
+        except KeyError:
+            return None
+        return EncodedBlock(ROWS, shape, (rows,), (), len(rows))
+
     def request(self, given: Mapping[str, Any]) -> EncodedBlock:
         """The block of request-level features: always one row."""
         return self._mapping(given if type(given) is dict else dict(given), one_row=True)
@@ -146,8 +184,13 @@ class BlockEncoder:
         """The block of predictions for `items` rows; the unnamed output is called `""`, k of them `"0"` …"""
         if type(given) is float:
             return EncodedBlock(ROW, self._single, ((given,),), (), 1)
-        if type(given) is list and set(map(type, given)) == _DICTS:
-            return self._outputs._mappings(given)
+        if type(given) is list and given and type(given[0]) is dict:
+            outputs = self._outputs
+            known = None if outputs.active else outputs._known_rows(given)
+            if known is not None:
+                return known
+            if set(map(type, given)) == _DICTS:
+                return outputs._mappings(given)
         array = as_array(given)
         if array is not None:
             if array.ndim == 2 and array.dtype.kind in "biufcmM":

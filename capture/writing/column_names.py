@@ -99,7 +99,7 @@ class Shapes:
         )
         self._known: dict[tuple[Hashable, ...], Shape] = {}
         self._remembered = 0
-        self._last: dict[int, Shape] = {}
+        self.last: dict[int, Shape] = {}
 
     def of(self, given: tuple[Hashable, ...]) -> Shape:
         """The shape of these names. ValueError where they are too many to be columns."""
@@ -111,7 +111,7 @@ class Shapes:
             weight = len(shape.head) + _NAME_OVERHEAD * (1 + shape.size)
             self._remembered += weight
             if len(self._known) >= _MAX_SHAPES or self._remembered > _MAX_REMEMBERED:
-                self._known, self._last, self._remembered = {}, {}, weight
+                self._known, self.last, self._remembered = {}, {}, weight
             if weight <= _MAX_REMEMBERED:
                 self._known[given] = shape
         return shape
@@ -122,7 +122,7 @@ class Shapes:
         Most often the shape is that of the last mapping of this size (a request's, an item's and a prediction's differ in
         it), and one call takes the values and proves it.
         """
-        shape = self._last.get(len(mapping))
+        shape = self.last.get(len(mapping))
         if shape is not None:
             try:
                 return shape, shape.take(mapping)
@@ -130,7 +130,7 @@ class Shapes:
                 pass
         shape = self.of(tuple(mapping))
         if shape.given in self._known:
-            self._last[shape.size] = shape
+            self.last[shape.size] = shape
         return shape, shape.take(mapping)
 
     def digest(self, value: Any) -> str | None:

@@ -10,12 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from capture.journal.counters import CLOSED, SPOOL_FULL, TOO_LARGE
+from capture.writing.plans import blocks_plan, committer, row_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from capture.journal import counters
     from capture.journal.segment import SegmentWriter
     from capture.writing.block_encoder import EncodedBlock
+    from capture.writing.plans import BlocksPlan, RowPlan
     from capture.writing.segment_pool import SegmentPool
+
+
+MAX_PLANS = 64
 
 
 class RecordRefused(Exception):
@@ -32,7 +39,18 @@ class Writer:
     `begun` is when the append that uses it began, in nanoseconds; 0 while none does. `closed` says that it writes no more.
     """
 
-    __slots__ = ("_interrupted", "_segment", "_segment_pool", "begun", "closed", "counters", "identity", "index")
+    __slots__ = (
+        "_interrupted",
+        "_segment",
+        "_segment_pool",
+        "begun",
+        "closed",
+        "counters",
+        "identity",
+        "index",
+        "row_plans",
+        "write_known",
+    )
 
     def __init__(
         self, process: str, index: int, writer_counters: counters.WriterCounters, segment_pool: SegmentPool
@@ -45,6 +63,8 @@ class Writer:
         self._interrupted: SegmentWriter | None = None
         self.begun = 0
         self.closed = False
+        self.row_plans: dict[int, RowPlan] = {}
+        self.write_known: BlocksPlan | None = None
 
     def write(
         self,
@@ -54,7 +74,7 @@ class Writer:
         predictions: EncodedBlock,
         now: int,
     ) -> None:
-        """Commits one event; raises Refused, or what encoding raises, with nothing committed."""
+        """Commits one event; raises RecordRefused, or what encoding raises, with nothing committed."""
         segment = self._segment
         if segment is None and self._interrupted is not None:
             segment = self._restored(self._interrupted)
@@ -78,6 +98,16 @@ class Writer:
             self.counters.kept(items.rows, size, items.rows != predictions.rows)
         return size > 0
 
+    def learn(self, size: int, items: EncodedBlock, predictions: EncodedBlock, clock: Callable[[], int]) -> None:
+        """Keeps a plan for rows of `size` names like the one that was just written, as long as its segment is open."""
+        segment, row, output = self._segment, items.shape, predictions.shape
+        if segment is None or row is None or output is None or len(self.row_plans) >= MAX_PLANS:
+            return
+        if (
+            row in segment.shape_ids and output in segment.shape_ids
+        ):  # they are in another segment where ours had no room
+            self.row_plans[size] = row_plan(segment, committer(segment, self.counters), row, output, clock)
+
     def _next(self, now: int) -> SegmentWriter:
         """Seals the open segment, if it has records, and opens a prepared one."""
         segment = self._segment
@@ -93,15 +123,21 @@ class Writer:
         if segment is not None:
             segment.seal()
             self._segment_pool.release(segment)
+        self._forget_plans()
         prepared.open(self.identity, self.counters.records + 1, now)
         self._segment = prepared
+        self.write_known = blocks_plan(prepared, committer(prepared, self.counters))
         return prepared
+
+    def _forget_plans(self) -> None:
+        self.row_plans, self.write_known = {}, None
 
     def interrupt(self) -> None:
         """Makes the writer whole again after an exception from outside, which may have come between any two steps.
 
         What the open segment's commit word covers is committed; the next append goes on behind it.
         """
+        self._forget_plans()
         if self._segment is not None:
             self._interrupted = self._segment
             self._segment = None
@@ -117,6 +153,7 @@ class Writer:
     def seal(self) -> None:
         """Seals the open segment: no further record comes from this writer."""
         self.closed = True
+        self._forget_plans()
         if self._interrupted is not None:
             self._restored(self._interrupted)
         if self._segment is not None:
