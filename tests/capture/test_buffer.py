@@ -340,7 +340,7 @@ def test_a_reason_is_said_once_a_minute_with_how_many_there_were(
     opened: CaptureBuffer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(opened._throttled_log, "_monotonic", lambda: now[0])
     with caplog.at_level(logging.WARNING, "capture"):
         for _ in range(5):
             opened.append(object(), 0.5)

@@ -14,7 +14,7 @@ import pytest
 from capture import CaptureBuffer, CaptureConfig
 from capture.encoding import jsonl
 from capture.record import Event, Rows
-from capture.shipping import batch_memory, manifest_files
+from capture.shipping import batch, batch_memory, manifest_files
 from capture.shipping.batch_memory import MAX_GROWTH, BatchMemory, BatchTooLarge
 from capture.shipping.daemon_executor import DaemonExecutor
 from tests.capture.shipping.stage import Stage
@@ -52,10 +52,13 @@ def test_a_batch_that_takes_too_much_memory_goes_on_as_halves(
     """Every record arrives once, and no child process tries a batch of which nothing is known but its size."""
     monkeypatch.setattr(batch_memory, "MAX_GROWTH", 2 << 20)
     monkeypatch.setattr(batch_memory, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(
+        batch, "BatchMemory", lambda: BatchMemory(count(0, 1 << 20).__next__)
+    )  # 1 MiB more at each look
     stage = make_stage(limit=64 << 20, format=form)
     monkeypatch.setattr("tests.capture.shipping.stage.survives", lambda *_: pytest.fail("a batch was tried in a child"))
     writer = stage.writer(format=form)
-    stage.append(writer, 8, nested=[[]] * 150_000)  # more than the heap of earlier tests has free
+    stage.append(writer, 8, nested=[[]] * 30_000)
     stage.finish()
     stage.assert_exactly_once()
     stage.assert_balanced()
