@@ -35,6 +35,7 @@ from monitoring.quality.predictions import CapturedPredictions
 from monitoring.quality.problem import Problem, Question
 from monitoring.quality.result import QualityResult
 from monitoring.quality.run import JudgedQuality, QualityRun, judge_quality
+from monitoring.quality.text import score_split_lines
 from monitoring.quality.training_set import write_manifest
 from monitoring.result import Grade
 from monitoring.retraining.controller import Retraining
@@ -110,6 +111,8 @@ class Loop:
             self.console.print(
                 f"  inputs or concept: {result.concept.case}. {result.concept.reason}", markup=False, highlight=False
             )
+            for line in score_split_lines(result.concept):
+                self.console.print(f"    {line}", markup=False, highlight=False)
 
 
 def judge_labels(loop: Loop, requests: Sequence[Request], window: Window) -> tuple[JudgedQuality, QualityRun]:

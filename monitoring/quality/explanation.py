@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from monitoring.quality.concept import ConceptTest, judge_concept
@@ -66,6 +68,12 @@ def explain_quality(
     binary = question.problem in (Problem.BINARY, Problem.MULTICLASS)
     test = judge_concept(side_b, side_w, rng, binary=binary, probability=question.probability is not None, level=level)
     concept = _concept(test, side_w.label, split_changes(state_b, state_w, test, question, rng), level)
+    if test.p_value is None and test.overlap is not None and question.probability is not None:
+        same_scores = (replace(side_b, inputs={}), replace(side_w, inputs={}))
+        at_scores = judge_concept(*same_scores, rng, binary=binary, probability=True, level=level)
+        concept = msgspec.structs.replace(
+            concept, score_splits=split_changes(state_b, state_w, at_scores, question, rng)
+        )
     columns = tuple(name for name in by if name in known)
     (loss_b, name), (loss_w, _) = row_losses(state_b, question), row_losses(state_w, question)
     segments = find_segments(side_b, side_w, (loss_b, loss_w), columns, rng, level) if columns else ()

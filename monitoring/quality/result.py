@@ -84,7 +84,9 @@ class Concept(msgspec.Struct, frozen=True):
 
     `change` is the mean of label minus what the baseline expected for the same inputs. `overlap` is the share of the
     window's rows whose inputs the baseline has; only they are judged. `inputs_moved` says whether the distribution of the
-    inputs differs, with its p-value. `advice` says what to do in this case.
+    inputs differs, with its p-value. `advice` says what to do in this case. Where the baseline hardly has the window's
+    inputs, `score_splits` splits each change at equal scores instead: what other scores explain, and the rest. It is no
+    verdict: the rest holds what such inputs do to a model as well as a change of P(y|x).
     """
 
     case: Case
@@ -101,6 +103,7 @@ class Concept(msgspec.Struct, frozen=True):
     inputs: tuple[str, ...] = ()
     groups: tuple[ScoreGroup, ...] = ()
     splits: tuple[Split, ...] = ()
+    score_splits: tuple[Split, ...] = ()
 
 
 class Segment(msgspec.Struct, frozen=True):

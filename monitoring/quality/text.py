@@ -80,7 +80,11 @@ def _interval(metric: Metric) -> str:
 def _concept(concept: Concept) -> list[str]:
     lines = [f"Why    {concept.case}"]
     if concept.case is Case.NOT_JUDGED:
-        return [*lines, *_wrapped(concept.reason, "       ")]
+        return [
+            *lines,
+            *_wrapped(concept.reason, "       "),
+            *(f"       {line}" for line in score_split_lines(concept)),
+        ]
     p = "–" if concept.p_value is None else f"{concept.p_value:.2g}"
     lines.append(f"       P(y|x): mean label {concept.change or 0.0:+.4f} for equal inputs, p = {p}")
     if concept.overlap is not None and concept.overlap < 0.995:
@@ -91,6 +95,16 @@ def _concept(concept: Concept) -> list[str]:
         for split in concept.splits
     ]
     return [*lines, *_wrapped(concept.advice, "       ")]
+
+
+def score_split_lines(concept: Concept) -> list[str]:
+    """Returns a line for each metric whose change was split at equal scores, because inputs do not overlap; else none."""
+    lines = [
+        f"{metric_word(split.metric)}: {split.baseline:.4g} → {split.window:.4g}: "
+        f"other scores {split.inputs:+.3g}, at equal scores {split.concept:+.3g}"
+        for split in concept.score_splits
+    ]
+    return ["split at equal scores, no verdict:", *lines] if lines else []
 
 
 def _segments(result: QualityResult) -> list[str]:

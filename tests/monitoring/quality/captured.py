@@ -108,19 +108,31 @@ def write_labels(uri: str, lines: Sequence[str], arrived: dt.datetime = LATER, n
 
 
 def binary_events(
-    requests: int, rng: np.random.Generator, *, shift: float = 0.0, bias: float = 0.0, items: int = 6
+    requests: int,
+    rng: np.random.Generator,
+    *,
+    shift: float = 0.0,
+    bias: float = 0.0,
+    items: int = 6,
+    season: float | None = None,
 ) -> tuple[list[Event], list[list[int]]]:
     """Requests with one numeric feature `x`, the probability of a calibrated model, and labels.
 
-    `shift` moves the inputs, `bias` the log-odds of the labels for equal inputs.
+    `shift` moves the inputs, `bias` the log-odds of the labels for equal inputs. `season` is the mean of a further feature,
+    which moves the labels and not the score.
     """
     events, labels = [], []
     for number in range(requests):
         x = rng.normal(shift, 1.0, items)
         p = 1 / (1 + np.exp(1.0 - 1.3 * x))
         truth = 1 / (1 + np.exp(1.0 - bias - 1.3 * x))
+        hidden = rng.normal(season, 1.0, items) if season is not None else None
+        if hidden is not None:
+            truth = 1 / (1 + np.exp(1.0 - bias - 1.3 * x - 0.8 * (hidden - season)))
         time = NOON + dt.timedelta(seconds=int(7200 * number / requests))
         features = {"x": x.tolist(), "region": [("north", "south")[int(v > 0)] for v in rng.normal(size=items)]}
+        if hidden is not None:
+            features["season"] = hidden.tolist()
         events.append(Event(p.tolist(), features, time=time, number=number))
         labels.append((rng.random(items) < truth).astype(int).tolist())
     return events, labels

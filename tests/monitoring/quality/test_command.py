@@ -16,9 +16,11 @@ WINDOW = ["--start", "2026-03-02T12:00Z", "--end", "2026-03-02T14:00Z"]
 NOW = ["--now", "2026-03-05T13:00:00Z"]
 
 
-def given(folder: Path, name: str, *, seed: int, bias: float = 0.0, requests: int = 300) -> list[str]:
+def given(
+    folder: Path, name: str, *, seed: int, bias: float = 0.0, requests: int = 300, season: float | None = None
+) -> list[str]:
     """Writes a window and its labels and returns the flags that name them."""
-    events, labels = binary_events(requests, np.random.default_rng(seed), bias=bias)
+    events, labels = binary_events(requests, np.random.default_rng(seed), bias=bias, season=season)
     write_captured(f"{folder}/{name}/captured", events, "prediction_risk")
     lines = [label_line(entry.id, found) for entry, found in zip(events, labels, strict=True)]
     write_labels(f"{folder}/{name}/labels", lines, LATER)
@@ -130,6 +132,27 @@ def test_a_fall_is_split_into_inputs_and_concept_and_segments_are_named(
     split = {entry.metric: entry for entry in result.concept.splits}["auc"]
     assert split.window - split.baseline == pytest.approx(split.inputs + split.concept)
     assert not any(segment.fell for segment in result.segments)
+
+
+def test_where_training_has_no_such_inputs_a_fall_is_split_at_equal_scores_without_a_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = ["--save-baseline", f"{tmp_path}/b", "--inputs", "x", "--inputs", "season"]
+    main([*given(tmp_path, "march", seed=1, season=0.0), *WINDOW, *NOW, *save])
+    capsys.readouterr()
+    flags = [*WINDOW, *NOW, "--baseline", f"{tmp_path}/b"]
+    july = given(tmp_path, "july", seed=4, bias=0.9, season=40.0)
+    main([*july, *flags])
+    text = capsys.readouterr().out
+    assert "inputs that the baseline hardly has" in text
+    assert "split at equal scores, no verdict:" in text
+    main([*july, *flags, "--json"])
+    concept = decode(capsys.readouterr().out.encode()).concept
+    assert concept is not None
+    assert (concept.case, concept.splits) == ("not judged", ())
+    rate = {entry.metric: entry for entry in concept.score_splits}["observed_rate"]
+    assert rate.concept == pytest.approx(0.15, abs=0.06)  # 0.9 of log-odds; scores are as they were
+    assert abs(rate.inputs) < 0.04
 
 
 def test_training_data_is_a_baseline_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
