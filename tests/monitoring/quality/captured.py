@@ -125,14 +125,12 @@ def binary_events(
     for number in range(requests):
         x = rng.normal(shift, 1.0, items)
         p = 1 / (1 + np.exp(1.0 - 1.3 * x))
-        truth = 1 / (1 + np.exp(1.0 - bias - 1.3 * x))
-        hidden = rng.normal(season, 1.0, items) if season is not None else None
-        if hidden is not None:
-            truth = 1 / (1 + np.exp(1.0 - bias - 1.3 * x - 0.8 * (hidden - season)))
+        hidden = rng.normal(0.0, 1.0, items) if season is not None else np.zeros(items)
+        truth = 1 / (1 + np.exp(1.0 - bias - 1.3 * x - 0.8 * hidden))
         time = NOON + dt.timedelta(seconds=int(7200 * number / requests))
         features = {"x": x.tolist(), "region": [("north", "south")[int(v > 0)] for v in rng.normal(size=items)]}
-        if hidden is not None:
-            features["season"] = hidden.tolist()
+        if season is not None:
+            features["season"] = (season + hidden).tolist()
         events.append(Event(p.tolist(), features, time=time, number=number))
         labels.append((rng.random(items) < truth).astype(int).tolist())
     return events, labels
