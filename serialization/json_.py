@@ -24,7 +24,7 @@ from .plain import to_plain
 
 _ENVELOPE = "instances"
 _RESPONSE_ENVELOPE = "predictions"
-# The closing quote may be missing: where it had to be there, each quote of a cut-off string would scan to its end anew.
+# The closing quote may be missing: if it were required, each quote of a cut-off string would scan to the end again.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_JSON = re.compile(rb"(?:^|[\s\[:,])(-?(?:NaN|nan|Infinity|inf))")
 _LONE_SURROGATE = re.compile(

@@ -1,4 +1,4 @@
-"""How much one body may cost. Frozen: a codec reads its limits once and nobody moves them under it.
+"""How much one body may cost. Frozen: a codec reads its limits once, and they do not change.
 
 No body of `max_bytes` takes a worker more than 2 seconds or 400 MB (`benchmarks/amplification.py`). Bytes alone do not
 give that: two bytes of JSON or protobuf are an object of some hundred bytes in Python, and a compressed byte may stand for

@@ -69,7 +69,7 @@ def _parse(text: str) -> MediaType | None:
 
 @lru_cache(maxsize=256)
 def parse_content_type(text: str) -> MediaType:
-    """`Content-Type` as a media type. Raises UnsupportedMediaType where it is none."""
+    """`Content-Type` as a media type. Raises UnsupportedMediaType if it is not one."""
     media = _parse(text)
     if media is None or "*" in media.name:
         raise UnsupportedMediaType(

@@ -190,7 +190,7 @@ class SageMakerStore:
 
 
 def _left(answer: Mapping[str, Any]) -> list[str]:
-    """Ids to ask for again. Errors that asking again cannot mend are raised.
+    """Return the ids to request again. Raises errors that a retry cannot fix.
 
     Raises:
         StoreError: the service refuses a record for a reason that stays.

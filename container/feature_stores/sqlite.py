@@ -42,7 +42,7 @@ class _Own(threading.local):
     deadline: float = math.inf
     """When they are over, of `time.monotonic`."""
     lock_wait: int = -1
-    """Milliseconds that the connection waits for a lock, as it was told last."""
+    """Milliseconds that the connection waits for a lock, as last set."""
 
 
 class SqliteStore:

@@ -1,8 +1,8 @@
 """The log collector: the one process that writes to the container's stdout.
 
 Every other process has a pipe whose reading end is here. The pump reads whole lines, makes a JSON object of each that
-is none, and writes them. It stands between for three reasons: lines of several processes never mix; whatever a process
-prints breaks nothing but its own line; and a log that nobody drains does not stop a request, because past
+is not one, and writes them. It has three purposes: lines of several processes never mix; whatever a process
+prints breaks nothing but its own line; and a log that is not read does not stop a request, because past
 `MAX_WAITING` bytes lines are dropped and counted instead.
 
 Invariants

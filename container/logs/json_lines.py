@@ -80,7 +80,7 @@ def _timestamp(at: float | None) -> str:
 
 
 def write(descriptor: int, data: bytes) -> None:
-    """Write it all; a log that nobody reads any more is no reason to fail."""
+    """Write it all. Errors of the log are ignored, such as a reader that has closed it."""
     try:
         while data:
             data = data[os.write(descriptor, data) :]
@@ -199,7 +199,7 @@ class PrintedLines(io.TextIOBase):
         write(self._descriptor, metrics or line(self._source, "INFO", clean.decode(), stream=self._stream))
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """Stay open: the process's own streams are nobody's to close."""
+        """Stay open: the process's own streams must not be closed."""
 
     def close(self) -> None:
         """Stay open, for the same reason."""

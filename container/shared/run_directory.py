@@ -90,7 +90,7 @@ class RunDirectory:
 
     @property
     def management(self) -> Path:
-        """Socket of Multi Model Server's management API; nobody but the supervisor speaks to it."""
+        """Socket of Multi Model Server's management API; only the supervisor connects to it."""
         return self.path / "mms-admin.sock"
 
     @property

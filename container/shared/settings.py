@@ -92,10 +92,10 @@ class ProtobufSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that `python -m container serve` is told, checked."""
+    """Hold the checked settings of `python -m container serve`."""
 
     base_dir: Path
-    """SageMaker's directory, `/opt/ml` unless told otherwise."""
+    """SageMaker's directory, `/opt/ml` by default."""
     program: str
     """Name of the user's module: `inference` for `inference.py`."""
     multi_model: bool

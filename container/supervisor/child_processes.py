@@ -5,7 +5,7 @@ Invariants
   the group can be killed as a whole.
 - Every child dies with the supervisor (`death_signal`); so `kill -9` of the supervisor leaves nothing.
 - Orphans come to us, also where we are not process 1 (`PR_SET_CHILD_SUBREAPER`), and are reaped.
-- After `end_all` no process descends from us, but for those it was told to spare.
+- After `end_all` no process descends from us, except those that its caller spares.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Children:
         return child
 
     def reap(self) -> None:
-        """Collect whoever has ended, our children and orphans that came to us."""
+        """Collect every process that has ended: our children, and orphans that came to us."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Which workers live: told by the workers themselves, watched through the kernel.
+"""Which workers live: reported by the workers themselves, watched through the kernel.
 
 Multi Model Server cannot say it. It calls a worker ready that never loaded its model, and replaces dead ones silently
 and for ever. So a worker sends one datagram to the supervisor when its model is loaded or could not be loaded

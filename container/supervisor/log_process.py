@@ -20,7 +20,7 @@ from container.shared.run_directory import RunDirectory
 from container.supervisor.child_processes import Child, Children
 
 ENDS_WITHIN = 2.0
-"""Seconds that it gets for what was said last; a stdout that nobody reads must not hold up the end."""
+"""Seconds that it gets for the last lines; a stdout that is not read must not delay the end."""
 
 
 class Pump:

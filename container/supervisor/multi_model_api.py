@@ -5,8 +5,8 @@
     GET    /models/NAME     404 where it is not loaded
     DELETE /models/NAME
 
-Multi Model Server's own management API takes more than this (a handler, an address to load from), which is why nobody
-but us speaks to it: what arrives here is checked and said again in our own words.
+Multi Model Server's own management API takes more than this (a handler, an address to load from), so only
+the supervisor connects to it. Requests that arrive here are checked and written again.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def _routes(multi_model: bool) -> str:
         "use_backend large if { path /invocations }",
     ]
     if multi_model:
-        # A name with an escape is none: what is being unloaded is known by its name as it stands in the path.
+        # A name with an escape is not a model's name: what is being unloaded is known by its name as it stands in the path.
         routes.append(f"use_backend invocations if {{ path_reg ^/models/{MODEL_NAME}/invoke$ }} small")
         routes.append(f"use_backend large if {{ path_reg ^/models/{MODEL_NAME}/invoke$ }}")
         routes.append("use_backend supervisor if { path_reg ^/models(/[^/]+)?$ }")

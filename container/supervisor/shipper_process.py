@@ -20,7 +20,7 @@ FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
 DEADLINE = 20
 """Seconds that it gives itself after SIGTERM."""
 LISTENS_WITHIN = 5.0
-"""Seconds that one which has just been started gets until it can be told to end."""
+"""Seconds after its start within which a shipper must be able to receive a request to end."""
 HEALTHY_AFTER = 60.0
 """Seconds of life after which a death counts as the first again."""
 

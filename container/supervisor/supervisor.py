@@ -5,7 +5,7 @@ Start: log collector → requirements → HAProxy (`/ping` 503) → shipper → 
 Stop, within 24 of SageMaker's 30 seconds
     0 s       `/ping` 503; requests are still served, and connections closed after an answer
     1 s       HAProxy closes its listener, answers what it has taken, ends                        (at most 16 s)
-    then      Java is frozen, so that it replaces nobody; workers get SIGTERM and end in order    (at most 2 s)
+    then      Java is frozen, so it replaces no worker; workers get SIGTERM and end in order    (at most 2 s)
     then      Java and all that is left of it is killed: every answer is out
     ≤ 24 s    the shipper ships what is committed; what it could not is counted in the last log line
 
@@ -56,7 +56,7 @@ SERVER_STARTS = 60.0
 SECRETS = ("CAPTURE_HASH_KEY",)
 """Variables that the workers alone get, in a file."""
 _CREDENTIAL = re.compile("SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|PRIVATE|_KEY$", re.IGNORECASE)
-"""Names of variables that a process which speaks to nobody outside does not get."""
+"""Names of variables that a process without outside connections does not get."""
 
 
 class EndpointFailed(RuntimeError):
@@ -98,7 +98,7 @@ class Supervisor:
         self._shipper: ShipperProcess | None = None
 
     async def run(self) -> str | None:
-        """Start, serve until told to stop, stop. Returns why it ended by itself; None: it was told to."""
+        """Start, serve until a stop is requested, stop. Returns why it ended by itself, None after a requested stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._end_because, None)
         starting = asyncio.create_task(self._start())

@@ -52,7 +52,7 @@ async def request(socket_path: Path, method: str, path: str, value: object | Non
     """Ask the server behind a Unix socket; `value` goes as a JSON body.
 
     Raises:
-        OSError: nobody answers there, or the connection ended too early.
+        OSError: no server answers there, or the connection ended too early.
     """
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     try:

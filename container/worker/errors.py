@@ -1,4 +1,4 @@
-"""What a caller is told when something went wrong: a status, and `{"type", "message", "event_id"}`.
+"""The answer to a request that failed: a status, and `{"type", "message", "event_id"}`.
 
 400, 406, 413 and 415 say what the caller must change. 500 names the function that raised and the exception's class,
 and nothing of its text, which may hold data or secrets; text and traceback are in the log under the event id. What a
@@ -53,7 +53,7 @@ class ErrorResponse:
 
 
 def problem_of(error: BaseException, stage: str, *, multi_model: bool = False) -> ErrorResponse:
-    """What the caller is told of an exception.
+    """Return the caller's answer for an exception.
 
     Args:
         stage: where it was raised: decode, features, predict, encode, transform.

@@ -4,7 +4,7 @@
 
 It is Multi Model Server's own worker class with five of its habits changed, each of which loses a request, a process
 or a reason (the notes say how they were found):
-- parent and workers die with whoever started them, and what a worker has started goes with it;
+- parent and workers end with the process that started them, and a worker's children end with it;
 - what a worker prints goes to the log collector, not through Java, whose reader one printed line can stop;
 - a model that cannot be loaded is answered with its reason, and reported to the supervisor;
 - SIGTERM ends an idle worker in order; it is what the supervisor sends when every request is answered;

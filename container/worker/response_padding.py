@@ -5,7 +5,7 @@ the headers (`CodecUtils.readMap`): a read that ends there is a `CorruptedFrameE
 what was answered, and the worker is killed. How much Netty reads at once follows from what came before: after a few
 small responses (left out by sampling, say) it takes little, and the next one with longer headers is cut in them.
 
-So every response gets a long text where Multi Model Server has one that nobody sees, `PADDING` bytes before the headers:
+So every response gets a long text in a field that no caller sees, `PADDING` bytes before the headers:
 - no response is smaller than `PADDING`, and Netty goes down by one size when two reads need no more than the next smaller
   one; its sizes are powers of two, so it goes on to read 2 × `PADDING`, all headers included;
 - the first response of a worker is cut at 2,048 bytes, or 1,024, in the padding; that read was full, so the next is 16

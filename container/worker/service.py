@@ -106,7 +106,7 @@ class Service:
         return service
 
     def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
-        """Answer the requests of a batch, which is one request: the server is told so."""
+        """Answer the requests of a batch. A batch is always one request: the server is configured so."""
         return [self._one(index, entry, context) for index, entry in enumerate(data)]
 
     def _one(self, index: int, entry: Mapping[str, Any], context: Any) -> bytes:

@@ -98,7 +98,7 @@ def _of_csv(text: str) -> Any:
             if flat.dtype in (numpy.int64, numpy.float64):
                 return numpy.squeeze(flat.reshape(len(rows), -1))
         except (ValueError, OverflowError):
-            pass  # an empty cell, a number that is none, a blank line
+            pass  # an empty cell, a cell that is not a number, a blank line
     if cells > MAX_CSV_CELLS:
         raise DecodeError(
             f"the CSV body has {cells} cells; of such as are not all integers, or all with a point, {MAX_CSV_CELLS} are "

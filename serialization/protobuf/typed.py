@@ -1,8 +1,8 @@
 """A message's numbers as NumPy values of the types that its schema gives them.
 
-Plain Python numbers do not tell int32 from int64, and a repeated field of them not float from double. Whoever keeps a
-message's values for later, and their types with them, takes these instead. Strings, booleans, doubles, nested messages
-and maps stay as they are; so does a value that whoever had the message in between made into something else.
+Plain Python numbers do not tell int32 from int64, nor a repeated float from a repeated double. Code
+that keeps a message's values and their types uses these values instead. Strings, booleans, doubles, nested messages
+and maps stay as they are; so does a value that other code has replaced in the meantime.
 """
 
 from __future__ import annotations
