@@ -17,10 +17,17 @@ NOW = ["--now", "2026-03-05T13:00:00Z"]
 
 
 def given(
-    folder: Path, name: str, *, seed: int, bias: float = 0.0, requests: int = 300, season: float | None = None
+    folder: Path,
+    name: str,
+    *,
+    seed: int,
+    bias: float = 0.0,
+    shift: float = 0.0,
+    requests: int = 300,
+    season: float | None = None,
 ) -> list[str]:
     """Writes a window and its labels and returns the flags that name them."""
-    events, labels = binary_events(requests, np.random.default_rng(seed), bias=bias, season=season)
+    events, labels = binary_events(requests, np.random.default_rng(seed), shift=shift, bias=bias, season=season)
     write_captured(f"{folder}/{name}/captured", events, "prediction_risk")
     lines = [label_line(entry.id, found) for entry, found in zip(events, labels, strict=True)]
     write_labels(f"{folder}/{name}/labels", lines, LATER)
