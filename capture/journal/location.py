@@ -37,7 +37,8 @@ def choose_spool(directory: Path | None, max_bytes: int | None, identity: str) -
         name = f"endpoint-capture-{os.getuid()}-{hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()}"
         on_tmpfs = tmpfs_allowance(_SHARED_MEMORY) if max_bytes is None else max_bytes
         roomy = on_tmpfs >= _MIN_TMPFS and _size(_SHARED_MEMORY) >= 2 * on_tmpfs
-        base = _SHARED_MEMORY if roomy and _is_tmpfs(_SHARED_MEMORY) else None
+        usable = roomy and _is_tmpfs(_SHARED_MEMORY) and os.access(_SHARED_MEMORY, os.W_OK | os.X_OK)
+        base = _SHARED_MEMORY if usable else None
         directory = (base or _temporary() or _SHARED_MEMORY) / name
     if max_bytes is None:
         max_bytes = tmpfs_allowance(directory) if _is_tmpfs(directory) else DEFAULT_LIMIT

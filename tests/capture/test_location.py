@@ -70,6 +70,13 @@ def test_a_machine_without_tmpfs_spools_to_the_temporary_directory(machine: pyte
     assert choose_spool(None, None, "any").directory.parent == tmp_path
 
 
+def test_a_tmpfs_in_which_the_user_may_not_write_is_left_alone(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shared_memory(machine, size=8192 * MIB, memory=4000 * MIB)
+    machine.setattr(os, "access", lambda path, mode: path != Path("/dev/shm"))
+    place = choose_spool(None, None, "any")
+    assert (place.directory.parent, place.max_bytes) == (tmp_path, DEFAULT_LIMIT)
+
+
 def test_a_directory_of_ones_own_on_tmpfs_has_the_tmpfs_limit(machine: pytest.MonkeyPatch) -> None:
     shared_memory(machine, size=8192 * MIB, memory=4000 * MIB)
     assert choose_spool(Path("/dev/shm/mine"), None, "any").max_bytes == 400 * MIB
