@@ -8,7 +8,7 @@ Layout, 64-bit words, little-endian:
     page 0       word 0 magic b"EACCOUNT"; 1 version; 2 closed; 3 when it began, microseconds since 1970 UTC;
                  4 where the header's text stands; 5 its length; 6 dropped segments; 7 dropped bytes;
                  8 writers: how many were made, so that nobody looks at the pages of the others
-    page 1 … 64  a writer each: the words of `WriterCounters` below
+    page 1 … 64  a writer each, writer number n in page n + 1: the words of `WriterCounters` below
     then         the header (`record.Header`) as JSON
 
 `appended` is no word: it is kept + sampled out + the refused, so the identity holds at any moment.

@@ -19,7 +19,8 @@ Layout of the file, words being 64-bit, little-endian, aligned:
     word 4   state: 0 prepared, 1 open, 2 sealed
     word 5   number of the segment's first record (numbers count a writer's kept records, from 1)
     word 6   a random number; a frame's checksum begins with the CRC-32C, begun with this word's low half, of the writer's
-             id and word 5, so that no frame counts for another writer, another number or an earlier life of the file
+             id (its 32 bytes of text) and word 5 (8 bytes), so that no frame counts for another writer, another number
+             or an earlier life of the file
     word 7   taken: records << 32 | bytes that the shipper has shipped or given up
     word 8   when it was opened, microseconds since 1970 UTC
     word 9   length of the header's text << 32 | CRC-32C of it
