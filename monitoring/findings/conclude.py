@@ -25,15 +25,7 @@ def conclude(draft: RunResult, source: QuerySource | None = None) -> RunResult:
     columns = describe_columns(draft.columns, assign_groups(draft.columns, draft.stores), source)
     run = msgspec.structs.replace(draft, columns=columns)
     causes = find_causes(columns, run.violations, run.completeness, run.stores, events=run.events, source=source)
-    return msgspec.structs.replace(
-        run,
-        causes=causes,
-        ruled_out=rule_out(run, causes),
-        outcome=outcome_of(run, causes),
-        verdict=write_verdict(run, causes),
-        lead=write_lead(run, causes),
-        action=write_action(run, causes),
-    )
+    return msgspec.structs.replace(_over(run, causes), ruled_out=rule_out(run, causes))
 
 
 def with_causes(result: RunResult, more: Sequence[Cause]) -> RunResult:
@@ -42,11 +34,16 @@ def with_causes(result: RunResult, more: Sequence[Cause]) -> RunResult:
         return result
     predictions = frozenset(column.name for column in result.columns if column.is_prediction)
     causes = tuple(sorted((*result.causes, *more), key=lambda cause: rank(cause, predictions)))
+    return _over(result, causes)
+
+
+def _over(run: RunResult, causes: tuple[Cause, ...]) -> RunResult:
+    """Returns the run with these causes, and its outcome and sentences over all of them."""
     return msgspec.structs.replace(
-        result,
+        run,
         causes=causes,
-        outcome=outcome_of(result, causes),
-        verdict=write_verdict(result, causes),
-        lead=write_lead(result, causes),
-        action=write_action(result, causes),
+        outcome=outcome_of(run, causes),
+        verdict=write_verdict(run, causes),
+        lead=write_lead(run, causes),
+        action=write_action(run, causes),
     )
